@@ -1,0 +1,403 @@
+"""Compare the codes of autoencoders with those of PCA on real data.
+
+For every data set and k = 2, 4, 8, 16, 32 components below min(n, d): the held-out
+squared error over that of PCA fitted on exactly the same training rows, the seconds of
+the fit, and the accuracy of a logistic regression and of 5 nearest neighbours on the
+codes beside the same on PCA's codes. Default parameters throughout. ::
+
+    python benchmarks/representation.py --data DIR [--size quick|full] [--family dense]
+
+DIR holds the data and its reader ``load.py``. The results go to
+``representation_<size>.csv`` (a row for each cell) and ``representation_<size>.png``.
+
+Sets with a test part of their own keep it; the others lose a fixed quarter of their
+rows. Missing values are filled by the training median in tables and by linear
+interpolation in sequences, before both methods. Columns of different units
+(scikit-learn's tables, fred_md, weather_aus) are standardised; scikit-learn's are also
+used raw.
+"""
+
+import argparse
+import importlib.util
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn import datasets
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+N_COMPONENTS = (2, 4, 8, 16, 32)
+PROBE_ROWS = 5000  # the probes of large sets see this many rows of each part
+
+# The quick run keeps every kind of data, and few of each.
+QUICK_COMPONENTS = (2, 8)
+QUICK_ROWS = 5000
+QUICK_SERIES = ("GunPoint", "ItalyPowerDemand", "BasicMotions", "JapaneseVowels")
+
+
+@dataclass
+class Problem:
+    """One data set in two parts; sequences are a 3-D array or a list of 2-D arrays."""
+
+    family: str
+    name: str
+    X_train: object
+    X_test: object
+    y_train: object = None
+    y_test: object = None
+
+    @property
+    def n_features(self):
+        """Number of values in a row; for sequences steps x channels of the median."""
+        if self.family == "dense":
+            return self.X_train.shape[1]
+        return median_length(self.X_train) * self.X_train[0].shape[1]
+
+    def head(self, n_rows):
+        """The same problem with at most n_rows rows in each part."""
+        parts = (self.X_train, self.X_test, self.y_train, self.y_test)
+        cut = (None if part is None else part[:n_rows] for part in parts)
+        return Problem(self.family, self.name, *cut)
+
+
+def make_transformer(family, n_components, random_state):
+    """Make the autoencoder under test: the family's defaults."""
+    from sklearn_seqae import (
+        DenseAutoencoderTransformer,
+        RecurrentAutoencoderTransformer,
+    )
+
+    families = {
+        "dense": DenseAutoencoderTransformer,
+        "recurrent": RecurrentAutoencoderTransformer,
+    }
+    return families[family](n_components=n_components, random_state=random_state)
+
+
+# --------------------------------------------------------------------------------------
+# Data
+
+
+def import_reader(folder):
+    """Import the reader that lies beside the data."""
+    spec = importlib.util.spec_from_file_location("load", Path(folder) / "load.py")
+    reader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reader)
+    return reader
+
+
+def split(X, y=None):
+    """Keep a fixed quarter of the rows for the test."""
+    train, test = train_test_split(np.arange(len(X)), test_size=0.25, random_state=0)
+    labels = (None, None) if y is None else (y[train], y[test])
+    return take(X, train), take(X, test), *labels
+
+
+def take(X, rows):
+    """Select rows of an array or of a list."""
+    return [X[row] for row in rows] if isinstance(X, list) else X[rows]
+
+
+def table(name, X_train, X_test, y_train=None, y_test=None, *, standardise=False):
+    """Fill what is missing and, if asked to, standardise."""
+    steps = [SimpleImputer(strategy="median")] + [StandardScaler()] * standardise
+    scale = make_pipeline(*steps).fit(X_train)
+    parts = scale.transform(X_train), scale.transform(X_test)
+    return Problem("dense", name, *parts, y_train, y_test)
+
+
+def bundled_tables():
+    """Yield scikit-learn's own tables, raw and standardised."""
+    for name in ("digits", "wine", "breast_cancer", "iris", "diabetes"):
+        options = {"scaled": False} if name == "diabetes" else {}
+        bunch = getattr(datasets, f"load_{name}")(**options)
+        labels = None if name == "diabetes" else bunch.target
+        parts = split(bunch.data, labels)
+        yield table(name, *parts)
+        yield table(f"{name}, standardised", *parts, standardise=True)
+
+
+def stored_tables(reader):
+    """Yield the tables in the data folder."""
+    fred_md = reader.load_tabular("fred_md")["X"]
+    yield table("fred_md", *split(fred_md), standardise=True)
+    yield table("gasoline_nir", *split(reader.load_tabular("gasoline_nir")["X"]))
+    genes = reader.load_tabular("nci60")
+    yield table("nci60", *split(genes["X"].astype(np.float64), genes["y"]))
+    faces = reader.load_tabular("olivetti_faces")
+    pixels = faces["images"].reshape(len(faces["images"]), -1) / 255
+    yield table("olivetti_faces", *split(pixels, faces["subject"]))
+    meat = reader.load_tabular("tecator_nir")
+    spectra = (meat[part].astype(np.float64) for part in ("X_train", "X_test"))
+    yield table("tecator_nir", *spectra)
+    weather = reader.load_weather_aus()
+    numbers = weather.select_dtypes("number").to_numpy()
+    rain = weather["RainTomorrow"].fillna("").to_numpy(dtype=str)
+    yield table("weather_aus", *split(numbers, rain), standardise=True)
+    X_train, y_train, X_test, y_test = reader.load_fashion_mnist()
+    pixels = (X.reshape(len(X), -1) / 255 for X in (X_train, X_test))
+    yield table("fashion_mnist", *pixels, y_train, y_test)
+
+
+def series(reader):
+    """Yield the sets of sequences in the data folder."""
+    for name in reader.names("ucr"):
+        X_train, y_train, X_test, y_test = reader.load_ucr(name)
+        if not len(X_test):
+            X_train, X_test, y_train, y_test = split(X_train, y_train)
+        parts = interpolate(X_train), interpolate(X_test)
+        yield Problem("recurrent", name, *parts, y_train, y_test)
+
+
+def interpolate(X):
+    """Fill missing time steps between their neighbours, channel by channel."""
+    filled = [np.array(sequence, dtype=np.float64) for sequence in X]
+    for sequence in filled:
+        for channel in sequence.T:
+            missing = np.isnan(channel)
+            if missing.any():
+                at = np.arange(len(channel))
+                known = channel[~missing]
+                channel[missing] = np.interp(at[missing], at[~missing], known)
+    return filled if isinstance(X, list) else np.stack(filled)
+
+
+def problems(reader, size, families):
+    """Yield the data sets of the chosen families and size."""
+    if "dense" in families:
+        for problem in (*bundled_tables(), *stored_tables(reader)):
+            yield problem.head(QUICK_ROWS) if size == "quick" else problem
+    if "recurrent" in families:
+        for problem in series(reader):
+            if size == "full" or problem.name in QUICK_SERIES:
+                yield problem
+
+
+# --------------------------------------------------------------------------------------
+# The reference
+
+
+class SequencePCA:
+    """PCA of sequences, each resampled to the median length of the training part."""
+
+    def __init__(self, n_components):
+        self.n_components = n_components
+
+    def fit(self, X):
+        """Fit on the flattened, resampled sequences."""
+        self.n_steps_ = median_length(X)
+        self.pca_ = exact_pca(self._flatten(X), self.n_components)
+        return self
+
+    def transform(self, X):
+        """Return the codes."""
+        return self.pca_.transform(self._flatten(X))
+
+    def reconstruct(self, X):
+        """Return the sequences as PCA sees them, each in its own length."""
+        flat = self.pca_.inverse_transform(self.transform(X))
+        shape = self.n_steps_, X[0].shape[1]
+        pairs = zip(flat, X, strict=True)
+        return [resample(row.reshape(shape), len(sequence)) for row, sequence in pairs]
+
+    def _flatten(self, X):
+        return np.stack([resample(sequence, self.n_steps_).ravel() for sequence in X])
+
+
+def exact_pca(X, n_components):
+    """Fit PCA without the noise of a randomized solver."""
+    solver = "covariance_eigh" if len(X) > 10 * X.shape[1] else "full"
+    return PCA(n_components, svd_solver=solver).fit(X)
+
+
+def median_length(X):
+    """Return the median number of time steps."""
+    return int(np.median([len(sequence) for sequence in X]))
+
+
+def resample(sequence, n_steps):
+    """Interpolate a sequence (T, C) linearly to another number of steps."""
+    if len(sequence) == n_steps:
+        return sequence
+    old, new = np.linspace(0, 1, len(sequence)), np.linspace(0, 1, n_steps)
+    return np.stack([np.interp(new, old, channel) for channel in sequence.T], axis=1)
+
+
+def reference(problem, n_components):
+    """Fit PCA; return its codes of both parts and its test reconstruction."""
+    if problem.family == "dense":
+        pca = exact_pca(problem.X_train, n_components)
+        rebuilt = pca.inverse_transform(pca.transform(problem.X_test))
+    else:
+        pca = SequencePCA(n_components).fit(problem.X_train)
+        rebuilt = pca.reconstruct(problem.X_test)
+    return pca.transform(problem.X_train), pca.transform(problem.X_test), rebuilt
+
+
+# --------------------------------------------------------------------------------------
+# Measures
+
+
+def squared_error(X, rebuilt):
+    """Mean squared error over all values of all rows."""
+    differences = [np.ravel(a - b) for a, b in zip(X, rebuilt, strict=True)]
+    return float(np.mean(np.concatenate(differences) ** 2))
+
+
+def probe_accuracies(problem, codes_train, codes_test):
+    """Accuracy of a logistic regression and of 5-NN on the codes; {} without labels."""
+    if problem.y_train is None:
+        return {}
+    y_train, y_test = np.asarray(problem.y_train), np.asarray(problem.y_test)
+    train, test = labelled(y_train), labelled(y_test)
+    probes = {
+        "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+        "knn": KNeighborsClassifier(min(5, len(train))),
+    }
+    return {
+        name: probe.fit(codes_train[train], y_train[train]).score(
+            codes_test[test], y_test[test]
+        )
+        for name, probe in probes.items()
+    }
+
+
+def labelled(y):
+    """Return the first rows that have a label."""
+    return np.flatnonzero(y.astype(str) != "")[:PROBE_ROWS]
+
+
+def measure(problem, n_components, random_state=0):
+    """Fit PCA and the autoencoder; return one row of the results."""
+    pca_train, pca_test, pca_rebuilt = reference(problem, n_components)
+    pca_error = squared_error(problem.X_test, pca_rebuilt)
+
+    model = make_transformer(problem.family, n_components, random_state)
+    start = time.perf_counter()
+    model.fit(problem.X_train)
+    seconds = time.perf_counter() - start
+    error = squared_error(problem.X_test, model.reconstruct(problem.X_test))
+
+    codes = model.transform(problem.X_train), model.transform(problem.X_test)
+    accuracies = probe_accuracies(problem, *codes)
+    pca_accuracies = probe_accuracies(problem, pca_train, pca_test)
+    return {
+        "family": problem.family,
+        "data": problem.name,
+        "n_train": len(problem.X_train),
+        "n_features": problem.n_features,
+        "n_components": n_components,
+        "random_state": random_state,
+        "error": error,
+        "pca_error": pca_error,
+        "ratio": error / pca_error,
+        "seconds": seconds,
+        "best_epoch": model.best_epoch_,
+        "n_iter": model.n_iter_,
+        **accuracies,
+        **{f"pca_{name}": score for name, score in pca_accuracies.items()},
+    }
+
+
+def component_counts(problem, size):
+    """Return the code sizes below the rank that the training rows can have."""
+    counts = QUICK_COMPONENTS if size == "quick" else N_COMPONENTS
+    return [k for k in counts if k < min(len(problem.X_train), problem.n_features)]
+
+
+# --------------------------------------------------------------------------------------
+# Report
+
+
+def summarise(results):
+    """Return, per family, what the project promises."""
+    ratio = results.groupby("family")["ratio"]
+    columns = {
+        "cells": ratio.size(),
+        "at or below PCA": ratio.agg(lambda r: np.mean(np.round(r, 4) <= 1)),
+        "worst": ratio.max(),
+        "geometric mean": ratio.agg(lambda r: np.exp(np.log(r).mean())),
+        "seconds": results.groupby("family")["seconds"].sum(),
+    }
+    for name in ("logistic", "knn"):
+        if name in results:
+            gain = results[name] - results[f"pca_{name}"]
+            columns[f"{name} gain"] = gain.groupby(results["family"]).mean()
+    return pd.DataFrame(columns)
+
+
+def ratio_table(results):
+    """Return the error ratios, a row per data set and a column per code size."""
+    table = results.pivot_table(
+        index=["family", "data"], columns="n_components", values="ratio", sort=False
+    )
+    return table[sorted(table.columns)]
+
+
+def draw(results, path):
+    """Draw the error ratio by data set and code size."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    table = ratio_table(results)
+    figure, ax = plt.subplots(figsize=(7, 1 + 0.28 * len(table)), layout="constrained")
+    rows = np.arange(len(table))
+    for k, column in table.items():
+        ax.scatter(column, rows, label=f"{k}", alpha=0.8)
+    ax.axvline(1, color="black", linewidth=1)
+    ax.set_xscale("log")
+    ax.set_yticks(rows, [name for _, name in table.index])
+    ax.invert_yaxis()
+    ax.set_xlabel("held-out squared error, as a multiple of PCA's")
+    ax.legend(title="components")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def parse_arguments():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder with load.py")
+    parser.add_argument("--size", choices=["quick", "full"], default="quick")
+    parser.add_argument(
+        "--family", choices=["dense", "recurrent"], nargs="+", dest="families"
+    )
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these data sets")
+    parser.add_argument("--random-state", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("."), help="where to write")
+    return parser.parse_args()
+
+
+def main():
+    """Measure every cell, writing the results as they come."""
+    args = parse_arguments()
+    families = args.families or ["dense", "recurrent"]
+    args.out.mkdir(parents=True, exist_ok=True)
+    target = args.out / f"representation_{args.size}.csv"
+    rows = []
+    for problem in problems(import_reader(args.data), args.size, families):
+        if args.only and problem.name not in args.only:
+            continue
+        for n_components in component_counts(problem, args.size):
+            rows.append(measure(problem, n_components, args.random_state))
+            pd.DataFrame(rows).to_csv(target, index=False, float_format="%.6g")
+            cell = "{data:28} k={n_components:<3} {ratio:.4f} {seconds:6.1f} s"
+            print(cell.format(**rows[-1]), flush=True)
+    results = pd.DataFrame(rows)
+    draw(results, target.with_suffix(".png"))
+    print(ratio_table(results).to_string(float_format="%.3f", na_rep=""))
+    print(summarise(results).to_string(float_format="%.4f"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,297 @@
+"""
+=============================
+Where PCA stands: a first tour
+=============================
+
+Three jobs on real data, in about a minute on two cores:
+
+1. handwritten digits, where an autoencoder takes the place of PCA in a Pipeline and
+   a grid search chooses the size of its code;
+2. New York's taxi demand, one day as one sequence: its days in two dimensions, and
+   the days that do not fit in;
+3. a table in which one column holds a sequence per cell, through a ColumnTransformer.
+
+As a script it writes its pictures to the folder given as its first argument::
+
+    python examples/demo.py demo_output
+"""
+
+# %%
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    GridSearchCV,
+    TimeSeriesSplit,
+    cross_val_score,
+    train_test_split,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from sklearn_seqae import (
+    AutoencoderAnomalyDetector,
+    DenseAutoencoderTransformer,
+    RecurrentAutoencoderTransformer,
+    SequenceScaler,
+)
+from sklearn_seqae.datasets import load_nyc_taxi
+
+OUTPUT = Path(sys.argv[1] if len(sys.argv) > 1 else "demo_output")
+OUTPUT.mkdir(parents=True, exist_ok=True)
+
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
+plt.rcParams.update(
+    {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110}
+)
+
+
+def save(figure, name):
+    figure.savefig(OUTPUT / name, bbox_inches="tight")
+    print(f"wrote {OUTPUT / name}", flush=True)
+
+
+# %%
+# Digits: one word of the Pipeline changes
+# ----------------------------------------
+# The same workflow twice. ``GridSearchCV`` tries four sizes of the code, and scores
+# each by the accuracy of the classifier behind it and by R², the share of the pixels'
+# variance that the code gives back, on digits that the fold did not train on.
+
+
+def r2_of_code(pipeline, X, y):
+    """Score the step "reduce" of a pipeline by what it gives back of its input."""
+    scaled = pipeline[:1].transform(X)
+    reduce = pipeline["reduce"]
+    residual = scaled - reduce.inverse_transform(reduce.transform(scaled))
+    return 1 - (residual**2).sum() / ((scaled - scaled.mean(axis=0)) ** 2).sum()
+
+
+def search_size(reduce, X, y):
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    pipeline.steps.insert(1, ("reduce", reduce))
+    search = GridSearchCV(
+        pipeline,
+        {"reduce__n_components": [2, 4, 8, 16]},
+        scoring={"accuracy": "accuracy", "r2": r2_of_code},
+        refit="accuracy",
+        cv=3,
+        n_jobs=2,
+    )
+    return search.fit(X, y)
+
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, test_size=0.25, stratify=y, random_state=0
+)
+searches = {
+    "PCA": search_size(PCA(random_state=0), X_train, y_train),
+    "autoencoder": search_size(
+        DenseAutoencoderTransformer(random_state=0), X_train, y_train
+    ),
+}
+
+digits_table = pd.concat(
+    {
+        name: pd.DataFrame(
+            {
+                "R²": search.cv_results_["mean_test_r2"],
+                "accuracy": search.cv_results_["mean_test_accuracy"],
+                "seconds": search.cv_results_["mean_fit_time"],
+            },
+            index=pd.Index([2, 4, 8, 16], name="n_components"),
+        )
+        for name, search in searches.items()
+    },
+    axis=1,
+)
+digits_best = {
+    name: (search.best_params_["reduce__n_components"], search.score(X_test, y_test))
+    for name, search in searches.items()
+}
+print(digits_table.round(3))
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+for axis, measure in zip(axes, ["R²", "accuracy"], strict=True):
+    for name, colour, marker in [("PCA", GREY, "s"), ("autoencoder", BLUE, "o")]:
+        values = digits_table[name, measure]
+        axis.plot(values.index, values, color=colour, marker=marker, label=name)
+    axis.set(xlabel="n_components", ylabel=measure, xscale="log", ylim=(0, 1))
+    axis.set_xticks(values.index, values.index)
+    axis.minorticks_off()
+axes[0].legend(frameon=False)
+figure.suptitle("Digits: held-out score by size of the code")
+save(figure, "digits.png")
+
+# %%
+# Taxi demand: a day is a sequence of 48 half hours
+# -------------------------------------------------
+# Five stretches of the 215 days are labelled as anomalies. Nothing below sees the
+# labels before the picture is drawn.
+
+taxi = load_nyc_taxi()
+days = taxi.data.reshape(-1, 48, 1)
+dates = pd.DatetimeIndex(taxi.timestamps[::48])
+scaled_days = SequenceScaler().fit_transform(days)
+
+# %%
+# A recurrent autoencoder of two components learns what days look like. The detector
+# around it flags those that are given back worst: here every twentieth.
+
+detector = AutoencoderAnomalyDetector(
+    RecurrentAutoencoderTransformer(n_components=2, random_state=0), contamination=0.05
+)
+flagged = detector.fit_predict(scaled_days) == -1
+day_scores = -detector.score_samples(scaled_days)  # higher: stranger
+codes = detector.estimator_.transform(scaled_days)
+
+labelled = taxi.target.reshape(-1, 48).any(axis=1)
+window_days = [
+    (dates + pd.Timedelta(1, "day") > start) & (dates <= end)
+    for start, end in taxi.windows
+]
+taxi_table = pd.DataFrame(
+    {
+        "window": [f"{dates[w][0]:%d %b} - {dates[w][-1]:%d %b}" for w in window_days],
+        "found": ["yes" if flagged[w].any() else "missed" for w in window_days],
+        "days flagged": [
+            ", ".join(f"{date:%d %b}" for date in dates[w & flagged]) or "-"
+            for w in window_days
+        ],
+    },
+    index=pd.Index(taxi.events, name="event"),
+)
+false_alarms = dates[flagged & ~labelled]
+print(taxi_table)
+
+# %%
+# Left, each day by its code: working days and weekends fall apart, and so do most
+# labelled days. Right, the error of each day, with the labelled windows shaded.
+
+figure = plt.figure(figsize=(12, 4.2), layout="constrained")
+left, right = figure.subplots(1, 2, width_ratios=[1, 1.9])
+weekend = dates.day_of_week >= 5
+for group, colour, marker, name in [
+    (~weekend, BLUE, "o", "Monday to Friday"),
+    (weekend, GREEN, "s", "weekend"),
+]:
+    left.scatter(*codes[group].T, s=16, c=colour, marker=marker, label=name, lw=0)
+left.scatter(*codes[flagged].T, s=70, fc="none", ec=ORANGE, lw=1.4, label="flagged")
+left.set(title="Days in two dimensions", xlabel="code 1", ylabel="code 2")
+left.legend(frameon=False, fontsize=8)
+
+right.plot(dates, day_scores, color=GREY, lw=1)
+right.scatter(
+    dates[flagged], day_scores[flagged], color=ORANGE, s=22, zorder=3, label="flagged"
+)
+right.axhline(-detector.offset_, color=ORANGE, lw=1, ls="--", label="threshold")
+for days_of_window, event in zip(window_days, taxi.events, strict=True):
+    first, last = dates[days_of_window][[0, -1]]
+    right.axvspan(first, last, color=BLUE, alpha=0.15, lw=0)
+    right.annotate(
+        event,
+        (first + (last - first) / 2, 1),
+        xycoords=("data", "axes fraction"),
+        rotation=90,
+        ha="center",
+        va="top",
+        fontsize=7,
+        color=BLUE,
+    )
+right.set(
+    title="Error of each day; labelled windows shaded",
+    ylabel="error",
+    ylim=(0, 1.25 * day_scores.max()),  # room for the names of the events
+)
+right.legend(frameon=False, fontsize=8, loc="upper left")
+save(figure, "taxi.png")
+
+# %%
+# What a day looks like to the autoencoder, for two days that it finds ordinary and the
+# two that it finds strangest.
+
+ranked = np.argsort(day_scores)
+shown = [*ranked[[len(ranked) // 4, len(ranked) // 2]], *ranked[[-2, -1]]]
+reconstructed = detector.estimator_.reconstruct(scaled_days[shown])
+hours = np.arange(48) / 2
+figure, axes = plt.subplots(
+    1, 4, figsize=(12, 2.7), sharex=True, sharey=True, layout="constrained"
+)
+for axis, day, output in zip(axes, shown, reconstructed, strict=True):
+    axis.plot(hours, scaled_days[day].ravel(), color=GREY, lw=2, label="demand")
+    axis.plot(hours, output.ravel(), color=BLUE, lw=1.4, label="given back")
+    axis.set(title=f"{dates[day]:%a %d %b %Y}", xlabel="hour", xticks=range(0, 25, 6))
+axes[0].set_ylabel("demand (scaled)")
+axes[0].legend(frameon=False, fontsize=8)
+save(figure, "taxi_days.png")
+
+# %%
+# A column of sequences beside plain columns
+# ------------------------------------------
+# Tomorrow's demand from a table with a row per day: the plain columns are the day of
+# the week and the day's total, and each cell of the column ``curve`` holds the day's 48
+# half hours. ``ColumnTransformer`` hands that column over like any other.
+
+totals = days.sum(axis=(1, 2))
+table = pd.DataFrame(
+    {
+        "weekday": dates.day_name(),
+        "total": totals,
+        "curve": list(scaled_days[:, :, 0]),
+    },
+    index=dates,
+)
+plain = [
+    ("weekday", OneHotEncoder(handle_unknown="ignore"), ["weekday"]),
+    ("total", StandardScaler(), ["total"]),
+]
+curve = RecurrentAutoencoderTransformer(n_components=4, whiten=True, random_state=0)
+regressions = {
+    "plain columns": ColumnTransformer(plain),
+    "and the column of sequences": ColumnTransformer(
+        [*plain, ("curve", curve, ["curve"])]
+    ),
+}
+columns_table = pd.DataFrame(
+    {
+        "R² of tomorrow's total": [
+            cross_val_score(
+                make_pipeline(columns, Ridge()),
+                table.iloc[:-1],
+                totals[1:],
+                cv=TimeSeriesSplit(3),
+                n_jobs=2,
+            ).mean()
+            for columns in regressions.values()
+        ]
+    },
+    index=pd.Index(regressions, name="predicted from"),
+)
+
+# %%
+# The whole result
+# ----------------
+
+print("\n1. Digits: means of 3 folds, seconds per fit\n")
+print(digits_table.round(3).to_string())
+for name, (size, accuracy) in digits_best.items():
+    print(f"   {name} of {size} components, on the test part: accuracy {accuracy:.3f}")
+print("\n2. Taxi demand: labelled windows\n")
+print(taxi_table.to_string())
+print(
+    f"   flagged outside of them: {len(false_alarms)} of {flagged.sum()} days:",
+    ", ".join(f"{date:%d %b}" for date in false_alarms),
+)
+print("\n3. A column of sequences: cross-validated in the order of time\n")
+print(columns_table.round(3).to_string())
+print(f"\nThe pictures are in {OUTPUT.resolve()}")

@@ -1,0 +1,20 @@
+"""The only import of scikit-learn's private parameter tools.
+
+Everything that declares or checks parameters takes its tools from here, so that
+a change in scikit-learn is met in one place.
+"""
+
+from numbers import Integral, Real
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+
+__all__ = [
+    "HasMethods",
+    "Integral",
+    "Interval",
+    "Options",
+    "Real",
+    "StrOptions",
+    "fit_context",
+]

@@ -1,0 +1,6 @@
+"""Autoencoders with the methods of a scikit-learn transformer."""
+
+from sklearn_seqae.autoencoders.dense import DenseAutoencoderTransformer
+from sklearn_seqae.autoencoders.recurrent import RecurrentAutoencoderTransformer
+
+__all__ = ["DenseAutoencoderTransformer", "RecurrentAutoencoderTransformer"]

@@ -1,0 +1,39 @@
+"""The guard: an honest word after a fit that was not worth its while."""
+
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+TOLERATED_LOSS = 0.02  # share of the reference's error
+
+
+def warn_if_no_better(name, r2):
+    """Warn where a model is clearly worse than its reference, or than the mean.
+
+    Parameters
+    ----------
+    name : str
+        Class of the estimator.
+
+    r2 : dict of float
+        Held-out R² of the "model" and of "pca" with as many components.
+    """
+    model, reference = r2["model"], r2["pca"]
+    advice = (
+        "Use init='pca', raise 'max_iter', or change 'learning_rate_init' or "
+        "'hidden_layer_sizes'."
+    )
+    if model <= 0:
+        warnings.warn(
+            f"{name} reconstructs held-out rows no better than their mean does "
+            f"(R² {model:.3f}). {advice}",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    elif 1 - model > (1 + TOLERATED_LOSS) * (1 - reference):
+        warnings.warn(
+            f"{name} reconstructs held-out rows worse than PCA with as many "
+            f"components (R² {model:.3f} against {reference:.3f}). {advice}",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

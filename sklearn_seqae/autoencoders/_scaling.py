@@ -1,0 +1,98 @@
+"""From X's units to the network's, and back."""
+
+import numpy as np
+
+from sklearn_seqae.sequences import resample
+
+
+class Scaling:
+    """Take off a center and divide by one number, in the precision of X.
+
+    As in PCA, each feature is centred but keeps its own units: only one number,
+    the spread of the whole of X, brings the values to a size that trains well.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (D,) or (S, C)
+        Training mean of each column, or mean sequence of S steps.
+
+    center : ndarray of shape (D,), (S, C) or (1, C)
+        What is taken off.
+
+    scale : float
+        What is divided by.
+    """
+
+    def __init__(self, mean, center, scale):
+        self.mean = mean
+        self.center = center
+        self.scale = scale
+
+    @classmethod
+    def fit(cls, values, lengths, *, n_steps, center):
+        """Measure the mean and the spread of training rows.
+
+        Parameters
+        ----------
+        values : ndarray of shape (N, D) or (N, T, C)
+            Training rows.
+
+        lengths : ndarray of shape (N,) or None
+            Steps of each sequence.
+
+        n_steps : int or None
+            S, the steps of the mean sequence; None for tables.
+
+        center : {"step", "channel", "none"}
+            Whether each column or step has a center of its own, each channel,
+            or nothing is done because the values have a fixed domain.
+        """
+        full = values if n_steps is None else resample(values, lengths, n_steps)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = full.mean(axis=0, dtype=np.float64)
+            if center == "none":
+                return cls(mean, np.zeros((1, values.shape[-1])), 1.0)
+            taken = mean.mean(axis=0, keepdims=True) if center == "channel" else mean
+            left = full - taken.astype(full.dtype)
+            largest = float(np.abs(left).max())
+            scale = 1.0
+            if 0 < largest < np.inf:  # the squares of huge values would overflow
+                scale = largest * float(np.sqrt(np.mean(np.square(left / largest))))
+        return cls(mean, taken, scale)
+
+    def apply(self, values, lengths):
+        """Bring values to the network's units: float32, zero on padding."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            left = values - along(self.center, values, lengths).astype(values.dtype)
+            result = (left / self.scale).astype(np.float32)
+        if not np.isfinite(result).all():
+            raise ValueError(
+                "Input X contains infinity or a value too large for dtype('float32')."
+                " after centring and scaling. Scale X, or remove its extreme values."
+            )
+        return _clear_padding(result, lengths)
+
+    def undo(self, values, lengths, dtype):
+        """Bring values back to X's units, in float64 until the last cast."""
+        center = along(self.center, values, lengths)
+        result = (values * np.float64(self.scale) + center).astype(dtype)
+        return _clear_padding(result, lengths)
+
+
+def along(mean, values, lengths):
+    """Stretch a mean sequence to the steps of each row of values."""
+    if values.ndim == 2 or len(mean) == 1:
+        return mean
+    n_steps = values.shape[1]
+    if lengths is None:
+        return resample(mean[None], None, n_steps)[0]
+    result = np.zeros((len(values), n_steps, mean.shape[1]))
+    for length in np.unique(lengths):
+        result[lengths == length, :length] = resample(mean[None], None, int(length))
+    return result
+
+
+def _clear_padding(values, lengths):
+    if lengths is not None:
+        values[np.arange(values.shape[1]) >= lengths[:, None]] = 0
+    return values

@@ -1,0 +1,110 @@
+"""Which epoch to keep: measured on rows that neither PCA nor the network has seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import KFold, ShuffleSplit
+
+FOLDS_BELOW = 1000  # rows, below which every row is held out once
+MOST_HELD_OUT = 10_000  # rows, enough to tell the epochs apart
+REFIT_BELOW = 20_000  # rows, above which those held out would change nothing
+
+
+def held_out_splits(n, validation_fraction, seed):
+    """Pairs of (training rows, held-out rows).
+
+    With few rows a single split is a lottery: then every row is held out once, in
+    1 / `validation_fraction` folds. With many rows one split does, and never more
+    than `MOST_HELD_OUT` rows of them.
+    """
+    if n < 2:
+        return []
+    if n < FOLDS_BELOW:
+        n_folds = min(n, max(2, round(1 / validation_fraction)))
+        split = KFold(n_folds, shuffle=True, random_state=seed)
+    else:
+        held_out = min(int(np.ceil(n * validation_fraction)), MOST_HELD_OUT)
+        split = ShuffleSplit(1, test_size=held_out, random_state=seed)
+    return list(split.split(np.empty(n)))
+
+
+@dataclass
+class Selection:
+    """What the held-out rows say of each epoch, epoch 0 first.
+
+    Parameters
+    ----------
+    losses, squared_errors : ndarray of shape (E + 1, M)
+        Of each epoch and held-out row, summed over the row's values.
+
+    mean_losses, mean_squared_errors, reference_squared_errors : ndarray of shape (M,)
+        The same of the training mean and of the reference (PCA).
+
+    n_values : int
+        Real values in the held-out rows.
+    """
+
+    losses: np.ndarray
+    squared_errors: np.ndarray
+    mean_losses: np.ndarray
+    mean_squared_errors: np.ndarray
+    reference_squared_errors: np.ndarray
+    n_values: int
+
+    @classmethod
+    def join(cls, parts):
+        """Put the folds side by side; one that stopped early stays as it was."""
+        longest = max(len(part.losses) for part in parts)
+
+        def rows(name):
+            each = [getattr(part, name) for part in parts]
+            if each[0].ndim == 2:
+                missing = [longest - len(one) for one in each]
+                each = [
+                    np.pad(one, ((0, more), (0, 0)), mode="edge")
+                    for one, more in zip(each, missing, strict=True)
+                ]
+            return np.concatenate(each, axis=-1)
+
+        *per_row, last = cls.__dataclass_fields__
+        total = {last: sum(part.n_values for part in parts)}
+        return cls(**{name: rows(name) for name in per_row}, **total)
+
+    @property
+    def valid_losses(self):
+        """Mean loss over the held-out values, of each epoch."""
+        return self.losses.sum(axis=1) / self.n_values
+
+    @property
+    def scores(self):
+        """Share of the mean's loss that each epoch explains; R² for squared error."""
+        return explained(self.losses.sum(axis=1), self.mean_losses.sum())
+
+    def r2(self):
+        """Held-out R² of the best epoch, of PCA and of the training mean."""
+        mean = self.mean_squared_errors.sum()
+        model = self.squared_errors[self.best_epoch()].sum()
+        pca = self.reference_squared_errors.sum()
+        return {
+            "model": float(explained(model, mean)),
+            "pca": float(explained(pca, mean)),
+            "mean": 0.0,
+        }
+
+    def best_epoch(self):
+        """The epoch with the least held-out loss, if it beats epoch 0 beyond chance.
+
+        The gain over epoch 0 must exceed its own standard error over the rows;
+        else the start, which for `init="pca"` is PCA, is kept.
+        """
+        best = int(np.argmin(self.losses.sum(axis=1)))
+        gain = self.losses[0] - self.losses[best]
+        error = gain.std() * np.sqrt(len(gain))
+        return best if gain.sum() > error else 0
+
+
+def explained(error, reference):
+    """Return 1 - error / reference, and 0 where the reference is 0."""
+    if reference == 0:
+        return np.zeros_like(error)
+    return 1 - error / reference

@@ -1,0 +1,343 @@
+"""What all autoencoders share: scikit-learn's side of them."""
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_seqae import sequences
+from sklearn_seqae._params import Integral, Interval, Options, Real, StrOptions
+from sklearn_seqae.autoencoders._report import warn_if_no_better
+from sklearn_seqae.autoencoders._scaling import Scaling, along
+from sklearn_seqae.autoencoders._selection import explained, held_out_splits
+from sklearn_seqae.autoencoders._state import FittedStateMixin, kept_if_it_fails
+from sklearn_seqae.autoencoders._trainer import Trained, Trainer
+from sklearn_seqae.modules.losses import LOSSES
+from sklearn_seqae.training.inference import in_tiles
+
+
+class BaseAutoencoder(
+    FittedStateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Fit, transform, reconstruct and score; a family adds its reader and networks."""
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": ["array-like"],
+        "init": [StrOptions({"pca", "random"})],
+        "loss": [StrOptions(set(LOSSES))],
+        "whiten": ["boolean"],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "device": [str],
+        "skorch_callbacks": [list, None],
+        "verbose": ["verbose"],
+    }
+
+    # What a family says of itself.
+
+    _clip = None  # largest norm of the gradient
+
+    _takes_sequences = False
+
+    def _read(self, X, *, reset):
+        """Read X through the data door."""
+        if not self._takes_sequences:
+            return sequences.read_table(self, X, reset=reset)
+        return sequences.read_sequences(
+            self, X, sample_shape=self.sample_shape, reset=reset
+        )
+
+    @staticmethod
+    def _auto_batch_size(n):
+        """Rows of a batch: small data need many steps, large ones few calls."""
+        return int(np.clip(n // 8, 32, 256))
+
+    def _architecture(self, n_features, n_steps):
+        """Describe the network in plain values, to build it now and when loaded."""
+        return {
+            "n_features": n_features,
+            "n_steps": n_steps,
+            "n_components": self.n_components,
+            "hidden_layer_sizes": tuple(int(n) for n in self.hidden_layer_sizes),
+            "linear_path": self.init == "pca",
+        }
+
+    @staticmethod
+    def _build_networks(architecture, generator):
+        """Make the encoder and the decoder."""
+        raise NotImplementedError
+
+    # Fitting.
+
+    def _fit(self, X):
+        with kept_if_it_fails(self):
+            samples = self._read(X, reset=True)
+            self._check_domain(samples)
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            trainer = Trainer(self, samples, seed, start=self._warm_start(samples))
+            splits = []
+            if self.early_stopping:
+                splits = held_out_splits(len(samples), self.validation_fraction, seed)
+            if splits:
+                trained, selection = trainer.select(splits)
+                self._report(selection)
+            else:
+                trained = trainer.train()
+                self._report(None)
+            self._keep(trained, samples)
+        return self
+
+    def _check_domain(self, samples):
+        for size in self.hidden_layer_sizes:
+            if not isinstance(size, Integral) or size < 1:
+                raise ValueError(
+                    "The 'hidden_layer_sizes' parameter of "
+                    f"{type(self).__name__} must hold int values >= 1. Got "
+                    f"{self.hidden_layer_sizes!r} instead."
+                )
+        if self.loss == "binary_cross_entropy":
+            low, high = samples.values.min(), samples.values.max()
+            if low < 0 or high > 1:
+                raise ValueError(
+                    "With loss='binary_cross_entropy' all values of X must be in "
+                    f"[0, 1]. Got values from {low:g} to {high:g}. Scale X with "
+                    "MinMaxScaler(clip=True)."
+                )
+
+    def _warm_start(self, samples):
+        """The last training, if the next one goes on from it."""
+        if not self.warm_start or not hasattr(self, "net_"):
+            return None
+        n_steps = self._architecture_["n_steps"]
+        if self._architecture(samples.values.shape[-1], n_steps) != self._architecture_:
+            raise ValueError(
+                f"warm_start=True goes on from the last fit of {type(self).__name__}, "
+                "but the shape of its network has changed. Set warm_start=False, or "
+                "give the parameters their values of then."
+            )
+        scaling = Scaling(self.mean_, self._center, self._scale)
+        return Trained(self.net_, scaling, self._architecture_)
+
+    def _report(self, selection):
+        """Keep what the held-out rows said; without any, the last epoch is kept."""
+        if selection is None:
+            self.n_iter_ = self.best_epoch_ = self.max_iter
+            self.validation_scores_ = self.best_validation_score_ = None
+            self.held_out_r2_ = None
+            return
+        self.n_iter_ = len(selection.losses) - 1
+        self.best_epoch_ = selection.best_epoch()
+        self.validation_scores_ = selection.scores.tolist()
+        self.best_validation_score_ = self.validation_scores_[self.best_epoch_]
+        self.held_out_r2_ = selection.r2()
+        warn_if_no_better(type(self).__name__, self.held_out_r2_)
+
+    def _keep(self, trained, samples):
+        """Keep the network, and the way to and from its units."""
+        self.loss_curve_ = trained.loss_curve
+        self.mean_ = trained.scaling.mean
+        self._center = trained.scaling.center
+        self._scale = trained.scaling.scale
+        self._architecture_ = trained.architecture
+        self.n_components_ = trained.architecture["n_components"]
+        self.net_ = trained.net
+        self.module_ = trained.net.module_.eval()
+        self._whitening = None
+        if self.whiten:
+            self._whitening = _whitening(self._encode(samples))
+
+    # From samples to codes and back.
+
+    @property
+    def _scaling(self):
+        return Scaling(self.mean_, self._center, self._scale)
+
+    def _tile_options(self):
+        steps = self._architecture_["n_steps"]
+        n_weights = sum(weight.numel() for weight in self.module_.parameters())
+        return {"rung": steps or 0, "device": self.device, "work_per_value": n_weights}
+
+    def _lengths(self, samples):
+        """Lengths for the tiles: those of sequences, None for tables."""
+        if samples.values.ndim == 2 or samples.lengths is not None:
+            return samples.lengths
+        return np.full(len(samples), samples.values.shape[1])
+
+    def _encode(self, samples):
+        x = self._scaling.apply(samples.values, samples.lengths)
+
+        def encode(tile, lengths, n_steps):
+            return self.module_.encode(tile, lengths)
+
+        codes = in_tiles(encode, x, self._lengths(samples), **self._tile_options())
+        codes = codes.astype(samples.values.dtype, copy=False)
+        if self._whitening is not None:
+            mean, factor = self._whitening
+            codes = np.linalg.solve(factor, (codes - mean).T).T
+            codes = codes.astype(samples.values.dtype)
+        return codes
+
+    def _decode(self, codes, lengths, n_steps):
+        """Values in X's units from codes: (N, D), or (N, n_steps, C)."""
+        dtype = codes.dtype
+        if self._whitening is not None:
+            mean, factor = self._whitening
+            codes = codes @ factor.T + mean
+
+        def decode(tile, lengths, n_steps):
+            output = self.module_.decode(tile, lengths, n_steps)
+            if self.loss == "binary_cross_entropy":
+                output = output.sigmoid()
+            return output
+
+        values = in_tiles(
+            decode,
+            codes.astype(np.float32),
+            lengths,
+            n_steps=n_steps,
+            **self._tile_options(),
+        )
+        return self._scaling.undo(values, lengths, dtype)
+
+    def _decode_sequences(self, codes, lengths):
+        """Sequences in the container that fit took, a list where lengths differ."""
+        kind = self._input_kind
+        if lengths is None:
+            lengths = np.full(len(codes), self._architecture_["n_steps"])
+        lengths = _check_lengths(lengths, len(codes))
+        if kind in ("flat", "array") and (lengths != lengths[0]).any():
+            kind = "ragged"
+        values = self._decode(codes, lengths, int(lengths.max()))
+        return sequences.pack(values, lengths, kind)
+
+    def _reconstruct(self, samples):
+        steps = samples.values.shape[1] if samples.values.ndim == 3 else None
+        return self._decode(self._encode(samples), self._lengths(samples), steps)
+
+    def transform(self, X):
+        """Encode X.
+
+        Parameters
+        ----------
+        X : {array-like, sequences}
+            Samples, in any container that `fit` takes.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components_)
+            In the float dtype of X.
+        """
+        check_is_fitted(self)
+        return self._encode(self._read(X, reset=False))
+
+    def reconstruct(self, X):
+        """Encode X and decode it again.
+
+        Parameters
+        ----------
+        X : {array-like, sequences}
+            Samples, in any container that `fit` takes.
+
+        Returns
+        -------
+        X_reconstructed : same container and shape as X
+            What the code keeps of X.
+        """
+        check_is_fitted(self)
+        samples = self._read(X, reset=False)
+        return samples.restore(self._reconstruct(samples))
+
+    def score(self, X, y=None):
+        """Share of the squared deviations from the training mean that is kept, R².
+
+        For PCA this is, on the training data, the sum of
+        `explained_variance_ratio_`; higher is better, 1 is perfect, 0 is what the
+        training mean gives.
+
+        Parameters
+        ----------
+        X : {array-like, sequences}
+            Samples, in any container that `fit` takes.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        r2 : float
+            0 where X does not deviate from the training mean at all.
+        """
+        check_is_fitted(self)
+        samples = self._read(X, reset=False)
+        values = samples.values.astype(np.float64)
+        error = np.square(values - self._reconstruct(samples))
+        left = np.square(values - along(self.mean_, values, samples.lengths))
+        if samples.lengths is not None:
+            left = left[samples.mask]
+        return float(explained(error.sum(), left.sum()))
+
+    def _read_codes(self, Z):
+        Z = check_array(Z, dtype=[np.float64, np.float32], input_name="Z")
+        if Z.shape[1] != self.n_components_:
+            raise ValueError(
+                f"Z has {Z.shape[1]} components, but {type(self).__name__} is "
+                f"expecting {self.n_components_} components as input."
+            )
+        return Z
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _whitening(codes):
+    """Mean and lower-triangular factor with which codes become white.
+
+    As the factor is triangular, the first k white components depend on the first k
+    components alone. For PCA's codes it is the diagonal of standard deviations.
+    """
+    codes = codes.astype(np.float64)
+    covariance = np.atleast_2d(np.cov(codes, rowvar=False)) if len(codes) > 1 else 0
+    width = codes.shape[1]
+    covariance = covariance + np.zeros((width, width))
+    floor = np.finfo(np.float32).eps * max(np.trace(covariance), 1e-30)
+    factor = np.linalg.cholesky(covariance + floor * np.eye(width))
+    return codes.mean(axis=0), factor
+
+
+def _check_lengths(lengths, n_samples):
+    lengths = np.asarray(lengths)
+    valid = lengths.shape == (n_samples,) and lengths.dtype.kind in "iu"
+    if not valid or (lengths < 1).any():
+        raise ValueError(
+            f"lengths must hold one int >= 1 for each of the {n_samples} rows of Z. "
+            f"Got {lengths!r} instead."
+        )
+    return lengths.astype(np.int64)

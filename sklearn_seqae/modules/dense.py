@@ -1,0 +1,73 @@
+"""The dense network: one encoder or decoder for rows of a table."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_seqae.modules.layers import ACTIVATIONS, linear, zero_linear
+
+__all__ = ["ACTIVATIONS", "DenseNetwork"]
+
+
+class DenseNetwork(nn.Sequential):
+    """Linear layers with an activation between them.
+
+    The encoder and the decoder are both of this class, with their sizes turned
+    round. `lengths` is accepted and ignored, so that all families are called alike.
+
+    Shape
+    -----
+    - Input: `(N, sizes[0])`
+    - Output: `(N, sizes[-1])`
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of each layer, input and output included.
+
+    activation : str
+        A key of `ACTIVATIONS`.
+
+    zero_head : bool
+        Whether the last layer starts at zero, for a network that adds to a
+        linear path.
+
+    generator : torch.Generator
+        Source of every random number.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_seqae.modules.dense import DenseNetwork
+    >>> net = DenseNetwork(
+    ...     sizes=(4, 8, 2), activation="silu", zero_head=True,
+    ...     generator=torch.Generator().manual_seed(0),
+    ... )
+    >>> net(torch.ones(3, 4)).shape, float(net(torch.ones(3, 4)).abs().sum())
+    (torch.Size([3, 2]), 0.0)
+    """
+
+    def __init__(
+        self,
+        *,
+        sizes: Sequence[int],
+        activation: str,
+        zero_head: bool,
+        generator: torch.Generator,
+    ):
+        layers: list[nn.Module] = []
+        for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+            layers.append(linear(n_in, n_out, generator=generator))
+            layers.append(ACTIVATIONS[activation]())
+        if zero_head:
+            layers.append(zero_linear(sizes[-2], sizes[-1]))
+        else:
+            layers.append(linear(sizes[-2], sizes[-1], generator=generator))
+        super().__init__(*layers)
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
+    ) -> Tensor:
+        """Map (N, sizes[0]) to (N, sizes[-1])."""
+        return super().forward(x)

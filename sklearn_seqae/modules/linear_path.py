@@ -1,0 +1,128 @@
+"""The linear path beside the networks, which starts as PCA."""
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_seqae.modules.layers import empty
+
+
+def resample(x: Tensor, lengths: Tensor | None, n_steps: int) -> Tensor:
+    """Interpolate each sequence linearly to `n_steps` steps of relative time.
+
+    Shape: `x` (N, T, C), `lengths` (N,) or None; output (N, n_steps, C).
+    """
+    if lengths is None and x.shape[1] == n_steps:
+        return x
+    if lengths is None:
+        lengths = torch.full((len(x),), x.shape[1], device=x.device)
+    relative = torch.linspace(0, 1, n_steps, device=x.device)
+    return _interpolate(x, relative * (lengths[:, None] - 1))
+
+
+def stretch(x: Tensor, lengths: Tensor | None, n_steps: int) -> Tensor:
+    """Undo `resample`: each row of (N, S, C) to its own length, in (N, n_steps, C).
+
+    Steps beyond a row's length repeat its last step.
+    """
+    if lengths is None:
+        return resample(x, None, n_steps)
+    step = torch.arange(n_steps, device=x.device)
+    relative = step / (lengths[:, None] - 1).clamp(min=1)
+    return _interpolate(x, relative.clamp(max=1) * (x.shape[1] - 1))
+
+
+def _interpolate(x: Tensor, position: Tensor) -> Tensor:
+    """Values of (N, T, C) at the fractional steps `position` (N, S)."""
+    low = position.floor().long().clamp(max=x.shape[1] - 1)
+    high = (low + 1).clamp(max=x.shape[1] - 1)
+    part = (position - low)[:, :, None]
+    index = low[:, :, None].expand(-1, -1, x.shape[2])
+    below = x.gather(1, index)
+    above = x.gather(1, high[:, :, None].expand(-1, -1, x.shape[2]))
+    return below + part * (above - below)
+
+
+class LinearPath(nn.Module):
+    """A linear encoder and a linear decoder; set by `start`, they are PCA.
+
+    Shape
+    -----
+    - encode: (N, D) to (N, Z)
+    - decode: (N, Z) to (N, D)
+    """
+
+    def __init__(self, *, n_features: int, n_components: int):
+        super().__init__()
+        self.encoder = empty(nn.Linear, n_features, n_components)
+        self.decoder = empty(nn.Linear, n_components, n_features)
+
+    @torch.no_grad()
+    def start(
+        self,
+        *,
+        components: Tensor,
+        loadings: Tensor,
+        mean: Tensor,
+        intercept: Tensor,
+        generator: torch.Generator,
+    ) -> None:
+        """Set code = components (x - mean), reconstruction = code loadings + intercept.
+
+        A code that is larger than what PCA fills starts small and random on the
+        way in and at zero on the way out, so it changes nothing but can learn.
+
+        Parameters
+        ----------
+        components, loadings : Tensor of shape (K, D), K <= Z
+            The way in and the way out.
+
+        mean, intercept : Tensor of shape (D,)
+            What is taken off before and added after.
+
+        generator : torch.Generator
+            Source of the random numbers.
+        """
+        k, d = components.shape
+        self.encoder.weight.normal_(0, 0.1 / d**0.5, generator=generator)
+        self.encoder.weight[:k] = components
+        self.encoder.bias.copy_(-(self.encoder.weight @ mean))
+        self.decoder.weight.zero_()
+        self.decoder.weight[:, :k] = loadings.T
+        self.decoder.bias.copy_(intercept)
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map (N, D) to (N, Z)."""
+        return self.encoder(x)
+
+    def decode(
+        self, code: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
+    ) -> Tensor:
+        """Map (N, Z) to (N, D)."""
+        return self.decoder(code)
+
+
+class ResampledLinearPath(LinearPath):
+    """The linear path of sequences, which it sees resampled to a common length.
+
+    Shape
+    -----
+    - encode: (N, T, C), lengths (N,) or None, to (N, Z)
+    - decode: (N, Z), lengths (N,) or None, T, to (N, T, C)
+    """
+
+    def __init__(self, *, n_steps: int, n_channels: int, n_components: int):
+        super().__init__(n_features=n_steps * n_channels, n_components=n_components)
+        self.n_steps = n_steps
+        self.n_channels = n_channels
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map (N, T, C) to (N, Z)."""
+        return super().encode(resample(x, lengths, self.n_steps).flatten(1))
+
+    def decode(
+        self, code: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
+    ) -> Tensor:
+        """Map (N, Z) to (N, T, C)."""
+        flat = super().decode(code)
+        steps = flat.unflatten(1, (self.n_steps, self.n_channels))
+        return stretch(steps, lengths, n_steps or self.n_steps)

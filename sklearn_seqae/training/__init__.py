@@ -1,0 +1,1 @@
+"""How a network is fitted and applied: batches, the loop, inference."""

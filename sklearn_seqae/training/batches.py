@@ -1,0 +1,94 @@
+"""Mini-batches, sliced whole from one tensor."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Some samples, with what tells their real values from padding."""
+
+    x: Tensor  # (N, D) or (N, T, C)
+    lengths: Tensor | None  # (N,), None where no step is padding
+    mask: Tensor | None  # (N, T), None where no step is padding
+    n_values: int  # real values, the weight of this batch in a mean
+
+
+class Batches:
+    """A data set on its device, cut into batches anew in each epoch.
+
+    Sequences of unequal length are batched with others of similar length: rows
+    are shuffled, sorted by length within pools of many batches, and cut. Each
+    batch is as long as its own longest sequence.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, D) or (N, T, C)
+        Samples, zero on padding.
+
+    lengths : Tensor of shape (N,), int64, or None
+        Steps of each sequence; None where all fill their T steps.
+
+    batch_size : int
+        Rows of a batch; the last one may be smaller.
+
+    generator : torch.Generator or None
+        Source of the order of rows and batches; None keeps the order given.
+    """
+
+    POOL = 32  # batches that are sorted by length together
+
+    def __init__(
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+    ):
+        self.x = x
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.generator = generator
+        self.n_values = x.numel()
+        if lengths is not None:
+            self.n_values = int(lengths.sum()) * x.shape[2]
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.x)
+
+    @property
+    def n_batches(self) -> int:
+        """Number of batches in an epoch."""
+        return -(-len(self) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches of one epoch."""
+        if self.generator is None:
+            rows = torch.arange(len(self))
+        else:
+            rows = torch.randperm(len(self), generator=self.generator)
+        if self.lengths is None:
+            for chosen in rows.split(self.batch_size):
+                x = self.x[chosen]
+                yield Batch(x, None, None, x.numel())
+            return
+        for chosen in self._of_similar_length(rows, self.lengths):
+            lengths = self.lengths[chosen]
+            longest = int(lengths.max())
+            x = self.x[:, :longest][chosen]
+            mask = torch.arange(longest, device=x.device) < lengths[:, None]
+            yield Batch(x, lengths, mask, int(lengths.sum()) * x.shape[2])
+
+    def _of_similar_length(self, rows: Tensor, lengths: Tensor) -> list[Tensor]:
+        batches: list[Tensor] = []
+        for pool in rows.split(self.batch_size * self.POOL):
+            pool = pool[lengths[pool].cpu().argsort(stable=True)]
+            batches.extend(pool.split(self.batch_size))
+        if self.generator is None:
+            return batches
+        order = torch.randperm(len(batches), generator=self.generator)
+        return [batches[i] for i in order.tolist()]

@@ -1,0 +1,146 @@
+"""Inference in tiles of one fixed shape.
+
+The last bits of a float32 product depend on the shape of the batch. Each tile has
+the same number of rows, padded with zeros, and a sequence is padded to a length
+that follows from its own length alone; so a row's result is the same bits whether
+it comes alone, in another order, or among a million others.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sklearn_seqae.training.threads import lend_threads
+
+TABLE_ROWS = 256
+SEQUENCE_ROWS = 32
+
+
+def padded_length(length: NDArray[np.int64], rung: int = 0) -> NDArray[np.int64]:
+    """Length to which a sequence is padded: the next of a ladder, eight an octave.
+
+    Parameters
+    ----------
+    length : ndarray of int
+        Steps of each sequence.
+
+    rung : int, default=0
+        A length that is kept as it is: the usual length of the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_seqae.training.inference import padded_length
+    >>> padded_length(np.array([1, 7, 9, 50, 100, 101]), rung=50)
+    array([  1,   7,   9,  50, 104, 104])
+    """
+    step = 2 ** np.maximum(np.floor(np.log2(np.maximum(length, 1))) - 3, 0)
+    ladder = (np.ceil(length / step) * step).astype(np.int64)
+    return np.where(length == rung, rung, ladder)
+
+
+def in_tiles(
+    function: Callable[..., Tensor],
+    x: NDArray,
+    lengths: NDArray[np.int64] | None = None,
+    *,
+    n_steps: int | None = None,
+    rung: int = 0,
+    device: str = "cpu",
+    work_per_value: float = 0,
+) -> NDArray:
+    """Apply `function` to all rows of `x`, tile by tile.
+
+    Parameters
+    ----------
+    function : callable
+        Takes (tile, lengths, n_steps) as tensors (lengths and n_steps None for
+        tables) and returns a tensor with one row for each of the tile's.
+
+    x : ndarray of shape (N, D) or (N, T, C), float32
+        Rows, zero on padding. Codes (N, Z) where sequences are written.
+
+    lengths : ndarray of shape (N,) or None
+        Steps of each sequence; None for tables.
+
+    n_steps : int, default=None
+        T of the output, where it is (N, T, C).
+
+    rung : int, default=0
+        As in `padded_length`.
+
+    device : str, default="cpu"
+        Where to compute.
+
+    work_per_value : float, default=0
+        Multiply-adds per row (and step), from which the threads are chosen.
+
+    Returns
+    -------
+    result : ndarray of shape (N, ...), float32
+        Zero beyond each sequence's end.
+    """
+    result: NDArray = np.zeros(0)
+    tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
+    with torch.inference_mode():
+        for rows, steps in _tiles(len(x), lengths, rung, tile_rows):
+            tile, tile_lengths = _one_tile(x, lengths, rows, steps, tile_rows)
+            if tile_lengths is not None:
+                tile_lengths = tile_lengths.to(device)
+            with lend_threads(work_per_value * tile_rows * (steps or 1)):
+                output = function(tile.to(device), tile_lengths, steps)
+            values = output[: len(x[rows])].cpu().numpy()
+            shape: tuple[int, ...] = values.shape[1:]
+            if values.ndim == 3 and n_steps is not None:  # steps in, steps out
+                values = values[:, :n_steps]
+                shape = (n_steps, shape[1])
+            if len(result) == 0:
+                result = np.zeros((len(x), *shape), dtype=np.float32)
+            if values.ndim == 3:
+                result[rows, : values.shape[1]] = values
+            else:
+                result[rows] = values
+    return result
+
+
+def _tiles(
+    n: int, lengths: NDArray[np.int64] | None, rung: int, tile_rows: int
+) -> Iterator[tuple[NDArray[np.int64] | slice, int | None]]:
+    """Yield the rows of each tile and the number of steps it is padded to."""
+    if lengths is None:
+        for start in range(0, n, tile_rows):
+            yield slice(start, start + tile_rows), None
+        return
+    padded = padded_length(lengths, rung)
+    for steps in np.unique(padded):
+        rows = np.flatnonzero(padded == steps)
+        for start in range(0, len(rows), tile_rows):
+            yield rows[start : start + tile_rows], int(steps)
+
+
+def _one_tile(
+    x: NDArray,
+    lengths: NDArray[np.int64] | None,
+    rows: NDArray[np.int64] | slice,
+    steps: int | None,
+    tile_rows: int,
+) -> tuple[Tensor, Tensor | None]:
+    """Rows of x, and their lengths, padded to the fixed shape of their tile."""
+    own = x[rows]
+    if steps is not None and x.ndim == 3:
+        own = own[:, :steps]
+        shape: tuple[int, ...] = (tile_rows, steps, x.shape[2])
+    else:
+        shape = (tile_rows, *x.shape[1:])
+    tile = own
+    if own.shape != shape or not own.flags.writeable:  # torch warns of read-only
+        tile = np.zeros(shape, dtype=np.float32)
+        tile[tuple(slice(n) for n in own.shape)] = own
+    if lengths is None or steps is None:
+        return torch.from_numpy(tile), None
+    tile_lengths = np.full(tile_rows, steps, dtype=np.int64)
+    tile_lengths[: len(own)] = lengths[rows]
+    return torch.from_numpy(tile), torch.from_numpy(tile_lengths)

@@ -1,0 +1,239 @@
+"""Bad input, per container, gets scikit-learn's own words before any training."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import clone
+
+from tests.containers import RAGGED_CONTAINERS
+from tests.instances import dense, detector, recurrent
+
+TABLES = [dense(), recurrent(), detector(dense())]
+tables = pytest.mark.parametrize("estimator", TABLES, ids=lambda e: type(e).__name__)
+SEQUENCES = [recurrent(), detector(recurrent())]
+sequences = pytest.mark.parametrize(
+    "estimator", SEQUENCES, ids=lambda e: type(e).__name__
+)
+METHODS = ["transform", "reconstruct", "score", "score_samples", "predict"]
+
+
+def assert_refused(estimator, X, words, *, error=ValueError, good=None):
+    """X is refused by fit and, where good data to fit on are given, by every method."""
+    with pytest.raises(error, match=words):
+        clone(estimator).fit(X)
+    if good is None:
+        return
+    fitted = clone(estimator).fit(good)
+    for method in METHODS:
+        if hasattr(fitted, method):
+            with pytest.raises(error, match=words):
+                getattr(fitted, method)(X)
+
+
+def changed(array, value):
+    array = np.array(array)
+    array[(-1,) * array.ndim] = value
+    return array
+
+
+not_finite = pytest.mark.parametrize(
+    "value, word", [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")]
+)
+
+
+@tables
+@not_finite
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_that_are_not_finite_in_tables(estimator, wine, value, word, dtype):
+    X = changed(wine.astype(dtype), value)
+    assert_refused(estimator, X, f"Input X contains {word}", good=wine.astype(dtype))
+
+
+@sequences
+@not_finite
+def test_values_that_are_not_finite_in_3d_arrays(estimator, digits, value, word):
+    X = changed(digits, value)
+    assert_refused(estimator, X, f"Input X contains {word}", good=digits)
+
+
+@sequences
+@not_finite
+def test_values_that_are_not_finite_name_the_sequence(
+    estimator, ragged, ragged_container, value, word
+):
+    X = ragged_container([*ragged[:17], changed(ragged[17], value), *ragged[18:]])
+    words = rf"(?s)Input X contains {word}.*17|17.*contains {word}"
+    assert_refused(estimator, X, words, good=ragged)
+
+
+@tables
+def test_no_samples_or_features(estimator, wine):
+    assert_refused(estimator, wine[:0], "0 sample", good=wine)
+    assert_refused(estimator, wine[:, :0], r"0 feature\(s\)")
+
+
+@sequences
+@pytest.mark.parametrize(
+    "X, words",
+    [
+        (np.empty((0, 8, 3)), "0 sample"),
+        (np.empty((9, 0, 3)), "0 time step"),
+        (np.empty((9, 8, 0)), "0 (channel|feature)"),
+        ([], "Expected 2D array"),
+        ([np.ones((4, 2)), np.ones((0, 2))], "0 time step"),
+        ([np.ones((4, 0)), np.ones((3, 0))], "0 (channel|feature)"),
+        ([np.ones((4, 2)), np.ones((3, 1))], "(channel|feature)"),
+    ],
+)
+def test_no_samples_steps_or_channels(estimator, X, words):
+    assert_refused(estimator, X, words)
+
+
+@tables
+def test_another_number_of_columns(estimator, wine):
+    fitted = clone(estimator).fit(wine)
+    words = f"X has 5 features, but {type(estimator).__name__} is expecting 13"
+    for method in METHODS:
+        if hasattr(fitted, method):
+            with pytest.raises(ValueError, match=words):
+                getattr(fitted, method)(wine[:, :5])
+
+
+def test_a_width_that_sample_shape_does_not_divide(wine):
+    assert_refused(recurrent(sample_shape=(-1, 5)), wine, "sample_shape")
+
+
+def test_dense_refuses_sequences_and_names_the_family(digits, ragged):
+    for X in (digits, ragged):
+        assert_refused(dense(), X, "RecurrentAutoencoderTransformer")
+
+
+@tables
+@pytest.mark.parametrize(
+    "change, error, words",
+    [
+        (lambda X: X.astype(complex), ValueError, "Complex data not supported"),
+        (sparse.csr_array, TypeError, "[Ss]parse"),
+        (lambda X: np.full(X.shape, "a"), ValueError, "string|convert|numeric"),
+        (lambda X: X.astype(str), ValueError, "string|numeric"),
+        (lambda X: X.astype("M8[s]"), (TypeError, ValueError), "(?i)datetime|DType"),
+        (lambda X: np.ma.masked_less(X, 0), (TypeError, ValueError), "masked"),
+        (lambda X: X[0], ValueError, "Reshape your data|Expected 2D array"),
+        (lambda X: 3.0, ValueError, "Expected 2D array|scalar"),
+        (lambda X: None, (TypeError, ValueError), "."),
+    ],
+    ids="complex sparse letters numeric-strings dates masked 1d scalar none".split(),
+)
+def test_what_is_no_table_of_numbers(estimator, wine, change, error, words):
+    assert_refused(estimator, change(wine), words, error=error, good=wine)
+
+
+@sequences
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda x: x.astype(complex), "[Cc]omplex"),
+        (lambda x: x.astype(str), "string|numeric"),
+        (lambda x: x.astype("M8[s]"), "(?i)datetime"),
+        (lambda x: np.ma.masked_less(x, 0.5), "masked"),
+    ],
+    ids=["complex", "strings", "dates", "masked"],
+)
+@pytest.mark.parametrize("kind", ["3-D", "list"])
+def test_what_is_no_sequence_of_numbers(estimator, digits, ragged, kind, change, words):
+    X = change(digits) if kind == "3-D" else [change(each) for each in ragged]
+    good = digits if kind == "3-D" else ragged
+    assert_refused(estimator, X, words, error=(TypeError, ValueError), good=good)
+
+
+@pytest.mark.parametrize("X", [["ab", "cd"], [None, None], np.ones((4, 3, 2, 2))])
+@sequences
+def test_what_is_no_sequence_at_all(estimator, X):
+    assert_refused(estimator, X, ".", error=(TypeError, ValueError))
+
+
+@tables
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X: X.astype(np.float16),
+        lambda X: X.astype(np.int32),
+        lambda X: X > 0,
+        lambda X: X.astype(object),
+        lambda X: X.tolist(),
+        lambda X: torch.tensor(X),
+        lambda X: pd.DataFrame(X),
+        lambda X: pd.DataFrame(X).astype("Float64"),
+        lambda X: pd.DataFrame(X).astype("float64[pyarrow]"),
+        lambda X: pl.DataFrame(X),
+    ],
+    ids="f16 int bool object list torch pandas nullable pyarrow polars".split(),
+)
+def test_every_kind_of_number_works(estimator, wine, change):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("ignore", message=".*(R²|PCA|mean)")  # the guard
+        fitted = clone(estimator).fit(change(wine))
+        method = "transform" if hasattr(fitted, "transform") else "score_samples"
+        assert np.isfinite(getattr(fitted, method)(change(wine))).all()
+
+
+@tables
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_missing_values_in_data_frames(estimator, wine, library):
+    X = pd.DataFrame(wine).convert_dtypes().rename(columns=str)
+    X.iloc[3, 2] = pd.NA
+    if library == "polars":
+        X = pl.DataFrame({c: [None if pd.isna(v) else v for v in X[c]] for c in X})
+    assert_refused(estimator, X, "contains NaN")
+
+
+@tables
+@pytest.mark.parametrize(
+    "change",
+    [
+        np.asfortranarray,
+        lambda X: X[::-1, ::-1],
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        lambda X: np.broadcast_to(X[:1], X.shape),
+    ],
+    ids=["fortran", "negative", "strided", "broadcast"],
+)
+def test_layouts_work_without_warnings(estimator, wine, change):
+    X = change(wine)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*(R²|PCA|mean)")
+        fitted = clone(estimator).fit(X)
+        method = "transform" if hasattr(fitted, "transform") else "score_samples"
+        seen = getattr(fitted, method)(X)
+        np.testing.assert_array_equal(seen, getattr(fitted, method)(np.array(X)))
+
+
+@pytest.mark.parametrize(
+    "estimator", [dense(), recurrent()], ids=["dense", "recurrent"]
+)
+def test_read_only_memmaps_work_without_warnings(estimator, wine, tmp_path):
+    np.save(tmp_path / "X.npy", wine)
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*(R²|PCA|mean)")
+        clone(estimator).fit(X).reconstruct(X)
+    np.testing.assert_array_equal(X, wine)
+
+
+@pytest.mark.parametrize("kind", RAGGED_CONTAINERS)
+def test_a_missing_sequence_is_refused(ragged, kind):
+    if kind == "polars":  # which has nulls of its own
+        X = pl.DataFrame({"a": [[1.0, 2.0], None, [3.0]]})
+    elif kind == "pandas":
+        X = pd.DataFrame({"a": [ragged[0][:, 0], None, ragged[1][:, 0]]})
+    else:
+        X = RAGGED_CONTAINERS[kind]([ragged[0], None, ragged[1]])
+    assert_refused(recurrent(), X, ".", error=(TypeError, ValueError))

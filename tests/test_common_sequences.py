@@ -1,0 +1,222 @@
+"""What scikit-learn checks on tables, checked on 3-D arrays and ragged sequences."""
+
+import copy
+import io
+import pickle
+from importlib.util import find_spec
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from tests.containers import flat, items
+from tests.instances import TAKES_SEQUENCES, name
+
+METHODS = ["transform", "reconstruct", "score_samples", "decision_function", "predict"]
+
+pytestmark = pytest.mark.parametrize("estimator", TAKES_SEQUENCES, ids=name)
+
+
+def outputs(fitted, X):
+    """Return what each method that the estimator has gives, sample by sample."""
+    return {
+        method: items(getattr(fitted, method)(X))
+        for method in METHODS
+        if hasattr(fitted, method)
+    }
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for method in one:
+        for a, b in zip(one[method], other[method], strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=method, strict=True)
+
+
+def take(each_output, rows):
+    return {
+        method: [samples[row] for row in rows]
+        for method, samples in each_output.items()
+    }
+
+
+def test_ragged_containers_give_the_same(estimator, ragged, ragged_container):
+    expected = outputs(clone(estimator).fit(ragged), ragged)
+    X = ragged_container(ragged)
+    assert_same(outputs(clone(estimator).fit(X), X), expected)
+
+
+def test_equal_containers_give_the_same(estimator, digits, equal_container):
+    expected = outputs(clone(estimator).fit(digits), digits)
+    X = equal_container(list(digits))
+    assert_same(outputs(clone(estimator).fit(X), X), expected)
+
+
+def test_sequences_of_one_channel_may_be_1d(estimator, ragged):
+    X = [sequence[:, 0] for sequence in ragged]
+    expected = outputs(clone(estimator).fit(X), X)
+    columns = [sequence[:, :1] for sequence in ragged]
+    seen = outputs(clone(estimator).fit(columns), columns)
+    for method, samples in expected.items():
+        for a, b in zip(samples, seen[method], strict=True):
+            np.testing.assert_array_equal(np.ravel(a), np.ravel(b), err_msg=method)
+
+
+def test_a_sequence_does_not_depend_on_its_neighbours(estimator, ragged):
+    fitted = clone(estimator).fit(ragged)
+    together = outputs(fitted, ragged)
+    for row in (0, 7, 31):
+        assert_same(outputs(fitted, [ragged[row]]), take(together, [row]))
+
+
+def test_the_order_of_the_sequences_does_not_matter(estimator, ragged):
+    fitted = clone(estimator).fit(ragged)
+    order = np.random.RandomState(1).permutation(len(ragged))
+    together = outputs(fitted, ragged)
+    assert_same(outputs(fitted, [ragged[i] for i in order]), take(together, order))
+
+
+def test_padding_changes_nothing(estimator, digits):
+    fitted = clone(estimator).fit(digits)
+    longer = np.concatenate([digits[0]] * 5)
+    beside_a_longer_one = outputs(fitted, [*digits, longer])
+    rows = range(len(digits))
+    assert_same(outputs(fitted, digits), take(beside_a_longer_one, rows))
+
+
+def test_fitting_twice_gives_the_same(estimator, ragged):
+    once = clone(estimator).fit(ragged)
+    first = outputs(once, ragged)
+    assert_same(outputs(once.fit(ragged), ragged), first)
+    assert_same(outputs(clone(estimator).fit(ragged), ragged), first)
+
+
+def test_fit_transform_is_fit_then_transform(estimator, ragged):
+    if not hasattr(estimator, "transform"):
+        expected = clone(estimator).fit(ragged).predict(ragged)
+        seen = clone(estimator).fit_predict(ragged)
+    else:
+        expected = clone(estimator).fit(ragged).transform(ragged)
+        seen = clone(estimator).fit_transform(ragged)
+    for a, b in zip(items(expected), items(seen), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def _joblib_copy(fitted):
+    file = io.BytesIO()
+    joblib.dump(fitted, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+def _skops_copy(fitted):
+    import skops.io
+
+    data = skops.io.dumps(fitted)
+    untrusted = skops.io.get_untrusted_types(data=data)
+    # Nothing of torch or skorch: their loaders run pickles.
+    assert all(name.startswith("sklearn_seqae.") for name in untrusted), untrusted
+    return skops.io.loads(data, trusted=untrusted)
+
+
+COPIES = {
+    "pickle": lambda fitted: pickle.loads(pickle.dumps(fitted)),
+    "deepcopy": copy.deepcopy,
+    "joblib": _joblib_copy,
+}
+if find_spec("skops"):  # an extra
+    COPIES["skops"] = _skops_copy
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_gives_the_same(estimator, ragged, how):
+    fitted = clone(estimator).fit(ragged)
+    assert_same(outputs(COPIES[how](fitted), ragged), outputs(fitted, ragged))
+
+
+def test_fit_leaves_the_parameters(estimator, ragged):
+    fresh = clone(estimator)
+    before = pickle.dumps(fresh.get_params(deep=True))
+    fresh.fit(ragged)
+    assert pickle.dumps(fresh.get_params(deep=True)) == before
+
+
+def test_methods_leave_the_estimator(estimator, ragged):
+    fitted = clone(estimator).fit(ragged)
+    before = {name: id(value) for name, value in vars(fitted).items()}
+    outputs(fitted, ragged)
+    assert {name: id(value) for name, value in vars(fitted).items()} == before
+
+
+def test_X_is_not_written_to(estimator, ragged):
+    X = [sequence.copy() for sequence in ragged]
+    for sequence in X:
+        sequence.flags.writeable = False
+    outputs(clone(estimator).fit(X), X)
+    for sequence, before in zip(X, ragged, strict=True):
+        np.testing.assert_array_equal(sequence, before)
+
+
+def test_a_clone_is_not_fitted(estimator, ragged):
+    with pytest.raises(NotFittedError):
+        check_is_fitted(clone(clone(estimator).fit(ragged)))
+
+
+@pytest.mark.parametrize("method", [*METHODS, "inverse_transform", "score"])
+def test_methods_before_fit_raise(estimator, ragged, method):
+    if not hasattr(estimator, method):
+        return
+    with pytest.raises(NotFittedError):
+        getattr(clone(estimator), method)(ragged)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_dtype_is_kept(estimator, ragged, dtype):
+    X = [sequence.astype(dtype) for sequence in ragged]
+    fitted = clone(estimator).fit(X)
+    for method in ("transform", "reconstruct"):
+        if hasattr(fitted, method):
+            assert {item.dtype for item in items(getattr(fitted, method)(X))} == {
+                np.dtype(dtype)
+            }
+    if hasattr(fitted, "score_samples"):
+        assert fitted.score_samples(X).dtype == np.float64
+
+
+@pytest.mark.parametrize("as_flat", [False, True])
+def test_n_features_in_counts_channels_or_columns(estimator, digits, as_flat):
+    X = flat(digits) if as_flat else digits
+    n_features = X.shape[-1]
+    assert clone(estimator).fit(X).n_features_in_ == n_features
+
+
+def test_another_number_of_channels_raises(estimator, ragged):
+    fitted = clone(estimator).fit(ragged)
+    words = f"X has 2 features, but {type(estimator).__name__} is expecting 3 features"
+    for method in METHODS:
+        if hasattr(fitted, method):
+            with pytest.raises(ValueError, match=words):
+                getattr(fitted, method)([sequence[:, :2] for sequence in ragged])
+
+
+def test_other_lengths_than_in_fit_are_taken(estimator, digits):
+    fitted = clone(estimator).fit(digits)
+    longest = np.concatenate([digits[0], digits[1]])
+    for samples in outputs(fitted, [longest, digits[2][:1]]).values():
+        assert len(samples) == 2
+        assert all(np.isfinite(sample).all() for sample in samples)
+
+
+@pytest.mark.parametrize(
+    "n_samples, n_steps, n_channels", [(1, 8, 3), (9, 1, 3), (9, 8, 1)]
+)
+def test_one_sample_and_one_step_work(
+    estimator, digits, n_samples, n_steps, n_channels
+):
+    X = digits[:n_samples, :n_steps, :n_channels]
+    for samples in outputs(clone(estimator).fit(X), X).values():
+        assert len(samples) == n_samples
+        assert all(np.isfinite(sample).all() for sample in samples)

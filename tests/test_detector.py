@@ -1,0 +1,183 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer
+from sklearn.decomposition import PCA, KernelPCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from sklearn_seqae import (
+    AutoencoderAnomalyDetector,
+    DenseAutoencoderTransformer,
+    RecurrentAutoencoderTransformer,
+    SequenceScaler,
+)
+from tests.instances import dense, recurrent
+
+ROW_ESTIMATORS = [
+    PCA(2),
+    make_pipeline(StandardScaler(), PCA(2)),
+    make_pipeline("passthrough", StandardScaler(), dense()),
+    KernelPCA(2, fit_inverse_transform=True),
+    dense(),
+]
+
+
+@pytest.fixture(scope="module")
+def tumours():
+    """Standardised measurements: 120 normal ones, and 40 malignant ones."""
+    X, benign = load_breast_cancer(return_X_y=True)
+    normal, malignant = X[benign == 1][:120], X[benign == 0][:40]
+    scaler = StandardScaler().fit(normal)
+    return scaler.transform(normal), scaler.transform(malignant)
+
+
+@pytest.mark.parametrize("estimator", ROW_ESTIMATORS, ids=str)
+def test_the_score_is_minus_the_mean_squared_error(wine, estimator):
+    detector = AutoencoderAnomalyDetector(estimator).fit(wine)
+    fitted = detector.estimator_
+    rebuilt = fitted.inverse_transform(fitted.transform(wine))
+    expected = -np.square(wine - rebuilt).mean(axis=1)
+    np.testing.assert_allclose(detector.score_samples(wine), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "estimator", [recurrent(), make_pipeline(SequenceScaler(), recurrent())], ids=str
+)
+def test_a_sequence_counts_its_own_steps_only(ragged, estimator):
+    detector = AutoencoderAnomalyDetector(estimator).fit(ragged)
+    X = ragged
+    if hasattr(detector.estimator_, "reconstruct"):
+        rebuilt = detector.estimator_.reconstruct(X)
+    else:
+        scaler, model = detector.estimator_
+        rebuilt = scaler.inverse_transform(model.reconstruct(scaler.transform(X)))
+    expected = [-np.square(a - b).mean() for a, b in zip(X, rebuilt, strict=True)]
+    np.testing.assert_allclose(detector.score_samples(X), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.1, 0.5])
+def test_the_threshold_follows_contamination(wine, contamination):
+    detector = AutoencoderAnomalyDetector(PCA(2), contamination=contamination)
+    labels = detector.fit_predict(wine)
+    assert np.mean(labels == -1) == pytest.approx(contamination, abs=1 / len(wine))
+    scores = detector.score_samples(wine)
+    decisions = detector.decision_function(wine)
+    np.testing.assert_array_equal(scores - detector.offset_, decisions)
+    np.testing.assert_array_equal(labels, np.where(decisions >= 0, 1, -1))
+
+
+def test_the_default_for_rows_is_dense(tumours):
+    normal, malignant = tumours
+    detector = AutoencoderAnomalyDetector(random_state=0).fit(normal[:80])
+    assert isinstance(detector.estimator_, DenseAutoencoderTransformer)
+    scores = detector.score_samples(np.vstack([normal[80:], malignant]))
+    truth = np.repeat([1, -1], [len(normal) - 80, len(malignant)])
+    assert roc_auc_score(truth, scores) > 0.8
+
+
+def test_the_default_for_sequences_is_recurrent(ragged):
+    detector = AutoencoderAnomalyDetector(random_state=0).fit(ragged[:20])
+    assert isinstance(detector.estimator_, RecurrentAutoencoderTransformer)
+    upset = np.random.RandomState(0).permutation(ragged[0].ravel()).reshape(-1, 3)
+    assert detector.score_samples([upset * 5])[0] < detector.offset_
+
+
+def test_the_default_cannot_rebuild_everything():
+    X = np.random.RandomState(0).normal(size=(50, 2))
+    detector = AutoencoderAnomalyDetector(random_state=0).fit(X)
+    assert detector.estimator_.n_components_ == 1
+    assert detector.score_samples(X).mean() < -0.01
+
+
+def test_a_frozen_estimator_is_not_fitted_again(wine):
+    fitted = PCA(2).fit(wine[:100])
+    detector = AutoencoderAnomalyDetector(FrozenEstimator(fitted)).fit(wine[100:])
+    other = AutoencoderAnomalyDetector(PCA(2)).fit(wine[:100])
+    np.testing.assert_array_equal(
+        detector.score_samples(wine), other.score_samples(wine)
+    )
+
+
+def test_a_frozen_autoencoder_knows_the_lengths(ragged):
+    fitted = recurrent().fit(ragged)
+    detector = AutoencoderAnomalyDetector(FrozenEstimator(fitted)).fit(ragged)
+    other = AutoencoderAnomalyDetector(recurrent()).fit(ragged)
+    np.testing.assert_array_equal(
+        detector.score_samples(ragged), other.score_samples(ragged)
+    )
+
+
+def test_random_state_reaches_every_part():
+    estimator = make_pipeline(StandardScaler(), dense(random_state=None))
+    X = np.random.RandomState(0).normal(size=(40, 6))
+    detector = AutoencoderAnomalyDetector(estimator, random_state=3)
+    first = detector.fit(X).score_samples(X)
+    np.testing.assert_array_equal(clone(detector).fit(X).score_samples(X), first)
+    assert estimator[-1].random_state is None
+
+
+def test_the_estimator_that_was_given_stays_unfitted(wine):
+    pca = PCA(2)
+    detector = AutoencoderAnomalyDetector(pca).fit(wine)
+    assert not hasattr(pca, "components_")
+    assert detector.estimator_ is not pca
+
+
+def test_names_of_columns_are_checked(wine):
+    X = pd.DataFrame(wine).add_prefix("x")
+    detector = AutoencoderAnomalyDetector(PCA(2)).fit(X)
+    assert list(detector.feature_names_in_) == list(X.columns)
+    with pytest.raises(ValueError, match="Feature names unseen at fit time"):
+        detector.predict(X.add_prefix("y"))
+
+
+def test_labels_choose_the_estimator_in_a_grid_search(tumours):
+    X = np.vstack(tumours)
+    y = np.repeat([1, -1], [len(part) for part in tumours])
+    search = GridSearchCV(
+        AutoencoderAnomalyDetector(PCA()),
+        {"estimator__n_components": [1, 4]},
+        scoring="roc_auc",
+        cv=KFold(3, shuffle=True, random_state=0),
+    ).fit(X, y)
+    assert search.best_score_ > 0.75
+
+
+def test_a_transformer_without_a_way_back_raises(wine):
+    detector = AutoencoderAnomalyDetector(roc_auc_score)
+    with pytest.raises(
+        ValueError, match="'estimator' parameter .* 'inverse_transform'"
+    ):
+        detector.fit(wine)
+
+
+def test_3d_input_for_an_estimator_of_rows_raises(digits):
+    with pytest.raises(ValueError, match="RecurrentAutoencoderTransformer|dim 3"):
+        AutoencoderAnomalyDetector(PCA(2)).fit(digits)
+
+
+def test_a_failed_refit_leaves_the_earlier_fit(wine):
+    detector = AutoencoderAnomalyDetector(PCA(2)).fit(wine)
+    before = detector.score_samples(wine)
+    with pytest.raises(ValueError, match="n_components"):
+        detector.set_params(estimator__n_components=20).fit(wine[:, :5])
+    assert detector.n_features_in_ == 13
+    np.testing.assert_array_equal(detector.score_samples(wine), before)
+
+
+def test_errors_that_are_not_finite_raise(wine):
+    detector = AutoencoderAnomalyDetector(FunctionTransformer(np.abs))
+    with pytest.raises(ValueError, match="scale X before the detector"):
+        detector.fit(wine * 1e200)
+
+
+@pytest.mark.parametrize("X", [np.zeros((30, 4)), np.ones((30, 4)) * 7.3])
+def test_rows_that_are_all_the_same_are_normal(X):
+    detector = AutoencoderAnomalyDetector(random_state=0).fit(X)
+    assert np.isfinite(detector.offset_)
+    assert (detector.predict(X) == 1).all()

@@ -1,0 +1,263 @@
+"""The walls of the house: who may import whom, and how long things may be.
+
+ROOMS is the table of docs/design.md. A room is named by its path in the package,
+with ``*`` for any file of a folder; the first row that fits counts. It lists
+
+- ``rooms``: the other rooms of the package it may import,
+- ``packages``: the packages it may import beside the standard library,
+- ``inside``: the packages it may import inside functions only, because they are
+  optional or slow to load.
+
+A file that fits no room fails the test: give it one, here and in the document.
+"""
+
+import ast
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+FRAMES = ["pandas", "polars"]
+ESTIMATOR = ["numpy", "sklearn"]
+
+ROOMS = {
+    "__init__": {"rooms": ["*"]},
+    "modules/__init__": {},
+    "training/__init__": {},
+    "autoencoders/__init__": {"rooms": ["autoencoders/*"]},
+    "anomaly/__init__": {"rooms": ["anomaly/*"]},
+    "displays/__init__": {"rooms": ["displays/*"]},
+    "_params": {"packages": ["sklearn"]},
+    "containers": {"packages": ["numpy"], "inside": FRAMES},
+    "sequences": {"rooms": ["containers"], "packages": ["numpy", "sklearn"]},
+    "windows": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
+    "datasets": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
+    "preprocessing": {"rooms": ["sequences", "_params"], "packages": ESTIMATOR},
+    "modules/*": {"rooms": ["modules/*"], "packages": ["torch"]},
+    "training/*": {"rooms": ["training/*"], "packages": ["numpy", "torch", "skorch"]},
+    "autoencoders/base": {
+        "rooms": ["sequences", "_params", "training/*", "modules/*", "autoencoders/_*"],
+        "packages": [*ESTIMATOR, "torch"],
+    },
+    "autoencoders/_*": {
+        "rooms": ["sequences", "_params", "training/*", "modules/*", "autoencoders/_*"],
+        "packages": [*ESTIMATOR, "torch"],
+    },
+    "autoencoders/dense": {
+        "rooms": ["autoencoders/base", "sequences", "_params", "modules/dense"],
+        "packages": ESTIMATOR,
+    },
+    "autoencoders/recurrent": {
+        "rooms": ["autoencoders/base", "sequences", "_params", "modules/recurrent"],
+        "packages": ESTIMATOR,
+    },
+    "autoencoders/convolutional": {
+        "rooms": ["autoencoders/base", "sequences", "_params", "modules/convolutional"],
+        "packages": ESTIMATOR,
+    },
+    "anomaly/*": {
+        "rooms": [
+            *["autoencoders", "windows", "sequences", "training/*", "_params"],
+            "anomaly/*",
+        ],
+        "packages": ESTIMATOR,
+    },
+    "classification": {
+        "rooms": ["autoencoders", "windows", "sequences", "training/*", "_params"],
+        "packages": [*ESTIMATOR, "torch"],
+    },
+    "displays/*": {
+        "rooms": ["sequences", "displays/*"],
+        "packages": ESTIMATOR,
+        "inside": ["matplotlib"],
+    },
+    "persistence": {"rooms": ["*"], "packages": ESTIMATOR, "inside": ["skops"]},
+    "onnx": {"rooms": ["*"], "packages": [*ESTIMATOR, "torch"], "inside": ["onnx"]},
+}
+PRIVATE_TOOLS = ("sklearn.utils._param_validation", "sklearn.base._fit_context")
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60  # its docstring not counted
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sklearn_seqae"
+PACKAGE_FILES = sorted(PACKAGE.rglob("*.py"))
+ALL_FILES = PACKAGE_FILES + sorted(
+    file
+    for folder in ("tests", "examples", "benchmarks", "docs")
+    for file in (ROOT / folder).rglob("*.py")
+)
+
+
+def name_of(file):
+    """Return the path of a file in the package without its suffix."""
+    return file.relative_to(PACKAGE).with_suffix("").as_posix()
+
+
+def fits(name, pattern):
+    """Say whether a name fits; unlike fnmatch's, a star stays in its folder."""
+    same_depth = name.count("/") == pattern.count("/")
+    return pattern == "*" or (same_depth and fnmatch(name, pattern))
+
+
+def room_of(name):
+    """Return the first row of the table that fits, None where none does."""
+    return next((room for room in ROOMS if fits(name, room)), None)
+
+
+def is_for_type_checkers(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def imports_of(tree, inside=False):
+    """Yield (dotted name, whether inside a function, line) of every import.
+
+    ``from a import b`` gives ``a.b``: whether b is a module shows on the disk.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, inside, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", inside, node.lineno
+        elif not is_for_type_checkers(node):
+            function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            yield from imports_of(node, inside or function)
+
+
+def target_of(dotted):
+    """Return the name of the file of the package that a dotted import reads."""
+    parts = dotted.split(".")[1:]
+    for count in (len(parts), len(parts) - 1):
+        path = PACKAGE.joinpath(*parts[:count])
+        if path.with_suffix(".py").exists():
+            return "/".join(parts[:count])
+        if (path / "__init__.py").exists():
+            return "/".join(parts[:count]) or "__init__"
+    raise AssertionError(f"{dotted} is no file of the package")
+
+
+def is_private_tool(dotted):
+    return dotted.startswith(PRIVATE_TOOLS)
+
+
+def objection_to(name, dotted, inside):
+    """Say why a file may not import a dotted name, None where it may."""
+    row = ROOMS[room_of(name)]
+    package = dotted.partition(".")[0]
+    if dotted in ("sklearn_seqae", "sklearn_seqae.__version__"):  # loads no room
+        return None
+    if package == "sklearn_seqae":
+        target = target_of(dotted)
+        allowed = row.get("rooms", [])
+        folder_itself = f"{target}/*" in allowed  # from sklearn_seqae import modules
+        if folder_itself or any(fits(target, room) for room in allowed):
+            return None
+        return f"the room may not import {target}"
+    if is_private_tool(dotted) and name != "_params":
+        return "only _params may import scikit-learn's private parameter tools"
+    if package in sys.stdlib_module_names or package in row.get("packages", []):
+        return None
+    if package not in row.get("inside", []):
+        return f"the room may not import {package}"
+    return None if inside else f"{package} may be imported inside functions only"
+
+
+@pytest.mark.parametrize("file", PACKAGE_FILES, ids=name_of)
+def test_every_file_has_a_room(file):
+    assert room_of(name_of(file)), f"{name_of(file)} fits no room of ROOMS"
+
+
+@pytest.mark.parametrize("file", PACKAGE_FILES, ids=name_of)
+def test_rooms_import_only_what_the_table_allows(file):
+    name = name_of(file)
+    if room_of(name) is None:
+        pytest.fail(f"{name} fits no room of ROOMS")
+    objections = [
+        f"line {line}: import of {dotted}: {objection}"
+        for dotted, inside, line in imports_of(ast.parse(file.read_text("utf-8")))
+        if (objection := objection_to(name, dotted, inside))
+    ]
+    assert not objections, "\n".join(objections)
+
+
+@pytest.mark.parametrize(
+    ("name", "dotted", "inside"),
+    [
+        ("modules/dense", "numpy", False),
+        ("modules/dense", "sklearn_seqae.sequences", True),
+        ("training/net", "sklearn_seqae.modules", False),
+        ("containers", "pandas", False),
+        ("sequences", "torch", True),
+        ("datasets", "sklearn_seqae.autoencoders", True),
+        ("autoencoders/dense", "sklearn_seqae.autoencoders.recurrent", False),
+        ("autoencoders/dense", "sklearn_seqae.modules.recurrent", False),
+        ("autoencoders/base", "sklearn_seqae.autoencoders.dense", True),
+        ("anomaly/detector", "sklearn_seqae.preprocessing", False),
+        ("displays/loss_curve", "sklearn_seqae.autoencoders", True),
+        ("displays/loss_curve", "matplotlib.pyplot", False),
+        ("preprocessing", "sklearn.utils._param_validation.Interval", False),
+    ],
+)
+def test_the_table_forbids(name, dotted, inside):
+    assert objection_to(name, dotted, inside)
+
+
+@pytest.mark.parametrize(
+    ("name", "dotted", "inside"),
+    [
+        ("modules/dense", "torch.nn", False),
+        ("containers", "pandas", True),
+        ("autoencoders/dense", "sklearn_seqae.autoencoders.base", False),
+        ("autoencoders/base", "sklearn_seqae.modules", False),
+        ("anomaly/detector", "sklearn_seqae.autoencoders", False),
+        ("_params", "sklearn.utils._param_validation.Interval", False),
+        ("datasets", "importlib.resources.files", False),
+    ],
+)
+def test_the_table_allows(name, dotted, inside):
+    assert objection_to(name, dotted, inside) is None
+
+
+@pytest.mark.parametrize("name", ["utils", "modules/deep/er", "somewhere/new"])
+def test_an_unknown_room_has_no_row(name):
+    assert room_of(name) is None
+
+
+@pytest.mark.parametrize(
+    "file", ALL_FILES, ids=lambda file: file.relative_to(ROOT).as_posix()
+)
+def test_files_and_functions_are_short(file):
+    text = file.read_text(encoding="utf-8")
+    assert file.name != "utils.py", "find the room that its functions belong to"
+    assert len(text.splitlines()) <= MAX_FILE_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            documented = ast.get_docstring(node) is not None
+            first = node.body[0]
+            doc_lines = first.end_lineno - first.lineno + 1 if documented else 0
+            length = node.end_lineno - node.lineno + 1 - doc_lines
+            assert length <= MAX_FUNCTION_LINES, f"{node.name} has {length} lines"
+
+
+def test_importing_the_package_loads_neither_torch_nor_matplotlib():
+    code = "import sys, sklearn_seqae; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "sklearn_seqae" in loaded
+    assert not {"torch", "skorch", "matplotlib", "sklearn", "pandas"} & set(loaded)
+
+
+def test_every_public_name_can_be_had():
+    import sklearn_seqae
+
+    for name in sklearn_seqae.__all__:
+        assert getattr(sklearn_seqae, name) is not None
+    assert set(sklearn_seqae.__all__) <= set(dir(sklearn_seqae))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        sklearn_seqae.nothing  # noqa: B018
