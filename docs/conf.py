@@ -19,7 +19,11 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 numpydoc_show_class_members = False
-autodoc_default_options = {"members": True, "inherited-members": True}
+# The machinery that every estimator inherits is told in scikit-learn's own pages.
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": "BaseEstimator,_MetadataRequester,_SetOutputMixin",
+}
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -1,5 +1,6 @@
 """scikit-learn's own checks, every one of them, for every instance."""
 
+from itertools import combinations, product
 from unittest import SkipTest
 
 import pytest
@@ -9,9 +10,17 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from tests.instances import INSTANCES, RESTRICTED, expected_failures, name
+from tests.instances import (
+    ADMISSIBLE,
+    DENSE_TABLE,
+    INSTANCES,
+    RECURRENT_TABLE,
+    RESTRICTED,
+    expected_failures,
+    name,
+)
 
-ALL_INSTANCES = [*INSTANCES, *[instance for instance, _, _ in RESTRICTED]]
+ALL_INSTANCES = [*INSTANCES, *ADMISSIBLE, *[instance for instance, _, _ in RESTRICTED]]
 TRANSFORMERS = [each for each in INSTANCES if hasattr(each, "transform")]
 
 # check_estimator leaves these to scikit-learn's own test suite.
@@ -68,3 +77,9 @@ def test_further_check_of_transformers(estimator, check):
 def test_no_tag_hides_a_check(estimator):
     # Some tags make scikit-learn yield one check instead of 47, and all is green.
     assert len(list(estimator_checks_generator(estimator))) >= 47
+
+
+@pytest.mark.parametrize("table", [DENSE_TABLE, RECURRENT_TABLE])
+def test_every_pair_of_options_stands_in_the_table(table):
+    for one, other in combinations(zip(*table, strict=True), 2):
+        assert set(product(one, other)) == set(zip(one, other, strict=True))

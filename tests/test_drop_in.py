@@ -11,16 +11,17 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_seqae import (
-    DenseAutoencoderTransformer,
-    RecurrentAutoencoderTransformer,
-    SequenceScaler,
-)
+from sklearn_seqae import DenseAutoencoderTransformer, SequenceScaler
 from tests.containers import RAGGED_CONTAINERS
+from tests.instances import dense, recurrent
 
-every_model = pytest.mark.parametrize(
-    "Model", [PCA, DenseAutoencoderTransformer, RecurrentAutoencoderTransformer]
-)
+# `dense` and `recurrent` are the classes with small networks and few epochs.
+every_model = pytest.mark.parametrize("Model", [PCA, dense, recurrent])
+
+
+def prefix(Model):
+    """Return how the names of the outputs begin."""
+    return type(Model()).__name__.lower()
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +76,7 @@ def test_column_transformer(Model, flowers):
         ]
     ).set_output(transform="pandas")
     out = columns.fit_transform(X)
-    prefix = f"sepal__{Model.__name__.lower()}"
-    assert list(out.columns)[0] == f"{prefix}0"
+    assert list(out.columns)[0] == f"sepal__{prefix(Model)}0"
     assert out.shape == (len(X), 3)
     assert out.index.equals(X.index)
 
@@ -86,7 +86,7 @@ def test_feature_union(Model, flowers):
     X, y = flowers
     union = FeatureUnion([("code", Model(n_components=2)), ("scale", StandardScaler())])
     assert union.fit_transform(X, y).shape == (len(X), 6)
-    assert union.get_feature_names_out()[0] == f"code__{Model.__name__.lower()}0"
+    assert union.get_feature_names_out()[0] == f"code__{prefix(Model)}0"
 
 
 @every_model
@@ -95,7 +95,7 @@ def test_set_output(Model, flowers, container):
     X, _ = flowers
     out = Model(n_components=2).set_output(transform=container).fit_transform(X)
     assert type(out).__module__.startswith(container)
-    assert list(out.columns) == [f"{Model.__name__.lower()}{i}" for i in (0, 1)]
+    assert list(out.columns) == [f"{prefix(Model)}{i}" for i in (0, 1)]
     if container == "pandas":
         assert out.index.equals(X.index)
 
@@ -109,6 +109,18 @@ def test_inverse_transform_gives_columns_back(Model, flowers):
     assert np.square(rebuilt - X.to_numpy()).mean() < X.to_numpy().var(axis=0).mean()
 
 
+def test_the_class_name_alone_changes(images):
+    scores = [
+        cross_val_score(
+            make_pipeline(StandardScaler(), Model(4), LogisticRegression()),
+            *images,
+            cv=2,
+        ).mean()
+        for Model in (PCA, DenseAutoencoderTransformer)
+    ]
+    assert scores[1] > scores[0] - 0.1
+
+
 @pytest.mark.parametrize("kind", ["list", "object", "pandas"])
 def test_ragged_sequences_in_grid_search(ragged, kind):
     X = RAGGED_CONTAINERS[kind](ragged)
@@ -116,7 +128,7 @@ def test_ragged_sequences_in_grid_search(ragged, kind):
     pipe = Pipeline(
         [
             ("scale", SequenceScaler()),
-            ("reduce", RecurrentAutoencoderTransformer(max_iter=2)),
+            ("reduce", recurrent()),
             ("classify", LogisticRegression()),
         ]
     )
@@ -137,7 +149,7 @@ def test_a_column_of_sequences_beside_plain_columns(ragged, as_series):
     columns = ColumnTransformer(
         [
             ("plain", StandardScaler(), ["age"]),
-            ("code", RecurrentAutoencoderTransformer(max_iter=2), chosen),
+            ("code", recurrent(), chosen),
         ]
     ).set_output(transform="pandas")
     assert list(columns.fit_transform(table).columns) == [

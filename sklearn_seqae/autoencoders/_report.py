@@ -28,12 +28,12 @@ def warn_if_no_better(name, r2):
             f"{name} reconstructs held-out rows no better than their mean does "
             f"(R² {model:.3f}). {advice}",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
     elif 1 - model > (1 + TOLERATED_LOSS) * (1 - reference):
         warnings.warn(
             f"{name} reconstructs held-out rows worse than PCA with as many "
             f"components (R² {model:.3f} against {reference:.3f}). {advice}",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=6,
         )

@@ -16,8 +16,8 @@ class Scaling:
     mean : ndarray of shape (D,) or (S, C)
         Training mean of each column, or mean sequence of S steps.
 
-    center : ndarray of shape (D,), (S, C) or (1, C)
-        What is taken off.
+    center : ndarray of shape (D,) or (1, C)
+        What is taken off: the mean of each column, or of each channel.
 
     scale : float
         What is divided by.
@@ -29,7 +29,7 @@ class Scaling:
         self.scale = scale
 
     @classmethod
-    def fit(cls, values, lengths, *, n_steps, center):
+    def fit(cls, values, lengths, *, n_steps, centered):
         """Measure the mean and the spread of training rows.
 
         Parameters
@@ -43,27 +43,26 @@ class Scaling:
         n_steps : int or None
             S, the steps of the mean sequence; None for tables.
 
-        center : {"step", "channel", "none"}
-            Whether each column or step has a center of its own, each channel,
-            or nothing is done because the values have a fixed domain.
+        centered : bool
+            False where the values have a fixed domain: they stay as they are.
         """
         full = values if n_steps is None else resample(values, lengths, n_steps)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = full.mean(axis=0, dtype=np.float64)
-            if center == "none":
-                return cls(mean, np.zeros((1, values.shape[-1])), 1.0)
-            taken = mean.mean(axis=0, keepdims=True) if center == "channel" else mean
-            left = full - taken.astype(full.dtype)
+            center = mean if n_steps is None else mean.mean(axis=0, keepdims=True)
+            if not centered:
+                return cls(mean, np.zeros_like(center), 1.0)
+            left = full - center.astype(full.dtype)
             largest = float(np.abs(left).max())
             scale = 1.0
             if 0 < largest < np.inf:  # the squares of huge values would overflow
                 scale = largest * float(np.sqrt(np.mean(np.square(left / largest))))
-        return cls(mean, taken, scale)
+        return cls(mean, center, scale)
 
     def apply(self, values, lengths):
         """Bring values to the network's units: float32, zero on padding."""
         with np.errstate(over="ignore", invalid="ignore"):
-            left = values - along(self.center, values, lengths).astype(values.dtype)
+            left = values - self.center.astype(values.dtype)
             result = (left / self.scale).astype(np.float32)
         if not np.isfinite(result).all():
             raise ValueError(
@@ -74,14 +73,13 @@ class Scaling:
 
     def undo(self, values, lengths, dtype):
         """Bring values back to X's units, in float64 until the last cast."""
-        center = along(self.center, values, lengths)
-        result = (values * np.float64(self.scale) + center).astype(dtype)
+        result = (values * np.float64(self.scale) + self.center).astype(dtype)
         return _clear_padding(result, lengths)
 
 
 def along(mean, values, lengths):
     """Stretch a mean sequence to the steps of each row of values."""
-    if values.ndim == 2 or len(mean) == 1:
+    if values.ndim == 2:
         return mean
     n_steps = values.shape[1]
     if lengths is None:

@@ -5,26 +5,29 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit
 
-FOLDS_BELOW = 1000  # rows, below which every row is held out once
+MOST_FOLDS = 5
 MOST_HELD_OUT = 10_000  # rows, enough to tell the epochs apart
 REFIT_BELOW = 20_000  # rows, above which those held out would change nothing
 
 
-def held_out_splits(n, validation_fraction, seed):
+def held_out_splits(n, validation_fraction, seed, *, folds_below, n_components):
     """Pairs of (training rows, held-out rows).
 
     With few rows a single split is a lottery: then every row is held out once, in
-    1 / `validation_fraction` folds. With many rows one split does, and never more
-    than `MOST_HELD_OUT` rows of them.
+    1 / `validation_fraction` folds, or more where fewer would leave PCA too few
+    rows for its components. With many rows one split does, and never more than
+    `MOST_HELD_OUT` rows of them.
     """
     if n < 2:
         return []
-    if n < FOLDS_BELOW:
-        n_folds = min(n, max(2, round(1 / validation_fraction)))
-        split = KFold(n_folds, shuffle=True, random_state=seed)
-    else:
-        held_out = min(int(np.ceil(n * validation_fraction)), MOST_HELD_OUT)
-        split = ShuffleSplit(1, test_size=held_out, random_state=seed)
+    if n < folds_below:
+        n_folds = max(2, round(1 / validation_fraction))
+        if n - n / n_folds <= n_components:
+            n_folds = 10
+        split = KFold(min(n, n_folds), shuffle=True, random_state=seed)
+        return list(split.split(np.empty(n)))[:MOST_FOLDS]
+    held_out = min(int(np.ceil(n * validation_fraction)), MOST_HELD_OUT)
+    split = ShuffleSplit(1, test_size=held_out, random_state=seed)
     return list(split.split(np.empty(n)))
 
 
@@ -92,15 +95,14 @@ class Selection:
         }
 
     def best_epoch(self):
-        """The epoch with the least held-out loss, if it beats epoch 0 beyond chance.
+        """The epoch that surely gains most over epoch 0, which may be itself.
 
-        The gain over epoch 0 must exceed its own standard error over the rows;
-        else the start, which for `init="pca"` is PCA, is kept.
+        What counts is the mean gain over the rows less twice its standard error:
+        where a few rows decide, the start (PCA, for `init="pca"`) is kept.
         """
-        best = int(np.argmin(self.losses.sum(axis=1)))
-        gain = self.losses[0] - self.losses[best]
-        error = gain.std() * np.sqrt(len(gain))
-        return best if gain.sum() > error else 0
+        gain = self.losses[0] - self.losses
+        error = gain.std(axis=1) / np.sqrt(gain.shape[1])
+        return int(np.argmax(gain.mean(axis=1) - 2 * error))
 
 
 def explained(error, reference):

@@ -4,40 +4,34 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 
+from sklearn_seqae.autoencoders._pca_start import (
+    ROUNDING,
+    codes_and_residual,
+    make_linear_path,
+    pca_start,
+)
 from sklearn_seqae.autoencoders._scaling import Scaling
 from sklearn_seqae.autoencoders._selection import REFIT_BELOW, Selection
 from sklearn_seqae.modules.autoencoder import Autoencoder
-from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.objective import Reconstruction
-from sklearn_seqae.sequences import resample
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.callbacks import EpochLog
 from sklearn_seqae.training.net import AutoencoderNet
 from sklearn_seqae.training.threads import lend_threads
 
-PCA_ROWS = 50_000  # a subsample of so many rows gives the components of all
 EVALUATED_TOGETHER = 512  # rows
-EDGE = 0.01  # values this near to 0 or 1 have no larger logit
 
 
 def build_module(estimator, architecture, generator):
     """Put the networks of a family beside the linear path, where it has one."""
-    path = linear_path(architecture) if architecture["linear_path"] else None
+    path = make_linear_path(architecture) if architecture["linear_path"] else None
     encoder, decoder = estimator._build_networks(architecture, generator)
-    return Autoencoder(encoder=encoder, decoder=decoder, linear_path=path)
-
-
-def linear_path(architecture):
-    """Make the linear path of a table, or of sequences."""
-    n_features, n_steps, n_components = (
-        architecture[name] for name in ("n_features", "n_steps", "n_components")
-    )
-    if n_steps is None:
-        return LinearPath(n_features=n_features, n_components=n_components)
-    return ResampledLinearPath(
-        n_steps=n_steps, n_channels=n_features, n_components=n_components
+    return Autoencoder(
+        n_components=architecture["n_components"],
+        encoder=encoder,
+        decoder=decoder,
+        linear_path=path,
     )
 
 
@@ -113,7 +107,7 @@ class Trainer:
         trained, train = self._prepare(part)
         watch = None
         if held_out is not None:
-            watch = self._watch(trained, train, self.samples.take(held_out))
+            watch = self._watch(trained, part, self.samples.take(held_out))
         n_weights = sum(w.numel() for w in trained.net.module_.parameters())
         with lend_threads(n_weights * train.batch_size * (self.n_steps or 1)):
             epochs = trained.net.train(
@@ -136,115 +130,89 @@ class Trainer:
         estimator = self.estimator
         if self.start is None:
             scaling = Scaling.fit(
-                part.values, part.lengths, n_steps=self.n_steps, center=self._center()
+                part.values,
+                part.lengths,
+                n_steps=self.n_steps,
+                centered=estimator.loss != "binary_cross_entropy",
             )
             architecture = estimator._architecture(part.values.shape[-1], self.n_steps)
         else:
             scaling, architecture = self.start.scaling, self.start.architecture
         x = scaling.apply(part.values, part.lengths)
         generator = torch.Generator().manual_seed(self.seed)
+        size = estimator.batch_size
+        if size == "auto":
+            size = estimator._auto_batch_size(len(x))
+        size = min(size, len(x))
+        least = estimator._least_batches if estimator.batch_size == "auto" else 1
+        batches = self._batches(x, part.lengths, size, generator, least)
         module = build_module(estimator, architecture, generator)
         if self.start is not None:
             module.load_state_dict(self.start.net.module_.state_dict())
         elif module.linear_path is not None:
-            self._start_as_pca(module.linear_path, x, part.lengths, generator)
-        size = estimator.batch_size
-        if size == "auto":
-            size = estimator._auto_batch_size(len(x))
-        batches = self._batches(x, part.lengths, min(size, len(x)), generator)
-        return Trained(self.make_net(estimator, module), scaling, architecture), batches
+            linear = self._pca(architecture, x, part.lengths)
+            module.linear_path = linear.linear_path
+            data = self._batches(x, part.lengths, EVALUATED_TOGETHER)
+            estimator._settle(module, data.x, *codes_and_residual(linear, data))
+            module.linear_path.requires_grad_(estimator._linear_path_learns)
+        warp = 0 if module.linear_path is None else estimator._warp(len(x))
+        objective = Reconstruction(estimator.loss, warp=warp, generator=generator)
+        net = self.make_net(estimator, module, objective)
+        return Trained(net, scaling, architecture), batches
 
-    def _center(self):
-        if self.estimator.loss == "binary_cross_entropy":
-            return "none"
-        if self.n_steps is not None and self.estimator.init == "random":
-            return "channel"
-        return "step"
-
-    def _start_as_pca(self, path, x, lengths, generator, n_components=None):
-        """Set the linear path to PCA of x, in the network's units.
-
-        With no component it is the mean. With binary cross-entropy the code is
-        PCA's, and a least-squares map leads from it to the logits.
-        """
-        flat = x if self.n_steps is None else resample(x, lengths, self.n_steps)
-        flat = flat.reshape(len(flat), -1)
-        if len(flat) > PCA_ROWS:
-            rows = np.random.default_rng(self.seed).permutation(len(flat))[:PCA_ROWS]
-            flat = flat[np.sort(rows)]
-        flat = flat.astype(np.float64)
-        mean = intercept = flat.mean(axis=0)
-        components = loadings = np.zeros((0, flat.shape[1]))
-        if n_components != 0:
-            width = min(path.encoder.out_features, *flat.shape)
-            solver = "full" if min(flat.shape) <= 500 else "auto"
-            pca = PCA(width, svd_solver=solver, random_state=self.seed)
-            with np.errstate(invalid="ignore", divide="ignore"):  # one row: 0 / 0
-                components = loadings = pca.fit(flat).components_
-        if self.estimator.loss == "binary_cross_entropy":
-            squeezed = np.clip(flat, EDGE, 1 - EDGE)
-            logits = np.log(squeezed / (1 - squeezed))
-            intercept = logits.mean(axis=0)
-            code = (flat - mean) @ components.T
-            loadings = np.linalg.lstsq(code, logits - intercept)[0]
-        path.start(
-            components=_tensor(components),
-            loadings=_tensor(loadings),
-            mean=_tensor(mean),
-            intercept=_tensor(intercept),
-            generator=generator,
+    def _pca(self, architecture, x, lengths, n_components=None):
+        linear = pca_start(
+            architecture,
+            x,
+            lengths,
+            loss=self.estimator.loss,
+            seed=self.seed,
+            n_components=n_components,
         )
+        return linear.to(self.estimator.device)
 
     @staticmethod
-    def make_net(estimator, module):
+    def make_net(estimator, module, objective=None):
         """Put a module into a skorch net with the parameters of an estimator."""
         callbacks = list(estimator.skorch_callbacks or [])
         if estimator.verbose:
             callbacks.append(EpochLog(type(estimator).__name__))
         net = AutoencoderNet(
             module,
-            Reconstruction(estimator.loss),
+            objective or Reconstruction(estimator.loss),
             lr=estimator.learning_rate_init,
             weight_decay=estimator.alpha,
             max_epochs=estimator.max_iter,
+            one_cycle=estimator._one_cycle,
             clip=estimator._clip,
+            gain=1 / float(module.decoder_unit.clamp(min=ROUNDING)) ** 2,
             callbacks=callbacks,
             device=estimator.device,
         )
         return net.initialize()
 
-    def _batches(self, x, lengths, batch_size, generator=None):
+    def _batches(self, x, lengths, batch_size, generator=None, least=1):
         device = self.estimator.device
         return Batches(
             torch.from_numpy(x).to(device),
             None if lengths is None else torch.from_numpy(lengths).to(device),
             batch_size=batch_size,
             generator=generator,
+            least=least,
         )
 
-    def _watch(self, trained, train, held_out):
+    def _watch(self, trained, part, held_out):
         """Set the net, the training mean and PCA before the held-out rows."""
-        net = trained.net
+        net, architecture = trained.net, trained.architecture
         x = trained.scaling.apply(held_out.values, held_out.lengths)
         data = self._batches(x, held_out.lengths, EVALUATED_TOGETHER)
+        x = trained.scaling.apply(part.values, part.lengths)
+        mean = net.measure(data, self._pca(architecture, x, part.lengths, 0))
         if self.start is None and net.module_.linear_path is not None:
             pca = net.measure(data)
         else:
-            pca = self._measure_linear(net, train, data)
-        mean = self._measure_linear(net, train, data, n_components=0)
+            pca = net.measure(data, self._pca(architecture, x, part.lengths))
         return Watch(self.estimator, trained, data, mean=mean, pca=pca)
-
-    def _measure_linear(self, net, train, data, n_components=None):
-        """Measure PCA, or with no component the mean, of the training rows."""
-        path = linear_path(
-            self.estimator._architecture(train.x.shape[-1], self.n_steps)
-        )
-        generator = torch.Generator().manual_seed(self.seed)
-        lengths = None if train.lengths is None else train.lengths.cpu().numpy()
-        x = train.x.cpu().numpy()
-        self._start_as_pca(path, x, lengths, generator, n_components)
-        linear = Autoencoder(encoder=None, decoder=None, linear_path=path)
-        return net.measure(data, linear.to(net.device))
 
 
 class Watch:
@@ -303,7 +271,3 @@ class Watch:
             reference_squared_errors=self.pca[:, 1],
             n_values=self.data.n_values,
         )
-
-
-def _tensor(array):
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

@@ -6,22 +6,26 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae import sequences
 from sklearn_seqae._params import Integral, Interval, Options, Real, StrOptions
+from sklearn_seqae.autoencoders._coding import CodingMixin, whitening
 from sklearn_seqae.autoencoders._report import warn_if_no_better
 from sklearn_seqae.autoencoders._scaling import Scaling, along
 from sklearn_seqae.autoencoders._selection import explained, held_out_splits
 from sklearn_seqae.autoencoders._state import FittedStateMixin, kept_if_it_fails
 from sklearn_seqae.autoencoders._trainer import Trained, Trainer
 from sklearn_seqae.modules.losses import LOSSES
-from sklearn_seqae.training.inference import in_tiles
 
 
 class BaseAutoencoder(
-    FittedStateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CodingMixin,
+    FittedStateMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Fit, transform, reconstruct and score; a family adds its reader and networks."""
 
@@ -54,9 +58,33 @@ class BaseAutoencoder(
 
     # What a family says of itself.
 
+    _one_cycle = False  # schedule of the learning rate: one cycle, or constant
     _clip = None  # largest norm of the gradient
+    _linear_path_learns = False
+    _folds_below = 1000  # rows, below which every row is held out once
+    _least_batches = 1  # of an epoch, where batch_size="auto"
+
+    @staticmethod
+    def _settle(module, x, codes, residual):
+        """Tell networks beside PCA the size of its codes and of what it leaves."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _warp(n):
+        """Strength of the time warps that n rows are trained on, beside PCA."""
+        return 0.0
+
+    @staticmethod
+    def _auto_batch_size(n):
+        """Rows of a batch: about ten steps an epoch, within bounds."""
+        return int(np.clip(n // 10, 8, 256))
 
     _takes_sequences = False
+
+    # scikit-learn would take `lengths` for metadata to be routed.
+    __metadata_request__inverse_transform = {
+        "lengths": metadata_routing.UNUSED,
+    }
 
     def _read(self, X, *, reset):
         """Read X through the data door."""
@@ -65,6 +93,36 @@ class BaseAutoencoder(
         return sequences.read_sequences(
             self, X, sample_shape=self.sample_shape, reset=reset
         )
+
+    @staticmethod
+    def _warp(n):
+        """Strength of the time warps that n rows are trained on, beside PCA."""
+        return 0.0
+
+    @staticmethod
+    def _auto_batch_size(n):
+        """Rows of a batch: about ten steps an epoch, within bounds."""
+        return int(np.clip(n // 10, 8, 256))
+
+    _takes_sequences = False
+
+    # scikit-learn would take `lengths` for metadata to be routed.
+    __metadata_request__inverse_transform = {
+        "lengths": metadata_routing.UNUSED,
+    }
+
+    def _read(self, X, *, reset):
+        """Read X through the data door."""
+        if not self._takes_sequences:
+            return sequences.read_table(self, X, reset=reset)
+        return sequences.read_sequences(
+            self, X, sample_shape=self.sample_shape, reset=reset
+        )
+
+    @staticmethod
+    def _warp(n):
+        """Strength of the time warps that n rows are trained on, beside PCA."""
+        return 0.0
 
     @staticmethod
     def _auto_batch_size(n):
@@ -96,14 +154,19 @@ class BaseAutoencoder(
             trainer = Trainer(self, samples, seed, start=self._warm_start(samples))
             splits = []
             if self.early_stopping:
-                splits = held_out_splits(len(samples), self.validation_fraction, seed)
+                splits = held_out_splits(
+                    len(samples),
+                    self.validation_fraction,
+                    seed,
+                    folds_below=self._folds_below,
+                    n_components=self.n_components,
+                )
             if splits:
                 trained, selection = trainer.select(splits)
-                self._report(selection)
             else:
-                trained = trainer.train()
-                self._report(None)
+                trained, selection = trainer.train(), None
             self._keep(trained, samples)
+            self._report(selection)
         return self
 
     def _check_domain(self, samples):
@@ -140,7 +203,7 @@ class BaseAutoencoder(
     def _report(self, selection):
         """Keep what the held-out rows said; without any, the last epoch is kept."""
         if selection is None:
-            self.n_iter_ = self.best_epoch_ = self.max_iter
+            self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
             self.validation_scores_ = self.best_validation_score_ = None
             self.held_out_r2_ = None
             return
@@ -149,7 +212,8 @@ class BaseAutoencoder(
         self.validation_scores_ = selection.scores.tolist()
         self.best_validation_score_ = self.validation_scores_[self.best_epoch_]
         self.held_out_r2_ = selection.r2()
-        warn_if_no_better(type(self).__name__, self.held_out_r2_)
+        if selection.mean_squared_errors.any():
+            warn_if_no_better(type(self).__name__, self.held_out_r2_)
 
     def _keep(self, trained, samples):
         """Keep the network, and the way to and from its units."""
@@ -163,75 +227,7 @@ class BaseAutoencoder(
         self.module_ = trained.net.module_.eval()
         self._whitening = None
         if self.whiten:
-            self._whitening = _whitening(self._encode(samples))
-
-    # From samples to codes and back.
-
-    @property
-    def _scaling(self):
-        return Scaling(self.mean_, self._center, self._scale)
-
-    def _tile_options(self):
-        steps = self._architecture_["n_steps"]
-        n_weights = sum(weight.numel() for weight in self.module_.parameters())
-        return {"rung": steps or 0, "device": self.device, "work_per_value": n_weights}
-
-    def _lengths(self, samples):
-        """Lengths for the tiles: those of sequences, None for tables."""
-        if samples.values.ndim == 2 or samples.lengths is not None:
-            return samples.lengths
-        return np.full(len(samples), samples.values.shape[1])
-
-    def _encode(self, samples):
-        x = self._scaling.apply(samples.values, samples.lengths)
-
-        def encode(tile, lengths, n_steps):
-            return self.module_.encode(tile, lengths)
-
-        codes = in_tiles(encode, x, self._lengths(samples), **self._tile_options())
-        codes = codes.astype(samples.values.dtype, copy=False)
-        if self._whitening is not None:
-            mean, factor = self._whitening
-            codes = np.linalg.solve(factor, (codes - mean).T).T
-            codes = codes.astype(samples.values.dtype)
-        return codes
-
-    def _decode(self, codes, lengths, n_steps):
-        """Values in X's units from codes: (N, D), or (N, n_steps, C)."""
-        dtype = codes.dtype
-        if self._whitening is not None:
-            mean, factor = self._whitening
-            codes = codes @ factor.T + mean
-
-        def decode(tile, lengths, n_steps):
-            output = self.module_.decode(tile, lengths, n_steps)
-            if self.loss == "binary_cross_entropy":
-                output = output.sigmoid()
-            return output
-
-        values = in_tiles(
-            decode,
-            codes.astype(np.float32),
-            lengths,
-            n_steps=n_steps,
-            **self._tile_options(),
-        )
-        return self._scaling.undo(values, lengths, dtype)
-
-    def _decode_sequences(self, codes, lengths):
-        """Sequences in the container that fit took, a list where lengths differ."""
-        kind = self._input_kind
-        if lengths is None:
-            lengths = np.full(len(codes), self._architecture_["n_steps"])
-        lengths = _check_lengths(lengths, len(codes))
-        if kind in ("flat", "array") and (lengths != lengths[0]).any():
-            kind = "ragged"
-        values = self._decode(codes, lengths, int(lengths.max()))
-        return sequences.pack(values, lengths, kind)
-
-    def _reconstruct(self, samples):
-        steps = samples.values.shape[1] if samples.values.ndim == 3 else None
-        return self._decode(self._encode(samples), self._lengths(samples), steps)
+            self._whitening = whitening(self._encode(samples))
 
     def transform(self, X):
         """Encode X.
@@ -243,7 +239,7 @@ class BaseAutoencoder(
 
         Returns
         -------
-        codes : ndarray of shape (n_samples, n_components_)
+        codes : ndarray of shape (n_samples, ``n_components_``)
             In the float dtype of X.
         """
         check_is_fitted(self)
@@ -295,15 +291,6 @@ class BaseAutoencoder(
             left = left[samples.mask]
         return float(explained(error.sum(), left.sum()))
 
-    def _read_codes(self, Z):
-        Z = check_array(Z, dtype=[np.float64, np.float32], input_name="Z")
-        if Z.shape[1] != self.n_components_:
-            raise ValueError(
-                f"Z has {Z.shape[1]} components, but {type(self).__name__} is "
-                f"expecting {self.n_components_} components as input."
-            )
-        return Z
-
     @property
     def _n_features_out(self):
         return self.n_components_
@@ -315,29 +302,3 @@ class BaseAutoencoder(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _whitening(codes):
-    """Mean and lower-triangular factor with which codes become white.
-
-    As the factor is triangular, the first k white components depend on the first k
-    components alone. For PCA's codes it is the diagonal of standard deviations.
-    """
-    codes = codes.astype(np.float64)
-    covariance = np.atleast_2d(np.cov(codes, rowvar=False)) if len(codes) > 1 else 0
-    width = codes.shape[1]
-    covariance = covariance + np.zeros((width, width))
-    floor = np.finfo(np.float32).eps * max(np.trace(covariance), 1e-30)
-    factor = np.linalg.cholesky(covariance + floor * np.eye(width))
-    return codes.mean(axis=0), factor
-
-
-def _check_lengths(lengths, n_samples):
-    lengths = np.asarray(lengths)
-    valid = lengths.shape == (n_samples,) and lengths.dtype.kind in "iu"
-    if not valid or (lengths < 1).any():
-        raise ValueError(
-            f"lengths must hold one int >= 1 for each of the {n_samples} rows of Z. "
-            f"Got {lengths!r} instead."
-        )
-    return lengths.astype(np.int64)

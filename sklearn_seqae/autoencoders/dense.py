@@ -6,9 +6,155 @@ from sklearn_seqae.modules.dense import ACTIVATIONS, DenseNetwork
 
 
 class DenseAutoencoderTransformer(BaseAutoencoder):
-    """Dense autoencoder that starts as PCA and learns what PCA cannot express.
+    """Dense autoencoder for tables, in the place of PCA.
 
-    DOCSTRING
+    It starts as PCA and learns what PCA cannot express: a code of `n_components`
+    numbers for each row, from which the row is reconstructed. Where held-out rows do
+    not show a gain, it stays PCA.
+
+    As in PCA, features are centred but keep their units: scale them before, if their
+    spreads should count alike.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Size of the code. It may exceed the number of features.
+
+    hidden_layer_sizes : tuple of int, default=(256,)
+        Units of each hidden layer of the encoder; the decoder has them in reverse.
+
+    activation : {"identity", "logistic", "tanh", "relu", "silu"}, default="silu"
+        Activation between the layers.
+
+    init : {"pca", "random"}, default="pca"
+        "pca": the code and the reconstruction are those of PCA plus what the
+        networks add; before training, the model is PCA.
+        "random": the plain network of the literature, without a linear path.
+
+    loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
+            default="squared_error"
+        What is minimised. Binary cross-entropy gives the output a sigmoid and wants
+        values in [0, 1], which it neither centres nor scales.
+
+    whiten : bool, default=False
+        Whether `transform` gives uncorrelated components of unit variance, as in
+        PCA. The first k white components depend on the first k components alone.
+
+    alpha : float, default=0.01
+        Decoupled weight decay (Loshchilov and Hutter, 2019). Where scikit-learn adds
+        a penalty to the loss, here weights shrink by `learning_rate * alpha` a step.
+
+    batch_size : "auto" or int, default="auto"
+        Rows of a batch. "auto": a tenth of the rows, from 8 to 256.
+
+    learning_rate_init : float, default=0.01
+        Highest learning rate of AdamW. It is constant after
+        100 steps, and an average of the weights over the last steps is kept.
+
+    max_iter : int, default=200
+        Most epochs.
+
+    early_stopping : bool, default=True
+        Whether rows are held out to find the best epoch, which may be none at all:
+        then the start is kept. A network trained for that many epochs on all rows
+        is the result. False: `max_iter` epochs on all rows, unseen by any judge.
+
+    validation_fraction : float, default=0.2
+        Share of the rows that is held out, in (0, 1). Below 1000 rows every row is
+        held out once, in 1 / `validation_fraction` folds.
+
+    n_iter_no_change : int or inf, default=20
+        Epochs without gain after which the selection ends.
+
+    tol : float, default=0.001
+        Smallest gain that counts, as a share of the held-out loss before training
+        (and not in units of the loss, as elsewhere in scikit-learn: PCA's whole
+        residual may be smaller than any absolute number).
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of every random number: an int gives the same bits in each fit.
+
+    device : str, default="cpu"
+        Where torch computes, for example "cuda".
+
+    skorch_callbacks : list of skorch callbacks or None, default=None
+        Called in each training: those that select, one for each fold, and the last.
+
+    verbose : int, default=0
+        1 prints a line for each epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Size of the code.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean of each column of the training data.
+
+    n_iter_ : int
+        Epochs of the selection, or of the only training.
+
+    best_epoch_ : int
+        Epoch that was kept; 0 is the start itself.
+
+    validation_scores_ : list of float or None
+        Share of the mean's held-out loss that each epoch explains, epoch 0 first: for
+        the squared error, R². None without early stopping.
+
+    best_validation_score_ : float or None
+        The one of `best_epoch_`.
+
+    held_out_r2_ : dict of float or None
+        Held-out R² of the "model", of "pca" with as many components, and of the
+        "mean", all fitted on the same rows.
+
+    loss_curve_ : list of float
+        Training loss of each epoch of the last training, in the network's units.
+
+    net_ : skorch.NeuralNet
+        The net that trained the network.
+
+    module_ : torch.nn.Module
+        The network.
+
+    n_features_in_ : int
+        Number of columns.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, where X has any.
+
+    See Also
+    --------
+    RecurrentAutoencoderTransformer : For sequences.
+    sklearn.decomposition.PCA : The linear code of the same size.
+
+    Notes
+    -----
+    A row's code is the same to the last bit whether it comes alone, in another order
+    or among others. A ``ConvergenceWarning`` says when the model is no better than
+    the mean of the held-out rows, or more than 2 % worse than PCA.
+
+    References
+    ----------
+    Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural
+    networks.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_seqae import DenseAutoencoderTransformer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> autoencoder = DenseAutoencoderTransformer(2, max_iter=20, random_state=0)
+    >>> Z = autoencoder.fit_transform(X)
+    >>> Z.shape
+    (150, 2)
+    >>> autoencoder.inverse_transform(Z).shape
+    (150, 4)
+    >>> bool(autoencoder.score(X) > 0.97)
+    True
     """
 
     _parameter_constraints: dict = {
@@ -25,14 +171,14 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         init="pca",
         loss="squared_error",
         whiten=False,
-        alpha=1e-4,
+        alpha=0.01,
         batch_size="auto",
-        learning_rate_init=3e-3,
-        max_iter=100,
+        learning_rate_init=1e-2,
+        max_iter=200,
         early_stopping=True,
         validation_fraction=0.2,
         n_iter_no_change=20,
-        tol=1e-4,
+        tol=1e-3,
         warm_start=False,
         random_state=None,
         device="cpu",
@@ -62,6 +208,12 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
     def _architecture(self, n_features, n_steps):
         shared = super()._architecture(n_features, n_steps)
         return {**shared, "activation": self.activation}
+
+    @staticmethod
+    def _settle(module, x, codes, residual):
+        module.set_units(encoder_unit=residual, decoder_unit=residual)
+        module.encoder.set_range(x.amin(0), x.amax(0))
+        module.decoder.set_range(codes.amin(0), codes.amax(0))
 
     @staticmethod
     def _build_networks(architecture, generator):
@@ -100,17 +252,17 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         """
         return self._fit(X)
 
-    def inverse_transform(self, Z):
+    def inverse_transform(self, X):
         """Decode codes.
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_components_)
+        X : array-like of shape (n_samples, n_components_)
             Codes.
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
+        X_original : ndarray of shape (n_samples, n_features)
             Rows in the units of the training data.
         """
-        return self._decode(self._read_codes(Z), None, None)
+        return self._decode(self._read_codes(X), None, None)

@@ -1,5 +1,7 @@
 """The recurrent autoencoder, for sequences."""
 
+import numpy as np
+
 from sklearn_seqae._params import StrOptions, fit_context
 from sklearn_seqae.autoencoders.base import BaseAutoencoder
 from sklearn_seqae.modules.recurrent import (
@@ -8,13 +10,169 @@ from sklearn_seqae.modules.recurrent import (
     RecurrentEncoder,
 )
 
-TIME_FEATURES = 8  # cosines of relative time beside the values, with init="pca"
+MOST_PATCHES = 16  # recurrent steps that a sequence of usual length takes
 
 
 class RecurrentAutoencoderTransformer(BaseAutoencoder):
     """Recurrent autoencoder for sequences of equal or unequal length.
 
-    DOCSTRING
+    A recurrent encoder reads each sequence into a code of `n_components` numbers, a
+    recurrent decoder writes it again. It starts as PCA of the sequences and learns
+    what PCA cannot express. Where held-out sequences do not show a gain, it stays PCA.
+
+    Sequences come as a 3-D array (n_samples, n_steps, n_channels), as rows of a table
+    in time-major order, as a list, tuple or object array of arrays, or as a data frame
+    or Series whose cells each hold one.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Size of the code. It may exceed the number of values of a sequence.
+
+    hidden_layer_sizes : tuple of int, default=(64,)
+        Units of each hidden layer of the encoder; the decoder has them in reverse.
+
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        Kind of recurrent cell. An LSTM is the fastest on a CPU.
+
+    bidirectional : bool, default=True
+        Whether each layer also reads the sequence backwards.
+
+    sample_shape : tuple (-1, n_channels) or None, default=None
+        How a row of a table is read: as time steps of `n_channels` values each. None
+        is one channel.
+
+    init : {"pca", "random"}, default="pca"
+        "pca": the code and the reconstruction are those of PCA of the sequences,
+        resampled to a common length, plus what the networks add; before training, the
+        model is PCA. The networks also see relative time and what PCA leaves, take up
+        to 16 patches of steps, and train on randomly time-warped copies.
+        "random": the plain network of the literature, without a linear path.
+
+    loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
+            default="squared_error"
+        What is minimised. Binary cross-entropy gives the output a sigmoid and wants
+        values in [0, 1], which it neither centres nor scales.
+
+    whiten : bool, default=False
+        Whether `transform` gives uncorrelated components of unit variance, as in
+        PCA. The first k white components depend on the first k components alone.
+
+    alpha : float, default=0.0
+        Decoupled weight decay (Loshchilov and Hutter, 2019). Where scikit-learn adds
+        a penalty to the loss, here weights shrink by `learning_rate * alpha` a step.
+
+    batch_size : "auto" or int, default="auto"
+        Rows of a batch. "auto": a tenth of the rows, from 16 to 64, and at least ten
+        batches an epoch.
+
+    learning_rate_init : float, default=0.005
+        Highest learning rate of AdamW. It rises and falls in one
+        cycle (Smith and Topin, 2019).
+
+    max_iter : int, default=30
+        Most epochs.
+
+    early_stopping : bool, default=True
+        Whether rows are held out to find the best epoch, which may be none at all:
+        then the start is kept. A network trained for that many epochs on all rows
+        is the result. False: `max_iter` epochs on all rows, unseen by any judge.
+
+    validation_fraction : float, default=0.3
+        Share of the rows that is held out, in (0, 1). Below 200 rows every row is
+        held out once, in 1 / `validation_fraction` folds.
+
+    n_iter_no_change : int or inf, default=30
+        Epochs without gain after which the selection ends.
+
+    tol : float, default=0.001
+        Smallest gain that counts, as a share of the held-out loss before training
+        (and not in units of the loss, as elsewhere in scikit-learn: PCA's whole
+        residual may be smaller than any absolute number).
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of every random number: an int gives the same bits in each fit.
+
+    device : str, default="cpu"
+        Where torch computes, for example "cuda".
+
+    skorch_callbacks : list of skorch callbacks or None, default=None
+        Called in each training: those that select, one for each fold, and the last.
+
+    verbose : int, default=0
+        1 prints a line for each epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Size of the code.
+
+    mean_ : ndarray of shape (n_steps, n_channels)
+        Mean sequence of the training data, of their median length.
+
+    n_iter_ : int
+        Epochs of the selection, or of the only training.
+
+    best_epoch_ : int
+        Epoch that was kept; 0 is the start itself.
+
+    validation_scores_ : list of float or None
+        Share of the mean's held-out loss that each epoch explains, epoch 0 first: for
+        the squared error, R². None without early stopping.
+
+    best_validation_score_ : float or None
+        The one of `best_epoch_`.
+
+    held_out_r2_ : dict of float or None
+        Held-out R² of the "model", of "pca" with as many components, and of the
+        "mean", all fitted on the same rows.
+
+    loss_curve_ : list of float
+        Training loss of each epoch of the last training, in the network's units.
+
+    net_ : skorch.NeuralNet
+        The net that trained the network.
+
+    module_ : torch.nn.Module
+        The network.
+
+    n_features_in_ : int
+        Number of channels, or of columns where X is a table.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, where X has any.
+
+    See Also
+    --------
+    DenseAutoencoderTransformer : For tables.
+    SequenceScaler : Scales each channel before.
+    sklearn.decomposition.PCA : The linear code of the same size.
+
+    Notes
+    -----
+    A row's code is the same to the last bit whether it comes alone, in another order
+    or among others. A ``ConvergenceWarning`` says when the model is no better than
+    the mean of the held-out rows, or more than 2 % worse than PCA.
+
+    References
+    ----------
+    Srivastava, Mansimov and Salakhutdinov (2015), Unsupervised learning of video
+    representations using LSTMs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_seqae import RecurrentAutoencoderTransformer
+    >>> time = np.linspace(0, 3, 30)
+    >>> X = [np.sin(time[: 20 + i] + i) for i in range(10)]
+    >>> autoencoder = RecurrentAutoencoderTransformer(2, max_iter=2, random_state=0)
+    >>> autoencoder.fit_transform(X).shape
+    (10, 2)
+    >>> [len(sequence) for sequence in autoencoder.reconstruct(X)][:3]
+    [20, 21, 22]
     """
 
     _parameter_constraints: dict = {
@@ -25,7 +183,16 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
     }
 
     _takes_sequences = True
+    _one_cycle = True
     _clip = 1.0
+    _linear_path_learns = True
+    _folds_below = 200
+    _least_batches = 10  # fewer steps learn little; each round is warped anew
+
+    @staticmethod
+    def _warp(n):
+        """Strength of the time warps: few rows are in need of more."""
+        return 0.05 * min(1, 200 / n) ** 0.5
 
     def __init__(
         self,
@@ -38,14 +205,14 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         init="pca",
         loss="squared_error",
         whiten=False,
-        alpha=1e-4,
+        alpha=0.0,
         batch_size="auto",
         learning_rate_init=5e-3,
-        max_iter=60,
+        max_iter=30,
         early_stopping=True,
-        validation_fraction=0.2,
-        n_iter_no_change=20,
-        tol=1e-4,
+        validation_fraction=0.3,
+        n_iter_no_change=30,
+        tol=1e-3,
         warm_start=False,
         random_state=None,
         device="cpu",
@@ -75,27 +242,43 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         self.verbose = verbose
 
     def _architecture(self, n_features, n_steps):
-        shared = super()._architecture(n_features, n_steps)
-        return {**shared, "cell": self.cell, "bidirectional": self.bidirectional}
+        patch_size = -(-n_steps // MOST_PATCHES) if self.init == "pca" else 1
+        return {
+            **super()._architecture(n_features, n_steps),
+            "cell": self.cell,
+            "bidirectional": self.bidirectional,
+            "patch_size": patch_size,
+        }
+
+    @staticmethod
+    def _settle(module, x, codes, residual):
+        spread = codes.std(0, correction=0)
+        spread = spread.where(spread > 0, 1)
+        exact = residual == 0  # then there is nothing to correct
+        module.set_units(
+            encoder_unit=spread.masked_fill(exact, 0),
+            decoder_unit=(~exact).float(),
+            code_scale=spread,
+            residual_scale=residual.masked_fill(exact, 1),
+        )
+
+    @staticmethod
+    def _auto_batch_size(n):
+        return int(np.clip(n // 10, 16, 64))
 
     @staticmethod
     def _build_networks(architecture, generator):
-        beside_pca = architecture["linear_path"]
+        sizes = architecture["hidden_layer_sizes"]
         options = {
             "n_channels": architecture["n_features"],
             "n_components": architecture["n_components"],
             "cell": architecture["cell"],
             "bidirectional": architecture["bidirectional"],
-            "n_time_features": TIME_FEATURES if beside_pca else 0,
-            "zero_head": beside_pca,
+            "beside_pca": architecture["linear_path"],
+            "patch_size": architecture["patch_size"],
             "generator": generator,
         }
-        sizes = architecture["hidden_layer_sizes"]
-        encoder = RecurrentEncoder(
-            hidden_layer_sizes=sizes,
-            pooling="mean_max" if beside_pca else "last",
-            **options,
-        )
+        encoder = RecurrentEncoder(hidden_layer_sizes=sizes, **options)
         decoder = RecurrentDecoder(hidden_layer_sizes=sizes[::-1], **options)
         return encoder, decoder
 
@@ -121,12 +304,12 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         """
         return self._fit(X)
 
-    def inverse_transform(self, Z, lengths=None):
+    def inverse_transform(self, X, lengths=None):
         """Decode codes into sequences.
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_components_)
+        X : array-like of shape (n_samples, n_components_)
             Codes.
 
         lengths : array-like of int of shape (n_samples,), default=None
@@ -135,8 +318,8 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
 
         Returns
         -------
-        X : ndarray or list of ndarray
+        X_original : ndarray or list of ndarray
             Sequences in the kind of container that `fit` took; with `lengths`
             that differ, a list.
         """
-        return self._decode_sequences(self._read_codes(Z), lengths)
+        return self._decode_sequences(self._read_codes(X), lengths)

@@ -1,5 +1,6 @@
 """The dense network: one encoder or decoder for rows of a table."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -10,11 +11,11 @@ from sklearn_seqae.modules.layers import ACTIVATIONS, linear, zero_linear
 __all__ = ["ACTIVATIONS", "DenseNetwork"]
 
 
-class DenseNetwork(nn.Sequential):
+class DenseNetwork(nn.Module):
     """Linear layers with an activation between them.
 
     The encoder and the decoder are both of this class, with their sizes turned
-    round. `lengths` is accepted and ignored, so that all families are called alike.
+    round. All families are called alike; a table has no use for the other arguments.
 
     Shape
     -----
@@ -44,9 +45,13 @@ class DenseNetwork(nn.Sequential):
     ...     sizes=(4, 8, 2), activation="silu", zero_head=True,
     ...     generator=torch.Generator().manual_seed(0),
     ... )
-    >>> net(torch.ones(3, 4)).shape, float(net(torch.ones(3, 4)).abs().sum())
+    >>> net(torch.ones(3, 4)).shape, net(torch.ones(3, 4)).abs().sum().item()
     (torch.Size([3, 2]), 0.0)
     """
+
+    low: Tensor
+    high: Tensor
+    takes_residual = False
 
     def __init__(
         self,
@@ -64,10 +69,24 @@ class DenseNetwork(nn.Sequential):
             layers.append(zero_linear(sizes[-2], sizes[-1]))
         else:
             layers.append(linear(sizes[-2], sizes[-1], generator=generator))
-        super().__init__(*layers)
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
 
-    def forward(
-        self, x: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
-    ) -> Tensor:
+        self.register_buffer("low", torch.full((sizes[0],), -math.inf))
+        self.register_buffer("high", torch.full((sizes[0],), math.inf))
+        self.is_clamped = zero_head
+
+    @torch.no_grad()
+    def set_range(self, low: Tensor, high: Tensor) -> None:
+        """Set the range of each input beyond which the network does not look.
+
+        Beside a linear path, this leaves the extrapolation to that path.
+        """
+        self.low.copy_(low)
+        self.high.copy_(high)
+
+    def forward(self, x: Tensor, *unused: object) -> Tensor:
         """Map (N, sizes[0]) to (N, sizes[-1])."""
-        return super().forward(x)
+        if self.is_clamped:
+            x = x.clamp(self.low, self.high)
+        return self.layers(x)

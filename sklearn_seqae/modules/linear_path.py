@@ -4,46 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_seqae.modules.layers import empty
-
-
-def resample(x: Tensor, lengths: Tensor | None, n_steps: int) -> Tensor:
-    """Interpolate each sequence linearly to `n_steps` steps of relative time.
-
-    Shape: `x` (N, T, C), `lengths` (N,) or None; output (N, n_steps, C).
-    """
-    if lengths is None and x.shape[1] == n_steps:
-        return x
-    if lengths is None:
-        lengths = torch.full((len(x),), x.shape[1], device=x.device)
-    relative = torch.linspace(0, 1, n_steps, device=x.device)
-    return _interpolate(x, relative * (lengths[:, None] - 1))
-
-
-def stretch(x: Tensor, lengths: Tensor | None, n_steps: int) -> Tensor:
-    """Undo `resample`: each row of (N, S, C) to its own length, in (N, n_steps, C).
-
-    Steps beyond a row's length repeat its last step.
-    """
-    if lengths is None:
-        return resample(x, None, n_steps)
-    step = torch.arange(n_steps, device=x.device)
-    relative = step / (lengths[:, None] - 1).clamp(min=1)
-    return _interpolate(x, relative.clamp(max=1) * (x.shape[1] - 1))
-
-
-def _interpolate(x: Tensor, position: Tensor) -> Tensor:
-    """Values of (N, T, C) at the fractional steps `position` (N, S)."""
-    low = position.floor().long().clamp(max=x.shape[1] - 1)
-    high = (low + 1).clamp(max=x.shape[1] - 1)
-    part = (position - low)[:, :, None]
-    index = low[:, :, None].expand(-1, -1, x.shape[2])
-    below = x.gather(1, index)
-    above = x.gather(1, high[:, :, None].expand(-1, -1, x.shape[2]))
-    return below + part * (above - below)
+from sklearn_seqae.modules.resampling import resample, stretch
 
 
 class LinearPath(nn.Module):
-    """A linear encoder and a linear decoder; set by `start`, they are PCA.
+    """A linear encoder and a linear decoder that `start` sets to PCA.
 
     Shape
     -----

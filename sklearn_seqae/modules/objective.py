@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_seqae.modules.losses import masked_loss, row_losses
+from sklearn_seqae.modules.resampling import time_warp
 
 
 class Reconstruction:
@@ -13,15 +14,34 @@ class Reconstruction:
     ----------
     loss : str
         A key of `modules.losses.LOSSES`.
+
+    warp : float, default=0
+        Sequences are trained on in randomly time-warped copies, anew in each
+        epoch, of this strength. With few rows it keeps a network from learning
+        them by heart.
+
+    generator : torch.Generator, default=None
+        Source of the warps.
     """
 
-    def __init__(self, loss: str):
+    def __init__(
+        self,
+        loss: str,
+        *,
+        warp: float = 0.0,
+        generator: torch.Generator | None = None,
+    ):
         self.loss = loss
+        self.warp = warp
+        self.generator = generator
 
     def __call__(self, module: nn.Module, batch) -> Tensor:
         """Mean loss of a batch, to train on."""
-        output = module(batch.x, batch.lengths)
-        return masked_loss(self.loss, output, batch.x, batch.mask)
+        x = batch.x
+        if self.generator is not None and self.warp:
+            x = time_warp(x, batch.lengths, self.warp, self.generator)
+        output = module(x, batch.lengths)
+        return masked_loss(self.loss, output, x, batch.mask)
 
     def rows(self, module: nn.Module, batch) -> Tensor:
         """Loss and squared error of each row, summed over its values: (N, 2)."""

@@ -10,6 +10,8 @@ from sklearn_seqae.modules.layers import CELLS, linear, recurrent, reverse, zero
 
 __all__ = ["CELLS", "RecurrentDecoder", "RecurrentEncoder"]
 
+TIME_FEATURES = 8  # cosines of relative time that each step sees, beside PCA
+
 
 def real_steps(lengths: Tensor, n_steps: int) -> Tensor:
     """Mask of the steps that are not padding: (N,) to (N, n_steps, 1), bool."""
@@ -83,12 +85,26 @@ class RecurrentStack(nn.Module):
         return x
 
 
+def to_patches(x: Tensor, lengths: Tensor | None, size: int) -> Tensor:
+    """Put `size` steps side by side: (N, T, C) to (N, ceil(T / size), size * C).
+
+    What stands on padding is cleared, so that nothing depends on it.
+    """
+    if lengths is not None:
+        x = x * real_steps(lengths, x.shape[1])
+    missing = -x.shape[1] % size
+    if missing:
+        x = nn.functional.pad(x, (0, 0, 0, missing))
+    return x.reshape(len(x), -1, size * x.shape[2])
+
+
 class RecurrentEncoder(nn.Module):
     """Read a sequence into a code.
 
     Shape
     -----
-    - Input: `x` (N, T, C), `lengths` (N,) or None where no step is padding
+    - Input: `x` (N, T, C), `lengths` (N,) or None where no step is padding,
+      `residual` (N, T, C) or None where there is no linear path
     - Output: (N, Z)
 
     Parameters
@@ -105,15 +121,14 @@ class RecurrentEncoder(nn.Module):
     bidirectional : bool
         Whether each layer also reads backwards.
 
-    n_time_features : int
-        Cosines of relative time beside each step; 0 for none.
+    beside_pca : bool
+        Whether the encoder corrects a linear path. If so it sees the residual of
+        that path and the relative time beside the values, pools the mean and the
+        maximum of its states, and its last layer starts at zero. If not it is the
+        plain form of the literature: the code comes from the last state.
 
-    pooling : {"last", "mean_max"}
-        What the code is computed from: the last state of each direction, or the
-        mean and the maximum of the states over the real steps.
-
-    zero_head : bool
-        Whether the last layer starts at zero.
+    patch_size : int
+        Time steps that the recurrent layers take as one.
 
     generator : torch.Generator
         Source of every random number.
@@ -127,37 +142,49 @@ class RecurrentEncoder(nn.Module):
         hidden_layer_sizes: Sequence[int],
         cell: str,
         bidirectional: bool,
-        n_time_features: int,
-        pooling: str,
-        zero_head: bool,
+        beside_pca: bool,
+        patch_size: int,
         generator: torch.Generator,
     ):
         super().__init__()
-        self.n_time_features = n_time_features
-        self.pooling = pooling
+        self.takes_residual = beside_pca
+        self.patch_size = patch_size
+        n_in = patch_size * n_channels
         self.stack = RecurrentStack(
-            n_in=n_channels + n_time_features,
+            n_in=2 * n_in + TIME_FEATURES if beside_pca else n_in,
             hidden_layer_sizes=hidden_layer_sizes,
             cell=cell,
             bidirectional=bidirectional,
             generator=generator,
         )
-        n_pooled = self.stack.n_out * (2 if pooling == "mean_max" else 1)
-        if zero_head:
-            self.head = zero_linear(n_pooled, n_components)
+        if beside_pca:
+            self.head = zero_linear(2 * self.stack.n_out, n_components)
         else:
-            self.head = linear(n_pooled, n_components, generator=generator)
+            self.head = linear(self.stack.n_out, n_components, generator=generator)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, lengths: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
         """Map (N, T, C) to (N, Z)."""
-        if self.n_time_features:
-            n, n_steps, _ = x.shape
-            time = time_features(n, n_steps, lengths, self.n_time_features, x.device)
-            x = torch.cat([x, time], dim=2)
-        states = self.stack(x, lengths)  # (N, T, H)
-        if self.pooling == "mean_max":
-            return self.head(self._mean_max(states, lengths))
-        return self.head(self._last(states, lengths))
+        patches = to_patches(x, lengths, self.patch_size)
+        n, n_patches, _ = patches.shape
+        if lengths is None:
+            n_real = None
+        else:
+            n_real = (lengths + self.patch_size - 1) // self.patch_size
+        if residual is not None:
+            patches = torch.cat(
+                [
+                    patches,
+                    to_patches(residual, lengths, self.patch_size),
+                    time_features(n, n_patches, n_real, TIME_FEATURES, x.device),
+                ],
+                dim=2,
+            )
+        states = self.stack(patches, n_real)  # (N, P, H)
+        if residual is not None:
+            return self.head(self._mean_max(states, n_real))
+        return self.head(self._last(states, n_real))
 
     def _mean_max(self, states: Tensor, lengths: Tensor | None) -> Tensor:
         if lengths is None:
@@ -181,9 +208,13 @@ class RecurrentEncoder(nn.Module):
 class RecurrentDecoder(nn.Module):
     """Write a sequence from a code: the code is every step's input.
 
+    Beside a linear path each step also sees the relative time and what that path
+    writes there, and the output starts at zero.
+
     Shape
     -----
-    - Input: `code` (N, Z), `lengths` (N,) or None, `n_steps` T
+    - Input: `code` (N, Z), `lengths` (N,) or None, `n_steps` T, `written` (N, T, C)
+      or None where there is no linear path
     - Output: (N, T, C), what stands on padding means nothing
 
     Parameters
@@ -191,7 +222,7 @@ class RecurrentDecoder(nn.Module):
     n_channels, n_components : int
         C and Z.
 
-    hidden_layer_sizes, cell, bidirectional, n_time_features, zero_head, generator
+    hidden_layer_sizes, cell, bidirectional, beside_pca, patch_size, generator
         As in `RecurrentEncoder`.
     """
 
@@ -203,30 +234,45 @@ class RecurrentDecoder(nn.Module):
         hidden_layer_sizes: Sequence[int],
         cell: str,
         bidirectional: bool,
-        n_time_features: int,
-        zero_head: bool,
+        beside_pca: bool,
+        patch_size: int,
         generator: torch.Generator,
     ):
         super().__init__()
-        self.n_time_features = n_time_features
+        self.patch_size = patch_size
+        n_out = patch_size * n_channels
+        extra = n_out + TIME_FEATURES if beside_pca else 0
         self.stack = RecurrentStack(
-            n_in=n_components + n_time_features,
+            n_in=n_components + extra,
             hidden_layer_sizes=hidden_layer_sizes,
             cell=cell,
             bidirectional=bidirectional,
             generator=generator,
         )
-        if zero_head:
-            self.head = zero_linear(self.stack.n_out, n_channels)
+        if beside_pca:
+            self.head = zero_linear(self.stack.n_out, n_out)
         else:
-            self.head = linear(self.stack.n_out, n_channels, generator=generator)
+            self.head = linear(self.stack.n_out, n_out, generator=generator)
 
-    def forward(self, code: Tensor, lengths: Tensor | None, n_steps: int) -> Tensor:
+    def forward(
+        self,
+        code: Tensor,
+        lengths: Tensor | None,
+        n_steps: int,
+        written: Tensor | None,
+    ) -> Tensor:
         """Map (N, Z) to (N, T, C)."""
-        x = code[:, None].expand(-1, n_steps, -1)  # (N, T, Z)
-        if self.n_time_features:
+        n_patches = -(-n_steps // self.patch_size)
+        if lengths is None:
+            n_real = None
+        else:
+            n_real = (lengths + self.patch_size - 1) // self.patch_size
+        x = code[:, None].expand(-1, n_patches, -1)  # (N, P, Z)
+        if written is not None:
             time = time_features(
-                len(code), n_steps, lengths, self.n_time_features, code.device
+                len(code), n_patches, n_real, TIME_FEATURES, code.device
             )
-            x = torch.cat([x, time], dim=2)
-        return self.head(self.stack(x, lengths))
+            x = torch.cat([x, time, to_patches(written, lengths, self.patch_size)], 2)
+        patches = self.head(self.stack(x, n_real))  # (N, P, size * C)
+        n_channels = patches.shape[2] // self.patch_size
+        return patches.reshape(len(code), -1, n_channels)[:, :n_steps]

@@ -36,6 +36,9 @@ class Batches:
 
     generator : torch.Generator or None
         Source of the order of rows and batches; None keeps the order given.
+
+    least : int, default=1
+        Fewest batches of an epoch; few rows are gone through more than once.
     """
 
     POOL = 32  # batches that are sorted by length together
@@ -47,11 +50,13 @@ class Batches:
         *,
         batch_size: int,
         generator: torch.Generator | None = None,
+        least: int = 1,
     ):
         self.x = x
         self.lengths = lengths
         self.batch_size = batch_size
         self.generator = generator
+        self.rounds = -(-least // -(-len(x) // batch_size))
         self.n_values = x.numel()
         if lengths is not None:
             self.n_values = int(lengths.sum()) * x.shape[2]
@@ -63,10 +68,14 @@ class Batches:
     @property
     def n_batches(self) -> int:
         """Number of batches in an epoch."""
-        return -(-len(self) // self.batch_size)
+        return self.rounds * -(-len(self) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one epoch."""
+        for _ in range(self.rounds):
+            yield from self._one_round()
+
+    def _one_round(self) -> Iterator[Batch]:
         if self.generator is None:
             rows = torch.arange(len(self))
         else:

@@ -1,5 +1,6 @@
 """The one skorch subclass: a lean loop over ready batches."""
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,10 +9,13 @@ import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from sklearn_seqae.training.batches import Batches
 
+WARM_UP = 100  # steps over which the learning rate rises
+MEMORY = 100  # steps that the averaged weights remember, once there are as many
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -26,6 +30,11 @@ class AutoencoderNet(NeuralNet):
     loop over the batches is our own. skorch's takes five times as long on a small
     network.
 
+    The learning rate is constant after a short warm-up, and what is measured and kept
+    is an exponential moving average of the weights, which settles as a decaying rate
+    would, but at any time (Polyak and Juditsky, 1992); or it goes through one cycle
+    (Smith and Topin, 2019), which needs fewer steps but a horizon.
+
     Parameters
     ----------
     module : torch.nn.Module
@@ -37,16 +46,24 @@ class AutoencoderNet(NeuralNet):
         over the row's values.
 
     lr : float, default=1e-3
-        Highest learning rate.
+        Learning rate after the warm-up.
 
     weight_decay : float, default=0
         Decoupled weight decay (Loshchilov and Hutter, 2019).
 
     max_epochs : int, default=100
-        Length of the schedule in epochs; training may end before.
+        Most epochs; training may end before.
+
+    one_cycle : bool, default=False
+        Whether the learning rate goes through one cycle of `max_epochs`, and the
+        weights are not averaged.
 
     clip : float or None, default=None
         Largest norm of the gradient.
+
+    gain : float, default=1
+        What the loss is multiplied with for the gradient, where losses are so
+        small that the optimizer would take them for rounding.
 
     callbacks : list of skorch callbacks or None, default=None
         Beside the loop. Hooks on batches are called only when one has any.
@@ -63,7 +80,9 @@ class AutoencoderNet(NeuralNet):
         lr: float = 1e-3,
         weight_decay: float = 0.0,
         max_epochs: int = 100,
+        one_cycle: bool = False,
         clip: float | None = None,
+        gain: float = 1.0,
         callbacks: list[Callback] | None = None,
         device: str = "cpu",
         **kwargs: Any,
@@ -81,7 +100,9 @@ class AutoencoderNet(NeuralNet):
             **kwargs,
         )
         self.weight_decay = weight_decay
+        self.one_cycle = one_cycle
         self.clip = clip
+        self.gain = gain
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -94,9 +115,18 @@ class AutoencoderNet(NeuralNet):
 
     def initialize_optimizer(self, triggered_directly: None = None) -> "AutoencoderNet":
         """Make the optimizer; the fused form is one call for all weights."""
+        self.weights_ = [w for w in self.module_.parameters() if w.requires_grad]
+        self.average_ = self.module_
+        if not self.one_cycle:
+            self.average_ = copy.deepcopy(self.module_)
+        self.averaged_weights_ = [
+            w for w in self.average_.parameters() if w.requires_grad
+        ]
+        self.n_steps_ = 0
         self.optimizer_ = self.optimizer(
-            self.module_.parameters(),
+            self.weights_,
             lr=self.lr,
+            betas=(0.9, 0.95) if self.one_cycle else (0.9, 0.999),
             weight_decay=self.weight_decay,
             fused=True,
         )
@@ -118,7 +148,7 @@ class AutoencoderNet(NeuralNet):
             What to train on, and what to measure on after each epoch.
 
         n_epochs : int, default=None
-            Epochs of the schedule to run; all by default.
+            Epochs to run; `max_epochs` by default.
 
         valid_losses : list of float, default=None
             Known losses to record where there is no `valid`, for callbacks that
@@ -135,12 +165,7 @@ class AutoencoderNet(NeuralNet):
         ValueError
             If a loss or a weight is no longer finite.
         """
-        self.scheduler_ = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer_,
-            max_lr=self.lr,
-            total_steps=self.max_epochs * train.n_batches,
-            cycle_momentum=False,
-        )
+        self.scheduler_ = self._make_scheduler(self.max_epochs * train.n_batches)
         data = {"dataset_train": train, "dataset_valid": valid}
         self.notify("on_train_begin", X=train.x, y=None)
         try:
@@ -160,6 +185,7 @@ class AutoencoderNet(NeuralNet):
                 if stop:
                     break
         finally:
+            self.module_.load_state_dict(self.average_.state_dict())
             self.notify("on_train_end", X=train.x, y=None)
 
     def _epoch_is_last(self, data: dict[str, Any]) -> bool:
@@ -201,7 +227,6 @@ class AutoencoderNet(NeuralNet):
     def _train_epoch(self, batches: Batches) -> float:
         module, criterion = self.module_, self.criterion_
         optimizer, scheduler = self.optimizer_, self.scheduler_
-        weights = list(module.parameters())
         hooks = self._has_batch_hooks()
         total = torch.zeros((), device=self.device)
         n_values = 0
@@ -210,11 +235,13 @@ class AutoencoderNet(NeuralNet):
                 self.notify("on_batch_begin", batch=batch, training=True)
             optimizer.zero_grad()
             loss = criterion(module, batch)
-            loss.backward()
+            (loss * self.gain).backward()
             if self.clip is not None:
-                nn.utils.clip_grad_norm_(weights, self.clip)
+                nn.utils.clip_grad_norm_(self.weights_, self.clip)
             optimizer.step()
-            scheduler.step()
+            if self.one_cycle or self.n_steps_ < WARM_UP:
+                scheduler.step()
+            self._average()
             total += loss.detach() * batch.n_values
             n_values += batch.n_values
             if hooks:
@@ -222,12 +249,32 @@ class AutoencoderNet(NeuralNet):
                 self.notify("on_batch_end", batch=batch, training=True, loss=loss)
         return float(total) / n_values
 
+    def _make_scheduler(self, n_steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+        if self.one_cycle:
+            return torch.optim.lr_scheduler.OneCycleLR(
+                self.optimizer_, self.lr, total_steps=n_steps, cycle_momentum=False
+            )
+        return torch.optim.lr_scheduler.LinearLR(
+            self.optimizer_, start_factor=1 / WARM_UP, total_iters=WARM_UP
+        )
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Let the averaged weights follow; the average is short at first."""
+        self.n_steps_ += 1
+        if self.one_cycle:
+            return
+        memory = min(MEMORY, 1 + self.n_steps_ / 10)
+        follow: Callable[[list[Tensor], list[Tensor], int], None]
+        follow = get_ema_multi_avg_fn(1 - 1 / memory)
+        follow(self.averaged_weights_, self.weights_, self.n_steps_)
+
     def measure(self, batches: Batches, module: nn.Module | None = None) -> NDArray:
-        """Losses of each row, (N, M), of the net's module or of another.
+        """Losses of each row, (N, M), of the averaged module or of another.
 
         Rows come in the order of the batches, which is the same in each call.
         """
-        module = self.module_ if module is None else module
+        module = self.average_ if module is None else module
         module.eval()
         with torch.no_grad():
             rows = [self.criterion_.rows(module, batch) for batch in batches]
