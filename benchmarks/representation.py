@@ -34,6 +34,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+FAMILIES = ("dense", "recurrent")
 N_COMPONENTS = (2, 4, 8, 16, 32)
 PROBE_ROWS = 5000  # the probes of large sets see this many rows of each part
 
@@ -164,9 +165,8 @@ def interpolate(X):
         for channel in sequence.T:
             missing = np.isnan(channel)
             if missing.any():
-                at = np.arange(len(channel))
-                known = channel[~missing]
-                channel[missing] = np.interp(at[missing], at[~missing], known)
+                at, known = np.flatnonzero(missing), np.flatnonzero(~missing)
+                channel[missing] = np.interp(at, known, channel[known])
     return filled if isinstance(X, list) else np.stack(filled)
 
 
@@ -214,8 +214,8 @@ class SequencePCA:
 
 def exact_pca(X, n_components):
     """Fit PCA without the noise of a randomized solver."""
-    solver = "covariance_eigh" if len(X) > 10 * X.shape[1] else "full"
-    return PCA(n_components, svd_solver=solver).fit(X)
+    tall = len(X) > 10 * X.shape[1]
+    return PCA(n_components, svd_solver="covariance_eigh" if tall else "full").fit(X)
 
 
 def median_length(X):
@@ -369,9 +369,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder with load.py")
     parser.add_argument("--size", choices=["quick", "full"], default="quick")
-    parser.add_argument(
-        "--family", choices=["dense", "recurrent"], nargs="+", dest="families"
-    )
+    parser.add_argument("--family", nargs="+", choices=FAMILIES, default=FAMILIES)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these data sets")
     parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("."), help="where to write")
@@ -381,11 +379,9 @@ def parse_arguments():
 def main():
     """Measure every cell, writing the results as they come."""
     args = parse_arguments()
-    families = args.families or ["dense", "recurrent"]
     args.out.mkdir(parents=True, exist_ok=True)
-    target = args.out / f"representation_{args.size}.csv"
-    rows = []
-    for problem in problems(import_reader(args.data), args.size, families):
+    target, rows = args.out / f"representation_{args.size}.csv", []
+    for problem in problems(import_reader(args.data), args.size, args.family):
         if args.only and problem.name not in args.only:
             continue
         for n_components in component_counts(problem, args.size):

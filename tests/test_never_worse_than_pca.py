@@ -62,7 +62,7 @@ def test_error_is_below_that_of_pca_on_average(ratio):
 
 @pytest.mark.parametrize("change", [lambda X: X + 1e6, lambda X: X * 1e-6])
 def test_offset_and_scale_give_the_same_r2(change):
-    X = datasets.load_wine().data
+    X = datasets.load_iris().data
     r2 = DenseAutoencoderTransformer(random_state=0).fit(X).score(X)
     X = change(X)
     moved = DenseAutoencoderTransformer(random_state=0).fit(X).score(X)

@@ -1,6 +1,7 @@
 """From samples to codes and back, with a fitted network."""
 
 import numpy as np
+import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
@@ -29,27 +30,23 @@ class CodingMixin:
 
     def _encode(self, samples):
         x = self._scaling.apply(samples.values, samples.lengths)
+        white = self._white()
 
         def encode(tile, lengths, n_steps):
-            return self.module_.encode(tile, lengths)
+            code = self.module_.encode(tile, lengths)
+            return code if white is None else (code - white[0]) @ white[1]
 
         codes = in_tiles(encode, x, self._lengths(samples), **self._tile_options())
-        codes = codes.astype(samples.values.dtype, copy=False)
-        if self._whitening is not None:
-            mean, factor = self._whitening
-            codes = np.linalg.solve(factor, (codes - mean).T).T
-            codes = codes.astype(samples.values.dtype)
-        return codes
+        return codes.astype(samples.values.dtype, copy=False)
 
     def _decode(self, codes, lengths, n_steps):
         """Values in X's units from codes: (N, D), or (N, n_steps, C)."""
         dtype = codes.dtype
-        if self._whitening is not None:
-            mean, factor = self._whitening
-            codes = codes @ factor.T + mean
+        white = self._white()
 
         def decode(tile, lengths, n_steps):
-            output = self.module_.decode(tile, lengths, n_steps)
+            code = tile if white is None else tile @ white[2] + white[0]
+            output = self.module_.decode(code, lengths, n_steps)
             if self.loss == "binary_cross_entropy":
                 output = output.sigmoid()
             return output
@@ -62,6 +59,12 @@ class CodingMixin:
             **self._tile_options(),
         )
         return self._scaling.undo(values, lengths, dtype)
+
+    def _white(self):
+        """What `whitening` gave, for use within the tiles, where rows stay apart."""
+        if self._whitening is None:
+            return None
+        return [torch.tensor(array, device=self.device) for array in self._whitening]
 
     def _decode_sequences(self, codes, lengths):
         """Sequences in the container that fit took, a list where lengths differ."""
@@ -90,18 +93,22 @@ class CodingMixin:
 
 
 def whitening(codes):
-    """Mean and lower-triangular factor with which codes become white.
+    """Mean, factor and inverse factor with which codes become white.
 
-    As the factor is triangular, the first k white components depend on the first k
-    components alone. For PCA's codes it is the diagonal of standard deviations.
+    The factors are triangular, so that the first k white components depend on the
+    first k components alone. For PCA's codes they are diagonal, the standard
+    deviations.
     """
     codes = codes.astype(np.float64)
-    covariance = np.atleast_2d(np.cov(codes, rowvar=False)) if len(codes) > 1 else 0
-    width = codes.shape[1]
-    covariance = covariance + np.zeros((width, width))
+    mean, width = codes.mean(axis=0), codes.shape[1]
+    covariance = np.zeros((width, width))
+    if len(codes) > 1:
+        covariance += np.cov(codes, rowvar=False)
     floor = np.finfo(np.float32).eps * max(np.trace(covariance), 1e-30)
-    factor = np.linalg.cholesky(covariance + floor * np.eye(width))
-    return codes.mean(axis=0), factor
+    inverse = np.linalg.cholesky(covariance + floor * np.eye(width)).T
+    return [
+        array.astype(np.float32) for array in (mean, np.linalg.inv(inverse), inverse)
+    ]
 
 
 def _check_lengths(lengths, n_samples):

@@ -9,7 +9,7 @@ from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.sequences import resample
 
 PCA_ROWS = 50_000  # a subsample of so many rows gives the components of all
-EXACT_BELOW = 1000  # rows or columns; above, scikit-learn chooses its solver
+EXACT_BELOW = 2000  # rows or columns; above, scikit-learn chooses its solver
 ROUNDING = 1e-6  # of the spread of the data
 EDGE = 0.01  # values this near to 0 or 1 have no larger logit
 
@@ -56,6 +56,9 @@ def pca_start(architecture, x, lengths, *, loss, seed, n_components=None):
     -------
     autoencoder : Autoencoder
         Without networks.
+
+    basis : Tensor of shape (R, D)
+        PCA's components, as many as there are where the architecture has a rank.
     """
     n_steps, width = architecture["n_steps"], architecture["n_components"]
     flat = x if n_steps is None else resample(x, lengths, n_steps)
@@ -65,12 +68,15 @@ def pca_start(architecture, x, lengths, *, loss, seed, n_components=None):
         flat = flat[np.sort(rows)]
     flat = flat.astype(np.float64)
     mean = intercept = flat.mean(axis=0)
-    components = loadings = np.zeros((0, flat.shape[1]))
+    basis = components = loadings = np.zeros((0, flat.shape[1]))
     if n_components != 0:
-        solver = "full" if min(flat.shape) <= EXACT_BELOW else "auto"
-        pca = PCA(min(width, *flat.shape), svd_solver=solver, random_state=seed)
+        solver = _solver(*flat.shape)
+        rank = architecture.get("rank") or width
+        size = min(max(width, rank), *flat.shape)
+        pca = PCA(size, svd_solver=solver, random_state=seed)
         with np.errstate(invalid="ignore", divide="ignore"):  # one row: 0 / 0
-            components = loadings = pca.fit(flat).components_
+            basis = pca.fit(flat).components_
+        components = loadings = basis[:width]
     if loss == "binary_cross_entropy":
         squeezed = np.clip(flat, EDGE, 1 - EDGE)
         logits = np.log(squeezed / (1 - squeezed))
@@ -85,7 +91,17 @@ def pca_start(architecture, x, lengths, *, loss, seed, n_components=None):
         intercept=_tensor(intercept),
         generator=torch.Generator().manual_seed(seed),
     )
-    return Autoencoder(n_components=width, encoder=None, decoder=None, linear_path=path)
+    linear = Autoencoder(
+        n_components=width, encoder=None, decoder=None, linear_path=path
+    )
+    return linear, _tensor(basis)
+
+
+def _solver(n_rows, n_columns):
+    """An exact solver where one is quick: the start must not differ from PCA."""
+    if min(n_rows, n_columns) > EXACT_BELOW:
+        return "auto"
+    return "covariance_eigh" if n_rows >= 10 * n_columns else "full"
 
 
 @torch.no_grad()

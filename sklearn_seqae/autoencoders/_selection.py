@@ -5,29 +5,45 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit
 
-MOST_FOLDS = 5
-MOST_HELD_OUT = 10_000  # rows, enough to tell the epochs apart
-REFIT_BELOW = 20_000  # rows, above which those held out would change nothing
+SURE = 4  # standard errors
+MOST_HELD_OUT = 5000  # rows, enough to tell the epochs apart
+REFIT_BELOW = 40_000  # rows, above which those held out would change little
 
 
-def held_out_splits(n, validation_fraction, seed, *, folds_below, n_components):
+def held_out_splits(n, validation_fraction, seed, *, enough, n_components):
     """Pairs of (training rows, held-out rows).
 
-    With few rows a single split is a lottery: then every row is held out once, in
-    1 / `validation_fraction` folds, or more where fewer would leave PCA too few
-    rows for its components. With many rows one split does, and never more than
-    `MOST_HELD_OUT` rows of them.
+    With few rows a single split is a lottery: then there are more of them, folds of
+    `validation_fraction`, until enough rows have been held out once.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+
+    validation_fraction : float
+        Share of the rows in each fold.
+
+    seed : int
+        Source of the shuffling.
+
+    enough : int
+        Rows to hold out.
+
+    n_components : int
+        Rows that PCA needs at least; folds are smaller where these would lack.
     """
     if n < 2:
         return []
-    if n < folds_below:
-        n_folds = max(2, round(1 / validation_fraction))
-        if n - n / n_folds <= n_components:
-            n_folds = 10
-        split = KFold(min(n, n_folds), shuffle=True, random_state=seed)
-        return list(split.split(np.empty(n)))[:MOST_FOLDS]
-    held_out = min(int(np.ceil(n * validation_fraction)), MOST_HELD_OUT)
-    split = ShuffleSplit(1, test_size=held_out, random_state=seed)
+    n_folds = max(2, round(1 / validation_fraction))
+    if n - n / n_folds <= n_components:
+        n_folds = 10
+    n_folds = min(n, n_folds)
+    n_used = min(n_folds, 5, -(-enough * n_folds // n))
+    if n_used > 1 or n / n_folds < MOST_HELD_OUT:
+        split = KFold(n_folds, shuffle=True, random_state=seed)
+        return list(split.split(np.empty(n)))[:n_used]
+    split = ShuffleSplit(1, test_size=MOST_HELD_OUT, random_state=seed)
     return list(split.split(np.empty(n)))
 
 
@@ -95,14 +111,18 @@ class Selection:
         }
 
     def best_epoch(self):
-        """The epoch that surely gains most over epoch 0, which may be itself.
+        """The epoch that surely gains most over epoch 0, which may be itself."""
+        return int(np.argmax([sure_gain(self.losses[0], e) for e in self.losses]))
 
-        What counts is the mean gain over the rows less twice its standard error:
-        where a few rows decide, the start (PCA, for `init="pca"`) is kept.
-        """
-        gain = self.losses[0] - self.losses
-        error = gain.std(axis=1) / np.sqrt(gain.shape[1])
-        return int(np.argmax(gain.mean(axis=1) - 2 * error))
+
+def sure_gain(start, losses):
+    """Mean gain of the rows over their losses at the start, as far as it is sure.
+
+    It is the mean less `SURE` times its standard error: where a few rows decide, the
+    start (PCA, for `init="pca"`) is kept.
+    """
+    gain = start - losses
+    return gain.mean() - SURE * gain.std() / np.sqrt(len(gain))
 
 
 def explained(error, reference):

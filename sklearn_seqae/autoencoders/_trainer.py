@@ -12,7 +12,7 @@ from sklearn_seqae.autoencoders._pca_start import (
     pca_start,
 )
 from sklearn_seqae.autoencoders._scaling import Scaling
-from sklearn_seqae.autoencoders._selection import REFIT_BELOW, Selection
+from sklearn_seqae.autoencoders._selection import REFIT_BELOW, Selection, sure_gain
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.objective import Reconstruction
 from sklearn_seqae.training.batches import Batches
@@ -135,7 +135,9 @@ class Trainer:
                 n_steps=self.n_steps,
                 centered=estimator.loss != "binary_cross_entropy",
             )
-            architecture = estimator._architecture(part.values.shape[-1], self.n_steps)
+            architecture = estimator._architecture(
+                part.values.shape[-1], n_steps=self.n_steps, n_rows=len(part)
+            )
         else:
             scaling, architecture = self.start.scaling, self.start.architecture
         x = scaling.apply(part.values, part.lengths)
@@ -150,10 +152,11 @@ class Trainer:
         if self.start is not None:
             module.load_state_dict(self.start.net.module_.state_dict())
         elif module.linear_path is not None:
-            linear = self._pca(architecture, x, part.lengths)
+            linear, basis = self._pca(architecture, x, part.lengths)
             module.linear_path = linear.linear_path
             data = self._batches(x, part.lengths, EVALUATED_TOGETHER)
-            estimator._settle(module, data.x, *codes_and_residual(linear, data))
+            codes, residual = codes_and_residual(linear, data)
+            estimator._settle(module, data.x, basis, codes, residual)
             module.linear_path.requires_grad_(estimator._linear_path_learns)
         warp = 0 if module.linear_path is None else estimator._warp(len(x))
         objective = Reconstruction(estimator.loss, warp=warp, generator=generator)
@@ -161,7 +164,7 @@ class Trainer:
         return Trained(net, scaling, architecture), batches
 
     def _pca(self, architecture, x, lengths, n_components=None):
-        linear = pca_start(
+        linear, basis = pca_start(
             architecture,
             x,
             lengths,
@@ -169,7 +172,8 @@ class Trainer:
             seed=self.seed,
             n_components=n_components,
         )
-        return linear.to(self.estimator.device)
+        device = self.estimator.device
+        return linear.to(device), basis.to(device)
 
     @staticmethod
     def make_net(estimator, module, objective=None):
@@ -207,11 +211,11 @@ class Trainer:
         x = trained.scaling.apply(held_out.values, held_out.lengths)
         data = self._batches(x, held_out.lengths, EVALUATED_TOGETHER)
         x = trained.scaling.apply(part.values, part.lengths)
-        mean = net.measure(data, self._pca(architecture, x, part.lengths, 0))
+        mean = net.measure(data, self._pca(architecture, x, part.lengths, 0)[0])
         if self.start is None and net.module_.linear_path is not None:
             pca = net.measure(data)
         else:
-            pca = net.measure(data, self._pca(architecture, x, part.lengths))
+            pca = net.measure(data, self._pca(architecture, x, part.lengths)[0])
         return Watch(self.estimator, trained, data, mean=mean, pca=pca)
 
 
@@ -240,6 +244,7 @@ class Watch:
         self.mean = mean
         self.pca = pca
         self.course = []
+        self.least, self.sure_gain = np.inf, 0.0
         self.misses = 0
         self.look(trained.net.measure(data))
 
@@ -249,13 +254,16 @@ class Watch:
         Epoch 0 is the first.
         """
         self.course.append(rows)
-        losses = [rows[:, 0].sum() for rows in self.course]
-        epoch, least = len(losses) - 1, min(losses[:-1], default=np.inf)
-        gain = self.estimator.tol * losses[0]
-        is_better = epoch == 0 or losses[-1] < least - gain
-        self.misses = 0 if is_better else self.misses + 1
-        if losses[-1] < least:
-            weights = self.trained.net.module_.state_dict().items()
+        epoch, loss = len(self.course) - 1, rows[:, 0].sum()
+        if loss < self.least - self.estimator.tol * self.course[0][:, 0].sum():
+            self.misses = 0
+        else:
+            self.misses += 1
+        self.least = min(self.least, loss)
+        gain = sure_gain(self.course[0][:, 0], rows[:, 0])
+        if epoch == 0 or gain > self.sure_gain:
+            self.sure_gain = gain
+            weights = self.trained.net.average_.state_dict().items()
             copy = {name: weight.clone() for name, weight in weights}
             self.trained.states = {0: self.trained.states.get(0, copy), epoch: copy}
         return self.misses >= self.estimator.n_iter_no_change

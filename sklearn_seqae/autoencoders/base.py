@@ -61,11 +61,11 @@ class BaseAutoencoder(
     _one_cycle = False  # schedule of the learning rate: one cycle, or constant
     _clip = None  # largest norm of the gradient
     _linear_path_learns = False
-    _folds_below = 1000  # rows, below which every row is held out once
+    _enough_held_out = 500  # rows
     _least_batches = 1  # of an epoch, where batch_size="auto"
 
     @staticmethod
-    def _settle(module, x, codes, residual):
+    def _settle(module, x, basis, codes, residual):
         """Tell networks beside PCA the size of its codes and of what it leaves."""
         raise NotImplementedError
 
@@ -129,7 +129,7 @@ class BaseAutoencoder(
         """Rows of a batch: small data need many steps, large ones few calls."""
         return int(np.clip(n // 8, 32, 256))
 
-    def _architecture(self, n_features, n_steps):
+    def _architecture(self, n_features, *, n_steps, n_rows):
         """Describe the network in plain values, to build it now and when loaded."""
         return {
             "n_features": n_features,
@@ -150,7 +150,7 @@ class BaseAutoencoder(
         with kept_if_it_fails(self):
             samples = self._read(X, reset=True)
             self._check_domain(samples)
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            seed = _draw_seed(self.random_state)
             trainer = Trainer(self, samples, seed, start=self._warm_start(samples))
             splits = []
             if self.early_stopping:
@@ -158,7 +158,7 @@ class BaseAutoencoder(
                     len(samples),
                     self.validation_fraction,
                     seed,
-                    folds_below=self._folds_below,
+                    enough=self._enough_held_out,
                     n_components=self.n_components,
                 )
             if splits:
@@ -190,8 +190,10 @@ class BaseAutoencoder(
         """The last training, if the next one goes on from it."""
         if not self.warm_start or not hasattr(self, "net_"):
             return None
-        n_steps = self._architecture_["n_steps"]
-        if self._architecture(samples.values.shape[-1], n_steps) != self._architecture_:
+        last = self._architecture_
+        shape = {"n_steps": last["n_steps"], "n_rows": len(samples)}
+        now = self._architecture(samples.values.shape[-1], **shape)
+        if {**now, "rank": None} != {**last, "rank": None}:  # rank: of the rows then
             raise ValueError(
                 f"warm_start=True goes on from the last fit of {type(self).__name__}, "
                 "but the shape of its network has changed. Set warm_start=False, or "
@@ -302,3 +304,10 @@ class BaseAutoencoder(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _draw_seed(random_state):
+    """Draw one int; from the system where it is None, not from numpy's own state."""
+    if random_state is None:
+        random_state = np.random.RandomState()
+    return int(check_random_state(random_state).randint(2**31 - 1))

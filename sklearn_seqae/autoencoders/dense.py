@@ -60,8 +60,8 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         is the result. False: `max_iter` epochs on all rows, unseen by any judge.
 
     validation_fraction : float, default=0.2
-        Share of the rows that is held out, in (0, 1). Below 1000 rows every row is
-        held out once, in 1 / `validation_fraction` folds.
+        Share of the rows that is held out, in (0, 1). With few rows there are up to
+        five such folds, until 500 rows have been held out.
 
     n_iter_no_change : int or inf, default=20
         Epochs without gain after which the selection ends.
@@ -205,32 +205,40 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
-    def _architecture(self, n_features, n_steps):
-        shared = super()._architecture(n_features, n_steps)
-        return {**shared, "activation": self.activation}
+    def _architecture(self, n_features, *, n_steps, n_rows):
+        # Fewer rows than columns span a space of their own: the networks stay in it.
+        is_wide = self.init == "pca" and n_rows < n_features
+        return {
+            **super()._architecture(n_features, n_steps=n_steps, n_rows=n_rows),
+            "activation": self.activation,
+            "rank": n_rows if is_wide else None,
+        }
 
     @staticmethod
-    def _settle(module, x, codes, residual):
+    def _settle(module, x, basis, codes, residual):
         module.set_units(encoder_unit=residual, decoder_unit=residual)
-        module.encoder.set_range(x.amin(0), x.amax(0))
-        module.decoder.set_range(codes.amin(0), codes.amax(0))
+        for network in (module.encoder, module.decoder):
+            if network.basis is not None:
+                network.basis.copy_(basis)
+        module.encoder.set_range(x)
+        module.decoder.set_range(codes)
 
     @staticmethod
     def _build_networks(architecture, generator):
+        n_features, rank = architecture["n_features"], architecture["rank"]
         sizes = [
-            architecture["n_features"],
+            rank or n_features,
             *architecture["hidden_layer_sizes"],
             architecture["n_components"],
         ]
-        encoder, decoder = (
-            DenseNetwork(
-                sizes=own_sizes,
-                activation=architecture["activation"],
-                zero_head=architecture["linear_path"],
-                generator=generator,
-            )
-            for own_sizes in (sizes, sizes[::-1])
-        )
+        options = {
+            "activation": architecture["activation"],
+            "zero_head": architecture["linear_path"],
+            "generator": generator,
+        }
+        wide = n_features if rank else None
+        encoder = DenseNetwork(sizes=sizes, rotated_in=wide, **options)
+        decoder = DenseNetwork(sizes=sizes[::-1], rotated_out=wide, **options)
         return encoder, decoder
 
     @fit_context(prefer_skip_nested_validation=True)

@@ -79,8 +79,8 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         is the result. False: `max_iter` epochs on all rows, unseen by any judge.
 
     validation_fraction : float, default=0.3
-        Share of the rows that is held out, in (0, 1). Below 200 rows every row is
-        held out once, in 1 / `validation_fraction` folds.
+        Share of the rows that is held out, in (0, 1). With few rows there are up to
+        five such folds, until 150 rows have been held out.
 
     n_iter_no_change : int or inf, default=30
         Epochs without gain after which the selection ends.
@@ -186,7 +186,7 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
     _one_cycle = True
     _clip = 1.0
     _linear_path_learns = True
-    _folds_below = 200
+    _enough_held_out = 150
     _least_batches = 10  # fewer steps learn little; each round is warped anew
 
     @staticmethod
@@ -241,17 +241,17 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
-    def _architecture(self, n_features, n_steps):
+    def _architecture(self, n_features, *, n_steps, n_rows):
         patch_size = -(-n_steps // MOST_PATCHES) if self.init == "pca" else 1
         return {
-            **super()._architecture(n_features, n_steps),
+            **super()._architecture(n_features, n_steps=n_steps, n_rows=n_rows),
             "cell": self.cell,
             "bidirectional": self.bidirectional,
             "patch_size": patch_size,
         }
 
     @staticmethod
-    def _settle(module, x, codes, residual):
+    def _settle(module, x, basis, codes, residual):
         spread = codes.std(0, correction=0)
         spread = spread.where(spread > 0, 1)
         exact = residual == 0  # then there is nothing to correct

@@ -37,6 +37,10 @@ class DenseNetwork(nn.Module):
     generator : torch.Generator
         Source of every random number.
 
+    rotated_in, rotated_out : int, default=None
+        D, where the input or the output is not in the layers' own space but in one
+        of D columns, which a fixed orthonormal `basis` spans.
+
     Examples
     --------
     >>> import torch
@@ -51,6 +55,7 @@ class DenseNetwork(nn.Module):
 
     low: Tensor
     high: Tensor
+    basis: Tensor
     takes_residual = False
 
     def __init__(
@@ -60,6 +65,8 @@ class DenseNetwork(nn.Module):
         activation: str,
         zero_head: bool,
         generator: torch.Generator,
+        rotated_in: int | None = None,
+        rotated_out: int | None = None,
     ):
         layers: list[nn.Module] = []
         for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
@@ -75,18 +82,30 @@ class DenseNetwork(nn.Module):
         self.register_buffer("low", torch.full((sizes[0],), -math.inf))
         self.register_buffer("high", torch.full((sizes[0],), math.inf))
         self.is_clamped = zero_head
+        self.rotated_in, self.rotated_out = rotated_in, rotated_out
+        basis = None
+        if rotated_in:
+            basis = torch.zeros(sizes[0], rotated_in)
+        elif rotated_out:
+            basis = torch.zeros(sizes[-1], rotated_out)
+        self.register_buffer("basis", basis)
 
     @torch.no_grad()
-    def set_range(self, low: Tensor, high: Tensor) -> None:
-        """Set the range of each input beyond which the network does not look.
+    def set_range(self, x: Tensor) -> None:
+        """Look no further than the range of the training rows `x`.
 
         Beside a linear path, this leaves the extrapolation to that path.
         """
-        self.low.copy_(low)
-        self.high.copy_(high)
+        if self.rotated_in:
+            x = x @ self.basis.T
+        self.low.copy_(x.amin(0))
+        self.high.copy_(x.amax(0))
 
     def forward(self, x: Tensor, *unused: object) -> Tensor:
-        """Map (N, sizes[0]) to (N, sizes[-1])."""
+        """Map (N, sizes[0]) to (N, sizes[-1]), or from or to (N, D)."""
+        if self.rotated_in:
+            x = x @ self.basis.T
         if self.is_clamped:
             x = x.clamp(self.low, self.high)
-        return self.layers(x)
+        x = self.layers(x)
+        return x @ self.basis if self.rotated_out else x
