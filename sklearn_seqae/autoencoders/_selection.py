@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit
 
-SURE = 4  # standard errors
+SURE = 2.5  # standard errors
 MOST_HELD_OUT = 5000  # rows, enough to tell the epochs apart
 REFIT_BELOW = 40_000  # rows, above which those held out would change little
 
@@ -111,18 +111,16 @@ class Selection:
         }
 
     def best_epoch(self):
-        """The epoch that surely gains most over epoch 0, which may be itself."""
-        return int(np.argmax([sure_gain(self.losses[0], e) for e in self.losses]))
+        """The epoch of the least held-out loss, if that is surely less than at epoch 0.
 
-
-def sure_gain(start, losses):
-    """Mean gain of the rows over their losses at the start, as far as it is sure.
-
-    It is the mean less `SURE` times its standard error: where a few rows decide, the
-    start (PCA, for `init="pca"`) is kept.
-    """
-    gain = start - losses
-    return gain.mean() - SURE * gain.std() / np.sqrt(len(gain))
+        What is compared are the roots of the rows' losses, whose mean gain must be
+        `SURE` times its standard error. Losses themselves are heavy-tailed: one
+        outlying row would decide. Where it is not sure, the start is kept.
+        """
+        best = int(np.argmin(self.losses.sum(axis=1)))
+        gain = np.sqrt(self.losses[0]) - np.sqrt(self.losses[best])
+        error = gain.std() / np.sqrt(len(gain))
+        return best if gain.mean() > SURE * error else 0
 
 
 def explained(error, reference):

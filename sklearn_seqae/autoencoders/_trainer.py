@@ -12,7 +12,7 @@ from sklearn_seqae.autoencoders._pca_start import (
     pca_start,
 )
 from sklearn_seqae.autoencoders._scaling import Scaling
-from sklearn_seqae.autoencoders._selection import REFIT_BELOW, Selection, sure_gain
+from sklearn_seqae.autoencoders._selection import REFIT_BELOW, Selection
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.objective import Reconstruction
 from sklearn_seqae.training.batches import Batches
@@ -157,7 +157,6 @@ class Trainer:
             data = self._batches(x, part.lengths, EVALUATED_TOGETHER)
             codes, residual = codes_and_residual(linear, data)
             estimator._settle(module, data.x, basis, codes, residual)
-            module.linear_path.requires_grad_(estimator._linear_path_learns)
         warp = 0 if module.linear_path is None else estimator._warp(len(x))
         objective = Reconstruction(estimator.loss, warp=warp, generator=generator)
         net = self.make_net(estimator, module, objective)
@@ -185,6 +184,7 @@ class Trainer:
             module,
             objective or Reconstruction(estimator.loss),
             lr=estimator.learning_rate_init,
+            slow=estimator._linear_path_rate,
             weight_decay=estimator.alpha,
             max_epochs=estimator.max_iter,
             one_cycle=estimator._one_cycle,
@@ -244,7 +244,7 @@ class Watch:
         self.mean = mean
         self.pca = pca
         self.course = []
-        self.least, self.sure_gain = np.inf, 0.0
+        self.least = np.inf
         self.misses = 0
         self.look(trained.net.measure(data))
 
@@ -259,10 +259,8 @@ class Watch:
             self.misses = 0
         else:
             self.misses += 1
-        self.least = min(self.least, loss)
-        gain = sure_gain(self.course[0][:, 0], rows[:, 0])
-        if epoch == 0 or gain > self.sure_gain:
-            self.sure_gain = gain
+        if loss < self.least:
+            self.least = loss
             weights = self.trained.net.average_.state_dict().items()
             copy = {name: weight.clone() for name, weight in weights}
             self.trained.states = {0: self.trained.states.get(0, copy), epoch: copy}

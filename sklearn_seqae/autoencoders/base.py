@@ -60,7 +60,7 @@ class BaseAutoencoder(
 
     _one_cycle = False  # schedule of the learning rate: one cycle, or constant
     _clip = None  # largest norm of the gradient
-    _linear_path_learns = False
+    _linear_path_rate = 0.0  # learning rate of the linear path, as a share
     _enough_held_out = 500  # rows
     _least_batches = 1  # of an epoch, where batch_size="auto"
 

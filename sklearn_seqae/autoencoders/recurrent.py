@@ -11,6 +11,7 @@ from sklearn_seqae.modules.recurrent import (
 )
 
 MOST_PATCHES = 16  # recurrent steps that a sequence of usual length takes
+MOST_WARPED = 10_000  # rows, above which warps only cost time
 
 
 class RecurrentAutoencoderTransformer(BaseAutoencoder):
@@ -29,7 +30,7 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
     n_components : int, default=2
         Size of the code. It may exceed the number of values of a sequence.
 
-    hidden_layer_sizes : tuple of int, default=(64,)
+    hidden_layer_sizes : tuple of int, default=(96,)
         Units of each hidden layer of the encoder; the decoder has them in reverse.
 
     cell : {"lstm", "gru", "rnn"}, default="lstm"
@@ -58,7 +59,7 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         Whether `transform` gives uncorrelated components of unit variance, as in
         PCA. The first k white components depend on the first k components alone.
 
-    alpha : float, default=0.0
+    alpha : float, default=0.01
         Decoupled weight decay (Loshchilov and Hutter, 2019). Where scikit-learn adds
         a penalty to the loss, here weights shrink by `learning_rate * alpha` a step.
 
@@ -66,7 +67,7 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         Rows of a batch. "auto": a tenth of the rows, from 16 to 64, and at least ten
         batches an epoch.
 
-    learning_rate_init : float, default=0.005
+    learning_rate_init : float, default=0.01
         Highest learning rate of AdamW. It rises and falls in one
         cycle (Smith and Topin, 2019).
 
@@ -82,8 +83,9 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         Share of the rows that is held out, in (0, 1). With few rows there are up to
         five such folds, until 150 rows have been held out.
 
-    n_iter_no_change : int or inf, default=30
-        Epochs without gain after which the selection ends.
+    n_iter_no_change : int or inf, default=inf
+        Epochs without gain after which the selection ends. The cycle of the learning
+        rate gains most at its end.
 
     tol : float, default=0.001
         Smallest gain that counts, as a share of the held-out loss before training
@@ -185,33 +187,33 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
     _takes_sequences = True
     _one_cycle = True
     _clip = 1.0
-    _linear_path_learns = True
+    _linear_path_rate = 0.2  # it has to move, where sequences are warped in time
     _enough_held_out = 150
     _least_batches = 10  # fewer steps learn little; each round is warped anew
 
     @staticmethod
     def _warp(n):
         """Strength of the time warps: few rows are in need of more."""
-        return 0.05 * min(1, 200 / n) ** 0.5
+        return 0.05 * min(1, 200 / n) ** 0.5 if n <= MOST_WARPED else 0.0
 
     def __init__(
         self,
         n_components=2,
         *,
-        hidden_layer_sizes=(64,),
+        hidden_layer_sizes=(96,),
         cell="lstm",
         bidirectional=True,
         sample_shape=None,
         init="pca",
         loss="squared_error",
         whiten=False,
-        alpha=0.0,
+        alpha=0.01,
         batch_size="auto",
-        learning_rate_init=5e-3,
+        learning_rate_init=1e-2,
         max_iter=30,
         early_stopping=True,
         validation_fraction=0.3,
-        n_iter_no_change=30,
+        n_iter_no_change=np.inf,
         tol=1e-3,
         warm_start=False,
         random_state=None,
@@ -254,12 +256,11 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
     def _settle(module, x, basis, codes, residual):
         spread = codes.std(0, correction=0)
         spread = spread.where(spread > 0, 1)
-        exact = residual == 0  # then there is nothing to correct
         module.set_units(
-            encoder_unit=spread.masked_fill(exact, 0),
-            decoder_unit=(~exact).float(),
+            encoder_unit=spread.masked_fill(residual == 0, 0),
+            decoder_unit=residual,
             code_scale=spread,
-            residual_scale=residual.masked_fill(exact, 1),
+            residual_scale=residual.masked_fill(residual == 0, 1),
         )
 
     @staticmethod

@@ -48,6 +48,10 @@ class AutoencoderNet(NeuralNet):
     lr : float, default=1e-3
         Learning rate after the warm-up.
 
+    slow : float, default=0
+        Learning rate of the weights in `module.linear_path`, as a share of `lr`; 0
+        leaves them as they are.
+
     weight_decay : float, default=0
         Decoupled weight decay (Loshchilov and Hutter, 2019).
 
@@ -78,6 +82,7 @@ class AutoencoderNet(NeuralNet):
         criterion: Callable,
         *,
         lr: float = 1e-3,
+        slow: float = 0.0,
         weight_decay: float = 0.0,
         max_epochs: int = 100,
         one_cycle: bool = False,
@@ -99,6 +104,7 @@ class AutoencoderNet(NeuralNet):
             verbose=0,
             **kwargs,
         )
+        self.slow = slow
         self.weight_decay = weight_decay
         self.one_cycle = one_cycle
         self.clip = clip
@@ -115,17 +121,28 @@ class AutoencoderNet(NeuralNet):
 
     def initialize_optimizer(self, triggered_directly: None = None) -> "AutoencoderNet":
         """Make the optimizer; the fused form is one call for all weights."""
-        self.weights_ = [w for w in self.module_.parameters() if w.requires_grad]
+        path = getattr(self.module_, "linear_path", None)
+        if path is not None:
+            path.requires_grad_(self.slow > 0)
         self.average_ = self.module_
         if not self.one_cycle:
             self.average_ = copy.deepcopy(self.module_)
-        self.averaged_weights_ = [
-            w for w in self.average_.parameters() if w.requires_grad
-        ]
+        self.weights_, self.averaged_weights_ = (
+            [weight for weight in module.parameters() if weight.requires_grad]
+            for module in (self.module_, self.average_)
+        )
         self.n_steps_ = 0
+        slow = set() if path is None else set(path.parameters())
+        groups = [
+            {"params": [w for w in self.weights_ if w not in slow], "lr": self.lr},
+            {
+                "params": [w for w in self.weights_ if w in slow],
+                "lr": self.lr * self.slow,
+                "weight_decay": 0.0,
+            },
+        ]
         self.optimizer_ = self.optimizer(
-            self.weights_,
-            lr=self.lr,
+            [group for group in groups if group["params"]],
             betas=(0.9, 0.95) if self.one_cycle else (0.9, 0.999),
             weight_decay=self.weight_decay,
             fused=True,
@@ -252,7 +269,10 @@ class AutoencoderNet(NeuralNet):
     def _make_scheduler(self, n_steps: int) -> torch.optim.lr_scheduler.LRScheduler:
         if self.one_cycle:
             return torch.optim.lr_scheduler.OneCycleLR(
-                self.optimizer_, self.lr, total_steps=n_steps, cycle_momentum=False
+                self.optimizer_,
+                [group["lr"] for group in self.optimizer_.param_groups],
+                total_steps=n_steps,
+                cycle_momentum=False,
             )
         return torch.optim.lr_scheduler.LinearLR(
             self.optimizer_, start_factor=1 / WARM_UP, total_iters=WARM_UP
