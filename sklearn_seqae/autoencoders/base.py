@@ -94,41 +94,6 @@ class BaseAutoencoder(
             self, X, sample_shape=self.sample_shape, reset=reset
         )
 
-    @staticmethod
-    def _warp(n):
-        """Strength of the time warps that n rows are trained on, beside PCA."""
-        return 0.0
-
-    @staticmethod
-    def _auto_batch_size(n):
-        """Rows of a batch: about ten steps an epoch, within bounds."""
-        return int(np.clip(n // 10, 8, 256))
-
-    _takes_sequences = False
-
-    # scikit-learn would take `lengths` for metadata to be routed.
-    __metadata_request__inverse_transform = {
-        "lengths": metadata_routing.UNUSED,
-    }
-
-    def _read(self, X, *, reset):
-        """Read X through the data door."""
-        if not self._takes_sequences:
-            return sequences.read_table(self, X, reset=reset)
-        return sequences.read_sequences(
-            self, X, sample_shape=self.sample_shape, reset=reset
-        )
-
-    @staticmethod
-    def _warp(n):
-        """Strength of the time warps that n rows are trained on, beside PCA."""
-        return 0.0
-
-    @staticmethod
-    def _auto_batch_size(n):
-        """Rows of a batch: small data need many steps, large ones few calls."""
-        return int(np.clip(n // 8, 32, 256))
-
     def _architecture(self, n_features, *, n_steps, n_rows):
         """Describe the network in plain values, to build it now and when loaded."""
         return {
