@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit
 
 SURE = 2.5  # standard errors
+WORTH_IT = 0.01  # of the start's error
 MOST_HELD_OUT = 5000  # rows, enough to tell the epochs apart
 REFIT_BELOW = 40_000  # rows, above which those held out would change little
 
@@ -35,11 +36,11 @@ def held_out_splits(n, validation_fraction, seed, *, enough, n_components):
     """
     if n < 2:
         return []
-    n_folds = max(2, round(1 / validation_fraction))
+    n_folds = n_used = max(2, round(1 / validation_fraction))
     if n - n / n_folds <= n_components:
         n_folds = 10
     n_folds = min(n, n_folds)
-    n_used = min(n_folds, 5, -(-enough * n_folds // n))
+    n_used = min(n_used, n_folds, -(-enough * n_folds // n))
     if n_used > 1 or n / n_folds < MOST_HELD_OUT:
         split = KFold(n_folds, shuffle=True, random_state=seed)
         return list(split.split(np.empty(n)))[:n_used]
@@ -111,16 +112,18 @@ class Selection:
         }
 
     def best_epoch(self):
-        """The epoch of the least held-out loss, if that is surely less than at epoch 0.
+        """The epoch of the least held-out loss, if that is surely worth it.
 
-        What is compared are the roots of the rows' losses, whose mean gain must be
-        `SURE` times its standard error. Losses themselves are heavy-tailed: one
-        outlying row would decide. Where it is not sure, the start is kept.
+        What is compared with epoch 0 are the roots of the rows' losses: losses
+        themselves are heavy-tailed, one outlying row would decide. Their mean gain,
+        less `SURE` times its standard error, must be more than `WORTH_IT`; else the
+        start is kept.
         """
         best = int(np.argmin(self.losses.sum(axis=1)))
-        gain = np.sqrt(self.losses[0]) - np.sqrt(self.losses[best])
-        error = gain.std() / np.sqrt(len(gain))
-        return best if gain.mean() > SURE * error else 0
+        start = np.sqrt(self.losses[0])
+        gain = start - np.sqrt(self.losses[best])
+        sure_gain = gain.mean() - SURE * gain.std() / np.sqrt(len(gain))
+        return best if sure_gain > WORTH_IT * start.mean() else 0
 
 
 def explained(error, reference):
