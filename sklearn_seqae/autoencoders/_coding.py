@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from sklearn_seqae import sequences
 from sklearn_seqae.autoencoders._scaling import Scaling
@@ -33,7 +34,7 @@ class CodingMixin:
         white = self._white()
 
         def encode(tile, lengths, n_steps):
-            code = self.module_.encode(tile, lengths)
+            code = self.module_.encode(tile, lengths)[:, : self.n_components_]
             return code if white is None else (code - white[0]) @ white[1]
 
         codes = in_tiles(encode, x, self._lengths(samples), **self._tile_options())
@@ -42,11 +43,18 @@ class CodingMixin:
     def _decode(self, codes, lengths, n_steps):
         """Values in X's units from codes: (N, D), or (N, n_steps, C)."""
         dtype = codes.dtype
-        white = self._white()
+        white, width = self._white(), self._architecture_["n_components"]
 
         def decode(tile, lengths, n_steps):
-            code = tile if white is None else tile @ white[2] + white[0]
-            output = self.module_.decode(code, lengths, n_steps)
+            k = tile.shape[1]
+            if white is not None:  # triangular: the first k depend on the first k
+                tile = tile @ white[2][:k, :k] + white[0][:k]
+            if k == width:
+                output = self.module_.decode(tile, lengths, n_steps)
+            else:
+                code = nn.functional.pad(tile, (0, width - k))
+                kept = torch.full((len(code),), k, device=code.device)
+                output = self.module_.decode(code, lengths, n_steps, kept)
             if self.loss == "binary_cross_entropy":
                 output = output.sigmoid()
             return output
@@ -84,7 +92,9 @@ class CodingMixin:
     def _read_codes(self, Z):
         check_is_fitted(self)
         Z = check_array(Z, dtype=[np.float64, np.float32])
-        if Z.shape[1] != self.n_components_:
+        is_ordered = self._architecture_["ordered"]
+        fewest = 1 if is_ordered else self.n_components_
+        if not fewest <= Z.shape[1] <= self.n_components_:
             raise ValueError(
                 f"X has {Z.shape[1]} components, but {type(self).__name__} is "
                 f"expecting {self.n_components_} components as input."

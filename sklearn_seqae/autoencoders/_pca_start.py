@@ -6,9 +6,11 @@ from sklearn.decomposition import PCA
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
+from sklearn_seqae.modules.losses import row_losses
 from sklearn_seqae.sequences import resample
 
 PCA_ROWS = 50_000  # a subsample of so many rows gives the components of all
+MOST_COMPONENTS = 64  # of the code from which a fraction of the variance is sought
 EXACT_BELOW = 2000  # rows or columns; above, scikit-learn chooses its solver
 ROUNDING = 1e-6  # of the spread of the data
 EDGE = 0.01  # values this near to 0 or 1 have no larger logit
@@ -60,13 +62,8 @@ def pca_start(architecture, x, lengths, *, loss, seed, n_components=None):
     basis : Tensor of shape (R, D)
         PCA's components, as many as there are where the architecture has a rank.
     """
-    n_steps, width = architecture["n_steps"], architecture["n_components"]
-    flat = x if n_steps is None else resample(x, lengths, n_steps)
-    flat = flat.reshape(len(flat), -1)
-    if len(flat) > PCA_ROWS:
-        rows = np.random.default_rng(seed).permutation(len(flat))[:PCA_ROWS]
-        flat = flat[np.sort(rows)]
-    flat = flat.astype(np.float64)
+    width = architecture["n_components"]
+    flat = _flatten(x, lengths, architecture["n_steps"], seed)
     mean = intercept = flat.mean(axis=0)
     basis = components = loadings = np.zeros((0, flat.shape[1]))
     if n_components != 0:
@@ -97,6 +94,32 @@ def pca_start(architecture, x, lengths, *, loss, seed, n_components=None):
     return linear, _tensor(basis)
 
 
+def enough_components(x, lengths, n_steps, fraction, seed):
+    """Components with which PCA surely explains a fraction of the variance.
+
+    A quarter more than on the training rows, as held-out rows need more.
+    """
+    flat = _flatten(x, lengths, n_steps, seed)
+    flat = flat / max(float(np.abs(flat).max()), np.finfo(np.float64).tiny)
+    size = min(MOST_COMPONENTS, *flat.shape)
+    if not np.ptp(flat, axis=0).any():
+        return 1
+    pca = PCA(size, svd_solver=_solver(*flat.shape), random_state=seed).fit(flat)
+    explained = np.cumsum(pca.explained_variance_ratio_)
+    needed = int(np.searchsorted(explained, fraction)) + 1
+    return min(size, needed + max(2, needed // 4))
+
+
+def _flatten(x, lengths, n_steps, seed):
+    """Rows for PCA in float64: resampled where sequences, a sample where many."""
+    flat = x if n_steps is None else resample(x, lengths, n_steps)
+    flat = flat.reshape(len(flat), -1)
+    if len(flat) > PCA_ROWS:
+        rows = np.random.default_rng(seed).permutation(len(flat))[:PCA_ROWS]
+        flat = flat[np.sort(rows)]
+    return flat.astype(np.float64)
+
+
 def _solver(n_rows, n_columns):
     """An exact solver where one is quick: the start must not differ from PCA."""
     if min(n_rows, n_columns) > EXACT_BELOW:
@@ -105,26 +128,29 @@ def _solver(n_rows, n_columns):
 
 
 @torch.no_grad()
-def codes_and_residual(linear, batches):
-    """What `linear` makes of the data, and the size of what it leaves of them.
+def codes_and_residuals(linear, batches, sizes):
+    """What `linear` makes of the data, and what it leaves of them.
 
     Returns
     -------
     codes : Tensor of shape (N, Z)
         In the order of the batches.
 
-    residual : Tensor of shape ()
-        Root mean squared residual, 0 where it is but float32's rounding.
+    residuals : Tensor of shape (len(sizes),)
+        Root mean squared residual of codes cut to each size, 0 where it is but
+        float32's rounding.
     """
-    codes, squares = [], 0.0
+    codes, squares = [], torch.zeros(len(sizes))
     for batch in batches:
-        codes.append(linear.encode(batch.x, batch.lengths))
-        residual = batch.x - linear(batch.x, batch.lengths)
-        if batch.mask is not None:
-            residual = residual[batch.mask]
-        squares += float(residual.square().sum())
-    residual = torch.tensor((squares / batches.n_values) ** 0.5)
-    return torch.cat(codes), torch.where(residual > ROUNDING, residual, 0)
+        code = linear.encode(batch.x, batch.lengths)
+        n_steps = batch.x.shape[1] if batch.x.ndim == 3 else None
+        for i, size in enumerate(sizes):
+            kept = torch.full((len(code),), size, device=code.device)
+            output = linear.decode(code, batch.lengths, n_steps, kept)
+            squares[i] += row_losses("squared_error", output, batch.x, batch.mask).sum()
+        codes.append(code)
+    residuals = (squares / batches.n_values).sqrt()
+    return torch.cat(codes), torch.where(residuals > ROUNDING, residuals, 0)
 
 
 def _tensor(array):

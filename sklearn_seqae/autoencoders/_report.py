@@ -37,3 +37,14 @@ def warn_if_no_better(name, r2):
             ConvergenceWarning,
             stacklevel=6,
         )
+
+
+def warn_if_not_reached(name, fraction, reached):
+    """Warn where all components together explain less than was asked for."""
+    warnings.warn(
+        f"All components of {name} explain {reached:.3f} of the variance of held-out "
+        f"rows, less than n_components={fraction}: all are kept. Ask for less, or give "
+        "n_components as an int.",
+        ConvergenceWarning,
+        stacklevel=6,
+    )

@@ -6,12 +6,12 @@ import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit
 
 SURE = 2.5  # standard errors
+ROUNDING = 1e-8  # of the squared error with one component
 WORTH_IT = 0.01  # of the start's error
-MOST_HELD_OUT = 5000  # rows, enough to tell the epochs apart
 REFIT_BELOW = 40_000  # rows, above which those held out would change little
 
 
-def held_out_splits(n, validation_fraction, seed, *, enough, n_components):
+def held_out_splits(n, validation_fraction, seed, *, enough, most, n_components):
     """Pairs of (training rows, held-out rows).
 
     With few rows a single split is a lottery: then there are more of them, folds of
@@ -31,6 +31,9 @@ def held_out_splits(n, validation_fraction, seed, *, enough, n_components):
     enough : int
         Rows to hold out.
 
+    most : int
+        Most rows of one split.
+
     n_components : int
         Rows that PCA needs at least; folds are smaller where these would lack.
     """
@@ -41,10 +44,10 @@ def held_out_splits(n, validation_fraction, seed, *, enough, n_components):
         n_folds = 10
     n_folds = min(n, n_folds)
     n_used = min(n_used, n_folds, -(-enough * n_folds // n))
-    if n_used > 1 or n / n_folds < MOST_HELD_OUT:
+    if n_used > 1 or n / n_folds < most:
         split = KFold(n_folds, shuffle=True, random_state=seed)
         return list(split.split(np.empty(n)))[:n_used]
-    split = ShuffleSplit(1, test_size=MOST_HELD_OUT, random_state=seed)
+    split = ShuffleSplit(1, test_size=most, random_state=seed)
     return list(split.split(np.empty(n)))
 
 
@@ -52,64 +55,73 @@ def held_out_splits(n, validation_fraction, seed, *, enough, n_components):
 class Selection:
     """What the held-out rows say of each epoch, epoch 0 first.
 
+    The columns are those of `Reconstruction.rows`: what is trained on, the loss, the
+    squared error, and for ordered codes the squared errors of each size.
+
     Parameters
     ----------
-    losses, squared_errors : ndarray of shape (E + 1, M)
-        Of each epoch and held-out row, summed over the row's values.
+    course : ndarray of shape (E + 1, M, 3 or more)
+        Of each epoch and held-out row.
 
-    mean_losses, mean_squared_errors, reference_squared_errors : ndarray of shape (M,)
-        The same of the training mean and of the reference (PCA).
+    mean, pca : ndarray of shape (M, 3 or more)
+        The same of the training mean and of PCA.
 
     n_values : int
         Real values in the held-out rows.
     """
 
-    losses: np.ndarray
-    squared_errors: np.ndarray
-    mean_losses: np.ndarray
-    mean_squared_errors: np.ndarray
-    reference_squared_errors: np.ndarray
+    course: np.ndarray
+    mean: np.ndarray
+    pca: np.ndarray
     n_values: int
 
     @classmethod
     def join(cls, parts):
         """Put the folds side by side; one that stopped early stays as it was."""
-        longest = max(len(part.losses) for part in parts)
-
-        def rows(name):
-            each = [getattr(part, name) for part in parts]
-            if each[0].ndim == 2:
-                missing = [longest - len(one) for one in each]
-                each = [
-                    np.pad(one, ((0, more), (0, 0)), mode="edge")
-                    for one, more in zip(each, missing, strict=True)
-                ]
-            return np.concatenate(each, axis=-1)
-
-        *per_row, last = cls.__dataclass_fields__
-        total = {last: sum(part.n_values for part in parts)}
-        return cls(**{name: rows(name) for name in per_row}, **total)
+        longest = max(len(part.course) for part in parts)
+        courses = [
+            np.pad(
+                part.course, ((0, longest - len(part.course)), (0, 0), (0, 0)), "edge"
+            )
+            for part in parts
+        ]
+        return cls(
+            course=np.concatenate(courses, axis=1),
+            mean=np.concatenate([part.mean for part in parts]),
+            pca=np.concatenate([part.pca for part in parts]),
+            n_values=sum(part.n_values for part in parts),
+        )
 
     @property
     def valid_losses(self):
-        """Mean loss over the held-out values, of each epoch."""
-        return self.losses.sum(axis=1) / self.n_values
+        """Mean over the held-out values of what is trained on, for each epoch."""
+        return self.course[:, :, 0].sum(axis=1) / self.n_values
 
     @property
     def scores(self):
         """Share of the mean's loss that each epoch explains; R² for squared error."""
-        return explained(self.losses.sum(axis=1), self.mean_losses.sum())
+        return explained(self.course[:, :, 1].sum(axis=1), self.mean[:, 1].sum())
 
     def r2(self):
         """Held-out R² of the best epoch, of PCA and of the training mean."""
-        mean = self.mean_squared_errors.sum()
-        model = self.squared_errors[self.best_epoch()].sum()
-        pca = self.reference_squared_errors.sum()
+        model = self.course[self.best_epoch(), :, 2].sum()
+        mean, pca = self.mean[:, 2].sum(), self.pca[:, 2].sum()
         return {
             "model": float(explained(model, mean)),
             "pca": float(explained(pca, mean)),
             "mean": 0.0,
         }
+
+    def r2_by_size(self):
+        """Held-out R² of ordered codes cut to 1, ..., Z components.
+
+        Returns
+        -------
+        model, pca : ndarray of shape (Z,)
+        """
+        mean = self.mean[:, 2].sum()
+        model = self.course[self.best_epoch(), :, 3:].sum(axis=0)
+        return explained(model, mean), explained(self.pca[:, 3:].sum(axis=0), mean)
 
     def best_epoch(self):
         """The epoch of the least held-out loss, if that is surely worth it.
@@ -117,13 +129,22 @@ class Selection:
         What is compared with epoch 0 are the roots of the rows' losses: losses
         themselves are heavy-tailed, one outlying row would decide. Their mean gain,
         less `SURE` times its standard error, must be more than `WORTH_IT`; else the
-        start is kept.
+        start is kept. An ordered code must not lose at any of its sizes.
         """
-        best = int(np.argmin(self.losses.sum(axis=1)))
-        start = np.sqrt(self.losses[0])
-        gain = start - np.sqrt(self.losses[best])
+        best = int(np.argmin([held_out_loss(e, self.course[0]) for e in self.course]))
+        start, end = np.sqrt(self.course[[0, best], :, 0])
+        gain = start - end
         sure_gain = gain.mean() - SURE * gain.std() / np.sqrt(len(gain))
         return best if sure_gain > WORTH_IT * start.mean() else 0
+
+
+def held_out_loss(rows, start):
+    """Loss of an epoch; infinite where an ordered code loses at any of its sizes."""
+    now, then = rows[:, 3:].sum(axis=0), start[:, 3:].sum(axis=0)
+    counts = then > ROUNDING * then.max(initial=0)
+    if (now > then)[counts].any():
+        return np.inf
+    return rows[:, 0].sum()
 
 
 def explained(error, reference):

@@ -1,19 +1,26 @@
 """Select, then refit: one training after another on parts of the same samples."""
 
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 import torch
 
 from sklearn_seqae.autoencoders._pca_start import (
     ROUNDING,
-    codes_and_residual,
+    codes_and_residuals,
+    enough_components,
     make_linear_path,
     pca_start,
 )
 from sklearn_seqae.autoencoders._scaling import Scaling
-from sklearn_seqae.autoencoders._selection import REFIT_BELOW, Selection
+from sklearn_seqae.autoencoders._selection import (
+    REFIT_BELOW,
+    Selection,
+    held_out_loss,
+)
 from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.bottleneck import NestedDropout
 from sklearn_seqae.modules.objective import Reconstruction
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.callbacks import EpochLog
@@ -32,6 +39,7 @@ def build_module(estimator, architecture, generator):
         encoder=encoder,
         decoder=decoder,
         linear_path=path,
+        is_ordered=architecture["ordered"],
     )
 
 
@@ -75,11 +83,23 @@ class Trainer:
         self.samples = samples
         self.seed = seed
         self.start = start
+        self.ordered = estimator._is_ordered()
         self.n_steps = None
         if samples.values.ndim == 3:
             lengths = samples.lengths
             usual = samples.values.shape[1] if lengths is None else np.median(lengths)
             self.n_steps = int(usual)
+        self.n_components = estimator.n_components
+        if start is not None:
+            self.n_components = start.architecture["n_components"]
+        elif not isinstance(self.n_components, Integral):
+            self.n_components = enough_components(
+                samples.values,
+                samples.lengths,
+                self.n_steps,
+                estimator.n_components,
+                seed,
+            )
 
     def select(self, splits):
         """Find the best epoch on held-out rows, then train for it on all rows.
@@ -136,7 +156,11 @@ class Trainer:
                 centered=estimator.loss != "binary_cross_entropy",
             )
             architecture = estimator._architecture(
-                part.values.shape[-1], n_steps=self.n_steps, n_rows=len(part)
+                part.values.shape[-1],
+                n_steps=self.n_steps,
+                n_rows=len(part),
+                n_components=self.n_components,
+                ordered=self.ordered,
             )
         else:
             scaling, architecture = self.start.scaling, self.start.architecture
@@ -155,12 +179,27 @@ class Trainer:
             linear, basis = self._pca(architecture, x, part.lengths)
             module.linear_path = linear.linear_path
             data = self._batches(x, part.lengths, EVALUATED_TOGETHER)
-            codes, residual = codes_and_residual(linear, data)
-            estimator._settle(module, data.x, basis, codes, residual)
+            width = architecture["n_components"]
+            sizes = range(1, width + 1) if self.ordered else [width]
+            codes, residuals = codes_and_residuals(linear, data, sizes)
+            estimator._settle(
+                module, data.x, basis, codes, residuals.expand(width).to(codes.device)
+            )
         warp = 0 if module.linear_path is None else estimator._warp(len(x))
-        objective = Reconstruction(estimator.loss, warp=warp, generator=generator)
+        nested = None
+        if self.ordered:
+            nested = NestedDropout(self._nested_weights(module), generator)
+        objective = Reconstruction(
+            estimator.loss, warp=warp, generator=generator, nested=nested
+        )
         net = self.make_net(estimator, module, objective)
         return Trained(net, scaling, architecture), batches
+
+    @staticmethod
+    def _nested_weights(module):
+        """Weights that make the loss of each size of code 1 at the start."""
+        unit = module.decoder_unit.clamp(min=ROUNDING)
+        return (unit[-1] / unit).square()
 
     def _pca(self, architecture, x, lengths, n_components=None):
         linear, basis = pca_start(
@@ -189,11 +228,17 @@ class Trainer:
             max_epochs=estimator.max_iter,
             one_cycle=estimator._one_cycle,
             clip=estimator._clip,
-            gain=1 / float(module.decoder_unit.clamp(min=ROUNDING)) ** 2,
+            gain=1 / float(module.decoder_unit[-1].clamp(min=ROUNDING)) ** 2,
             callbacks=callbacks,
             device=estimator.device,
         )
         return net.initialize()
+
+    def look_back(self, trained):
+        """Measure a training on its own rows, where none were held out."""
+        rows = self.samples
+        watch = self._watch(trained, rows, rows)
+        return watch.selection()
 
     def _batches(self, x, lengths, batch_size, generator=None, least=1):
         device = self.estimator.device
@@ -212,7 +257,7 @@ class Trainer:
         data = self._batches(x, held_out.lengths, EVALUATED_TOGETHER)
         x = trained.scaling.apply(part.values, part.lengths)
         mean = net.measure(data, self._pca(architecture, x, part.lengths, 0)[0])
-        if self.start is None and net.module_.linear_path is not None:
+        if self.start is None and not net.n_steps_ and net.module_.linear_path:
             pca = net.measure(data)
         else:
             pca = net.measure(data, self._pca(architecture, x, part.lengths)[0])
@@ -233,8 +278,8 @@ class Watch:
     data : Batches
         The held-out rows.
 
-    mean, pca : ndarray of shape (M, 2)
-        Loss and squared error of each row, of the training mean and of PCA.
+    mean, pca : ndarray of shape (M, 3 or more)
+        What the objective measures of each row, for the training mean and for PCA.
     """
 
     def __init__(self, estimator, trained, data, *, mean, pca):
@@ -244,7 +289,7 @@ class Watch:
         self.mean = mean
         self.pca = pca
         self.course = []
-        self.least = np.inf
+        self.least = self.least_kept = np.inf
         self.misses = 0
         self.look(trained.net.measure(data))
 
@@ -259,8 +304,10 @@ class Watch:
             self.misses = 0
         else:
             self.misses += 1
-        if loss < self.least:
-            self.least = loss
+        self.least = min(self.least, loss)
+        loss = held_out_loss(rows, self.course[0])
+        if loss < self.least_kept:
+            self.least_kept = loss
             weights = self.trained.net.average_.state_dict().items()
             copy = {name: weight.clone() for name, weight in weights}
             self.trained.states = {0: self.trained.states.get(0, copy), epoch: copy}
@@ -270,10 +317,8 @@ class Watch:
         """What the held-out rows said."""
         course = np.stack(self.course)
         return Selection(
-            losses=course[:, :, 0],
-            squared_errors=course[:, :, 1],
-            mean_losses=self.mean[:, 0],
-            mean_squared_errors=self.mean[:, 1],
-            reference_squared_errors=self.pca[:, 1],
+            course=course,
+            mean=self.mean,
+            pca=self.pca,
             n_values=self.data.n_values,
         )

@@ -1,5 +1,7 @@
 """What all autoencoders share: scikit-learn's side of them."""
 
+from time import perf_counter
+
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
@@ -10,18 +12,30 @@ from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae import sequences
-from sklearn_seqae._params import Integral, Interval, Options, Real, StrOptions
+from sklearn_seqae._params import (
+    Integral,
+    Interval,
+    Options,
+    Real,
+    RealNotInt,
+    StrOptions,
+)
 from sklearn_seqae.autoencoders._coding import CodingMixin, whitening
-from sklearn_seqae.autoencoders._report import warn_if_no_better
+from sklearn_seqae.autoencoders._report import warn_if_no_better, warn_if_not_reached
 from sklearn_seqae.autoencoders._scaling import Scaling, along
 from sklearn_seqae.autoencoders._selection import explained, held_out_splits
 from sklearn_seqae.autoencoders._state import FittedStateMixin, kept_if_it_fails
+from sklearn_seqae.autoencoders._summary import SummaryMixin
 from sklearn_seqae.autoencoders._trainer import Trained, Trainer
 from sklearn_seqae.modules.losses import LOSSES
+
+MOST_HELD_OUT = 5000  # rows of one split, enough to tell the epochs apart
+MOST_HELD_OUT_ORDERED = 1000  # where each row is decoded once for each size
 
 
 class BaseAutoencoder(
     CodingMixin,
+    SummaryMixin,
     FittedStateMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -30,10 +44,14 @@ class BaseAutoencoder(
     """Fit, transform, reconstruct and score; a family adds its reader and networks."""
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+        ],
         "hidden_layer_sizes": ["array-like"],
         "init": [StrOptions({"pca", "random"})],
         "loss": [StrOptions(set(LOSSES))],
+        "bottleneck": [StrOptions({"plain", "ordered"})],
         "whiten": ["boolean"],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [
@@ -94,12 +112,13 @@ class BaseAutoencoder(
             self, X, sample_shape=self.sample_shape, reset=reset
         )
 
-    def _architecture(self, n_features, *, n_steps, n_rows):
+    def _architecture(self, n_features, *, n_steps, n_rows, n_components, ordered):
         """Describe the network in plain values, to build it now and when loaded."""
         return {
             "n_features": n_features,
             "n_steps": n_steps,
-            "n_components": self.n_components,
+            "n_components": n_components,
+            "ordered": ordered,
             "hidden_layer_sizes": tuple(int(n) for n in self.hidden_layer_sizes),
             "linear_path": self.init == "pca",
         }
@@ -112,6 +131,7 @@ class BaseAutoencoder(
     # Fitting.
 
     def _fit(self, X):
+        start = perf_counter()
         with kept_if_it_fails(self):
             samples = self._read(X, reset=True)
             self._check_domain(samples)
@@ -124,7 +144,8 @@ class BaseAutoencoder(
                     self.validation_fraction,
                     seed,
                     enough=self._enough_held_out,
-                    n_components=self.n_components,
+                    most=MOST_HELD_OUT_ORDERED if trainer.ordered else MOST_HELD_OUT,
+                    n_components=trainer.n_components,
                 )
             if splits:
                 trained, selection = trainer.select(splits)
@@ -132,7 +153,17 @@ class BaseAutoencoder(
                 trained, selection = trainer.train(), None
             self._keep(trained, samples)
             self._report(selection)
+            if trainer.ordered:
+                self._report_order(selection or trainer.look_back(trained), samples)
+            if self.whiten:
+                self._whitening = whitening(self._encode(samples))
+            self._seconds = perf_counter() - start
         return self
+
+    def _is_ordered(self):
+        return self.bottleneck == "ordered" or not isinstance(
+            self.n_components, Integral
+        )
 
     def _check_domain(self, samples):
         for size in self.hidden_layer_sizes:
@@ -156,8 +187,15 @@ class BaseAutoencoder(
         if not self.warm_start or not hasattr(self, "net_"):
             return None
         last = self._architecture_
-        shape = {"n_steps": last["n_steps"], "n_rows": len(samples)}
-        now = self._architecture(samples.values.shape[-1], **shape)
+        now = self._architecture(
+            samples.values.shape[-1],
+            n_steps=last["n_steps"],
+            n_rows=len(samples),
+            n_components=last["n_components"],
+            ordered=self._is_ordered(),
+        )
+        if isinstance(self.n_components, Integral):
+            now["n_components"] = self.n_components
         if {**now, "rank": None} != {**last, "rank": None}:  # rank: of the rows then
             raise ValueError(
                 f"warm_start=True goes on from the last fit of {type(self).__name__}, "
@@ -172,14 +210,16 @@ class BaseAutoencoder(
         if selection is None:
             self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
             self.validation_scores_ = self.best_validation_score_ = None
+            self.validation_loss_curve_ = None
             self.held_out_r2_ = None
             return
-        self.n_iter_ = len(selection.losses) - 1
+        self.n_iter_ = len(selection.course) - 1
         self.best_epoch_ = selection.best_epoch()
+        self.validation_loss_curve_ = selection.valid_losses.tolist()
         self.validation_scores_ = selection.scores.tolist()
         self.best_validation_score_ = self.validation_scores_[self.best_epoch_]
         self.held_out_r2_ = selection.r2()
-        if selection.mean_squared_errors.any():
+        if selection.mean[:, 2].any():
             warn_if_no_better(type(self).__name__, self.held_out_r2_)
 
     def _keep(self, trained, samples):
@@ -193,8 +233,25 @@ class BaseAutoencoder(
         self.net_ = trained.net
         self.module_ = trained.net.module_.eval()
         self._whitening = None
-        if self.whiten:
-            self._whitening = whitening(self._encode(samples))
+
+    def _report_order(self, selection, samples):
+        """Keep what each component explains, and with a fraction the fewest of them."""
+        model, pca = selection.r2_by_size()
+        if not isinstance(self.n_components, Integral):
+            reached = np.flatnonzero(model >= self.n_components)
+            if len(reached):
+                self.n_components_ = int(reached[0]) + 1
+            else:
+                warn_if_not_reached(type(self).__name__, self.n_components, model[-1])
+        values = samples.values.astype(np.float64)
+        left = values - along(self.mean_, values, samples.lengths)
+        if samples.lengths is not None:
+            left = left[samples.mask]
+        variance = np.square(left).sum() / max(1, len(values) - 1)
+        kept = slice(self.n_components_)
+        self.explained_variance_ratio_ = np.diff(model, prepend=0)[kept]
+        self.explained_variance_ = self.explained_variance_ratio_ * variance
+        self.pca_explained_variance_ratio_ = np.diff(pca, prepend=0)[kept]
 
     def transform(self, X):
         """Encode X.
@@ -276,3 +333,8 @@ def _draw_seed(random_state):
     if random_state is None:
         random_state = np.random.RandomState()
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def decoder_inputs(architecture):
+    """Inputs of the decoder: the code and, where it is cut, which of it is there."""
+    return architecture["n_components"] * (1 + architecture["ordered"])

@@ -1,7 +1,7 @@
 """The dense autoencoder, for tables."""
 
 from sklearn_seqae._params import StrOptions, fit_context
-from sklearn_seqae.autoencoders.base import BaseAutoencoder
+from sklearn_seqae.autoencoders.base import BaseAutoencoder, decoder_inputs
 from sklearn_seqae.modules.dense import ACTIVATIONS, DenseNetwork
 
 
@@ -17,8 +17,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int, default=2
-        Size of the code. It may exceed the number of features.
+    n_components : int or float, default=2
+        Size of the code. A fraction in (0, 1) keeps the fewest components of an
+        ordered code of up to 64 that explain so much of the variance of held-out
+        rows. An int may exceed the number of features.
 
     hidden_layer_sizes : tuple of int, default=(256,)
         Units of each hidden layer of the encoder; the decoder has them in reverse.
@@ -35,6 +37,11 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
             default="squared_error"
         What is minimised. Binary cross-entropy gives the output a sigmoid and wants
         values in [0, 1], which it neither centres nor scales.
+
+    bottleneck : {"plain", "ordered"}, default="plain"
+        "ordered": components come in order of what they explain, as in PCA, and the
+        first k of them are a good code of size k: ``transform(X)[:, :k]`` decodes
+        through `inverse_transform` (nested dropout, Rippel, Gelbart and Adams, 2014).
 
     whiten : bool, default=False
         Whether `transform` gives uncorrelated components of unit variance, as in
@@ -111,8 +118,21 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         Held-out R² of the "model", of "pca" with as many components, and of the
         "mean", all fitted on the same rows.
 
+    explained_variance_ratio_ : ndarray of shape (``n_components_``,)
+        Gain in held-out R² with each component of an ordered code; only there. On
+        the training rows without early stopping.
+
+    explained_variance_ : ndarray of shape (``n_components_``,)
+        The same in units of the variance of X.
+
+    pca_explained_variance_ratio_ : ndarray of shape (``n_components_``,)
+        The same of PCA, on the same rows.
+
     loss_curve_ : list of float
         Training loss of each epoch of the last training, in the network's units.
+
+    validation_loss_curve_ : list of float or None
+        Held-out loss of each epoch of the selection, epoch 0 first, in the same units.
 
     net_ : skorch.NeuralNet
         The net that trained the network.
@@ -170,6 +190,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         activation="silu",
         init="pca",
         loss="squared_error",
+        bottleneck="plain",
         whiten=False,
         alpha=0.01,
         batch_size="auto",
@@ -190,6 +211,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self.activation = activation
         self.init = init
         self.loss = loss
+        self.bottleneck = bottleneck
         self.whiten = whiten
         self.alpha = alpha
         self.batch_size = batch_size
@@ -205,18 +227,18 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
-    def _architecture(self, n_features, *, n_steps, n_rows):
+    def _architecture(self, n_features, *, n_rows, **shape):
         # Fewer rows than columns span a space of their own: the networks stay in it.
         is_wide = self.init == "pca" and n_rows < n_features
         return {
-            **super()._architecture(n_features, n_steps=n_steps, n_rows=n_rows),
+            **super()._architecture(n_features, n_rows=n_rows, **shape),
             "activation": self.activation,
             "rank": n_rows if is_wide else None,
         }
 
     @staticmethod
-    def _settle(module, x, basis, codes, residual):
-        module.set_units(encoder_unit=residual, decoder_unit=residual)
+    def _settle(module, x, basis, codes, residuals):
+        module.set_units(encoder_unit=residuals[-1], decoder_unit=residuals)
         for network in (module.encoder, module.decoder):
             if network.basis is not None:
                 network.basis.copy_(basis)
@@ -238,6 +260,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         }
         wide = n_features if rank else None
         encoder = DenseNetwork(sizes=sizes, rotated_in=wide, **options)
+        sizes[-1] = decoder_inputs(architecture)
         decoder = DenseNetwork(sizes=sizes[::-1], rotated_out=wide, **options)
         return encoder, decoder
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_seqae._params import StrOptions, fit_context
-from sklearn_seqae.autoencoders.base import BaseAutoencoder
+from sklearn_seqae.autoencoders.base import BaseAutoencoder, decoder_inputs
 from sklearn_seqae.modules.recurrent import (
     CELLS,
     RecurrentDecoder,
@@ -27,8 +27,10 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int, default=2
-        Size of the code. It may exceed the number of values of a sequence.
+    n_components : int or float, default=2
+        Size of the code. A fraction in (0, 1) keeps the fewest components of an
+        ordered code of up to 64 that explain so much of the variance of held-out
+        rows. An int may exceed the number of values of a sequence.
 
     hidden_layer_sizes : tuple of int, default=(96,)
         Units of each hidden layer of the encoder; the decoder has them in reverse.
@@ -54,6 +56,11 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
             default="squared_error"
         What is minimised. Binary cross-entropy gives the output a sigmoid and wants
         values in [0, 1], which it neither centres nor scales.
+
+    bottleneck : {"plain", "ordered"}, default="plain"
+        "ordered": components come in order of what they explain, as in PCA, and the
+        first k of them are a good code of size k: ``transform(X)[:, :k]`` decodes
+        through `inverse_transform` (nested dropout, Rippel, Gelbart and Adams, 2014).
 
     whiten : bool, default=False
         Whether `transform` gives uncorrelated components of unit variance, as in
@@ -132,8 +139,21 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         Held-out R² of the "model", of "pca" with as many components, and of the
         "mean", all fitted on the same rows.
 
+    explained_variance_ratio_ : ndarray of shape (``n_components_``,)
+        Gain in held-out R² with each component of an ordered code; only there. On
+        the training rows without early stopping.
+
+    explained_variance_ : ndarray of shape (``n_components_``,)
+        The same in units of the variance of X.
+
+    pca_explained_variance_ratio_ : ndarray of shape (``n_components_``,)
+        The same of PCA, on the same rows.
+
     loss_curve_ : list of float
         Training loss of each epoch of the last training, in the network's units.
+
+    validation_loss_curve_ : list of float or None
+        Held-out loss of each epoch of the selection, epoch 0 first, in the same units.
 
     net_ : skorch.NeuralNet
         The net that trained the network.
@@ -206,6 +226,7 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         sample_shape=None,
         init="pca",
         loss="squared_error",
+        bottleneck="plain",
         whiten=False,
         alpha=0.01,
         batch_size="auto",
@@ -228,6 +249,7 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         self.sample_shape = sample_shape
         self.init = init
         self.loss = loss
+        self.bottleneck = bottleneck
         self.whiten = whiten
         self.alpha = alpha
         self.batch_size = batch_size
@@ -243,22 +265,23 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
-    def _architecture(self, n_features, *, n_steps, n_rows):
-        patch_size = -(-n_steps // MOST_PATCHES) if self.init == "pca" else 1
+    def _architecture(self, n_features, *, n_rows, **shape):
+        patch_size = -(-shape["n_steps"] // MOST_PATCHES) if self.init == "pca" else 1
         return {
-            **super()._architecture(n_features, n_steps=n_steps, n_rows=n_rows),
+            **super()._architecture(n_features, n_rows=n_rows, **shape),
             "cell": self.cell,
             "bidirectional": self.bidirectional,
             "patch_size": patch_size,
         }
 
     @staticmethod
-    def _settle(module, x, basis, codes, residual):
+    def _settle(module, x, basis, codes, residuals):
         spread = codes.std(0, correction=0)
         spread = spread.where(spread > 0, 1)
+        residual = residuals[-1]
         module.set_units(
             encoder_unit=spread.masked_fill(residual == 0, 0),
-            decoder_unit=residual,
+            decoder_unit=residuals,
             code_scale=spread,
             residual_scale=residual.masked_fill(residual == 0, 1),
         )
@@ -280,6 +303,7 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
             "generator": generator,
         }
         encoder = RecurrentEncoder(hidden_layer_sizes=sizes, **options)
+        options["n_components"] = decoder_inputs(architecture)
         decoder = RecurrentDecoder(hidden_layer_sizes=sizes[::-1], **options)
         return encoder, decoder
 

@@ -5,6 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from sklearn_seqae.modules.bottleneck import cut
 from sklearn_seqae.modules.linear_path import LinearPath
 
 
@@ -37,13 +38,15 @@ class Autoencoder(nn.Module):
         encoder: nn.Module | None,
         decoder: nn.Module | None,
         linear_path: LinearPath | None,
+        is_ordered: bool = False,
     ):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.linear_path = linear_path
+        self.is_ordered = is_ordered
         self.register_buffer("encoder_unit", torch.ones(n_components))
-        self.register_buffer("decoder_unit", torch.ones(()))
+        self.register_buffer("decoder_unit", torch.ones(n_components))
         self.register_buffer("code_scale", torch.ones(n_components))
         self.register_buffer("residual_scale", torch.ones(()))
 
@@ -56,8 +59,9 @@ class Autoencoder(nn.Module):
         encoder_unit : Tensor of shape (Z,) or ()
             u, of the encoder's corrections.
 
-        decoder_unit : Tensor of shape ()
-            v, of the decoder's corrections.
+        decoder_unit : Tensor of shape (Z,)
+            v, of the decoder's corrections, for a code cut to its first 1, ..., Z
+            components.
 
         code_scale : Tensor of shape (Z,) or (), optional
             What the code is divided by before the decoder's network hears it.
@@ -84,17 +88,34 @@ class Autoencoder(nn.Module):
         return code + self.encoder_unit * encoder(x, lengths, residual)
 
     def decode(
-        self, code: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
+        self,
+        code: Tensor,
+        lengths: Tensor | None = None,
+        n_steps: int | None = None,
+        kept: Tensor | None = None,
     ) -> Tensor:
-        """Map codes (N, Z) to samples of `n_steps` steps (None for tables)."""
+        """Map codes (N, Z) to samples of `n_steps` steps (None for tables).
+
+        With `kept` (N,), int64, each row sees its first so many components alone.
+        """
+        unit = self.decoder_unit[-1]
+        present = torch.ones_like(code)
+        if kept is not None:
+            present = cut(present, kept)
+            code = cut(code, kept)
+            unit = self.decoder_unit[kept - 1]
+            unit = unit[:, None] if n_steps is None else unit[:, None, None]
         decoder, path = cast(nn.Module, self.decoder), self.linear_path
         if path is None:
             return decoder(code, lengths, n_steps, None)
         output = path.decode(code, lengths, n_steps)
         if self.decoder is None:
             return output
-        correction = decoder(code / self.code_scale, lengths, n_steps, output)
-        return output + self.decoder_unit * correction
+        heard = code / self.code_scale
+        if self.is_ordered:
+            heard = torch.cat([heard, present], dim=1)
+        correction = decoder(heard, lengths, n_steps, output)
+        return output + unit * correction
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Reconstruct samples, in the shape in which they came."""

@@ -98,8 +98,8 @@ class DenseNetwork(nn.Module):
         """
         if self.rotated_in:
             x = x @ self.basis.T
-        self.low.copy_(x.amin(0))
-        self.high.copy_(x.amax(0))
+        self.low[: x.shape[1]] = x.amin(0)
+        self.high[: x.shape[1]] = x.amax(0)
 
     def forward(self, x: Tensor, *unused: object) -> Tensor:
         """Map (N, sizes[0]) to (N, sizes[-1]), or from or to (N, D)."""

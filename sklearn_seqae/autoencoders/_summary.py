@@ -1,0 +1,149 @@
+"""What was learned, as text for a terminal and as HTML for a notebook."""
+
+from html import escape
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+MOST_LAYERS = 60  # listed
+MOST_POINTS = 150  # of a curve that is drawn
+WIDTH, HEIGHT = 320, 90  # of the drawing
+LOG_FROM = 10  # times that the largest loss exceeds the smallest
+
+
+class SummaryMixin:
+    """Tell what a fitted autoencoder has learned."""
+
+    def summary(self):
+        """Tell what was learned: layers, epochs and held-out R² beside PCA's.
+
+        Returns
+        -------
+        text : str
+            Lines to be printed.
+        """
+        check_is_fitted(self)
+        facts, layers = facts_of(self), layers_of(self.module_)
+        width = max(len(name) for name, _ in facts)
+        lines = [type(self).__name__]
+        lines += [f"  {name:<{width}}  {value}" for name, value in facts]
+        rows = [("layer", "type", "shapes", "parameters"), *layers]
+        sizes = [max(len(row[i]) for row in rows) for i in range(4)]
+        for *texts, count in rows:
+            cells = [text.ljust(n) for text, n in zip(texts, sizes, strict=False)]
+            lines.append("  " + "  ".join([*cells, count.rjust(sizes[3])]))
+        return "\n".join(lines)
+
+    def _get_fitted_attr_html(self, doc_link=""):
+        # What scikit-learn's diagram shows of a fitted estimator, in a Pipeline too.
+        return _WithSummary(super()._get_fitted_attr_html(doc_link), self)
+
+
+class _WithSummary:
+    """scikit-learn's table of the fitted attributes, and the summary before it."""
+
+    def __init__(self, attributes, estimator):
+        self.attributes = attributes
+        self.estimator = estimator
+
+    def __len__(self):
+        return len(self.attributes)
+
+    def __getitem__(self, name):
+        return self.attributes[name]
+
+    def __iter__(self):
+        return iter(self.attributes)
+
+    def _repr_html_inner(self):
+        return html_of(self.estimator) + self.attributes._repr_html_inner()
+
+
+def facts_of(estimator):
+    """Return pairs of a name and what there is to say of a fitted estimator."""
+    architecture = estimator._architecture_
+    unit = "features" if architecture["n_steps"] is None else "channels"
+    n_parameters = sum(w.numel() for w in estimator.module_.parameters())
+    code = f"{architecture['n_features']} {unit} to {estimator.n_components_} "
+    facts = [
+        ("code", code + ("component" if estimator.n_components_ == 1 else "components"))
+    ]
+    if estimator.held_out_r2_ is None:
+        facts.append(("epochs", f"{estimator.n_iter_}"))
+    else:
+        model, pca = estimator.held_out_r2_["model"], estimator.held_out_r2_["pca"]
+        facts.append(("held-out R²", f"{model:.4f}, of PCA {pca:.4f}"))
+        epochs = f"{estimator.n_iter_}, the best is {estimator.best_epoch_}"
+        facts.append(("epochs", epochs))
+    facts.append(("seconds", f"{estimator._seconds:.1f}"))
+    facts.append(("parameters", f"{n_parameters:,}"))
+    return facts
+
+
+def layers_of(module):
+    """Return name, type, shapes of the weights and their number for each layer."""
+    layers = []
+    for name, part in module.named_modules():
+        weights = list(part.parameters(recurse=False))
+        if weights:
+            shapes = ["x".join(map(str, w.shape)) for w in weights if w.ndim > 1]
+            number = f"{sum(w.numel() for w in weights):,}"
+            layers.append((name, type(part).__name__, ", ".join(shapes), number))
+    if len(layers) > MOST_LAYERS:
+        more = len(layers) - MOST_LAYERS
+        layers = [*layers[:MOST_LAYERS], (f"and {more} more", "", "", "")]
+    return layers
+
+
+def html_of(estimator):
+    """Return what was learned as HTML in scikit-learn's own style, unfolded."""
+    facts = "".join(_row(fact) for fact in facts_of(estimator))
+    head = _row(("Layer", "Type", "Shapes", "Parameters"), cell="th")
+    layers = "".join(_row(layer) for layer in layers_of(estimator.module_))
+    return (
+        '<div class="estimator-table"><details open><summary>What was learned</summary>'
+        f'<table class="parameters-table"><tbody>{facts}</tbody></table>'
+        f"{loss_curve_svg(estimator)}</details></div>"
+        '<div class="estimator-table"><details><summary>Layers</summary>'
+        f'<table class="parameters-table"><tbody>{head}{layers}</tbody></table>'
+        "</details></div>"
+    )
+
+
+def _row(texts, cell="td"):
+    cells = "".join(f"<{cell}>{escape(text)}</{cell}>" for text in texts)
+    return f'<tr class="default">{cells}</tr>'
+
+
+def loss_curve_svg(estimator):
+    """Return the losses by epoch as SVG in the colour of the text around it."""
+    curves = [
+        ("training", 1, estimator.loss_curve_, 'stroke-dasharray="4 3"'),
+        ("validation", 0, estimator.validation_loss_curve_ or [], ""),
+    ]
+    curves = [curve for curve in curves if len(curve[2])]
+    losses = np.concatenate([losses for _, _, losses, _ in curves] or [[]])
+    if not len(losses):
+        return ""
+    scale = ""
+    low, high = losses.min(), losses.max()
+    if low > 0 and high >= LOG_FROM * low:
+        scale, low, high = ", logarithmic", np.log(low), np.log(high)
+    last = max(first + len(losses) - 1 for _, first, losses, _ in curves)
+    lines, names = [], []
+    for name, first, losses, style in curves:
+        epochs = np.linspace(0, len(losses) - 1, min(len(losses), MOST_POINTS))
+        epochs = np.unique(epochs.round().astype(int))
+        heights = np.asarray(losses)[epochs]
+        heights = np.log(heights) if scale else heights
+        x = (epochs + first) / max(last, 1) * (WIDTH - 10) + 5
+        y = HEIGHT - 5 - (heights - low) / max(high - low, 1e-300) * (HEIGHT - 10)
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+        lines.append(f'<polyline points="{points}" {style}/>')
+        names.append(f"{name} ({'dashed' if style else 'line'})")
+    caption = f"Loss{scale}, by epoch, 0 to {last}: {', '.join(names)}"
+    return (
+        f'<svg role="img" aria-label="{caption}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'style="width:100%;max-width:{WIDTH}px" fill="none" stroke="currentColor" '
+        f'stroke-width="1.5">{"".join(lines)}</svg><div>{caption}</div>'
+    )
