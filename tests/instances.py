@@ -16,34 +16,34 @@ from sklearn_seqae import (
 # fmt: off
 DENSE_OPTIONS = (
     "n_components", "hidden_layer_sizes", "activation", "loss", "init", "whiten",
-    "early_stopping",
+    "early_stopping", "bottleneck",
 )
 DENSE_TABLE = [
-    (2, (8,), "silu", "squared_error", "pca", False, True),
-    (1, (8,), "tanh", "huber", "random", True, True),
-    (1, (8, 4), "silu", "absolute_error", "random", True, True),
-    (5, (8,), "relu", "absolute_error", "pca", False, False),
-    (1, (8, 4), "tanh", "squared_error", "pca", False, False),
-    (5, (), "silu", "huber", "pca", False, False),
-    (2, (), "tanh", "absolute_error", "random", False, False),
-    (5, (8, 4), "tanh", "squared_error", "random", True, True),
-    (2, (8, 4), "relu", "huber", "pca", True, False),
-    (1, (), "relu", "squared_error", "random", True, True),
+    (2, (8,), "silu", "squared_error", "pca", False, True, "plain"),
+    (1, (8,), "tanh", "huber", "random", True, True, "ordered"),
+    (1, (8, 4), "silu", "absolute_error", "random", True, True, "ordered"),
+    (5, (8,), "relu", "absolute_error", "pca", False, False, "ordered"),
+    (1, (8, 4), "tanh", "squared_error", "pca", False, False, "plain"),
+    (5, (), "silu", "huber", "pca", False, False, "plain"),
+    (2, (), "tanh", "absolute_error", "random", False, False, "ordered"),
+    (5, (8, 4), "tanh", "squared_error", "random", True, True, "plain"),
+    (2, (8, 4), "relu", "huber", "pca", True, False, "plain"),
+    (1, (), "relu", "squared_error", "random", True, True, "ordered"),
 ]
 RECURRENT_OPTIONS = (
     "n_components", "cell", "loss", "hidden_layer_sizes", "bidirectional", "init",
-    "whiten", "early_stopping",
+    "whiten", "early_stopping", "bottleneck",
 )
 RECURRENT_TABLE = [
-    (2, "lstm", "squared_error", (4,), True, "pca", False, True),
-    (1, "lstm", "huber", (4, 3), False, "pca", True, True),
-    (5, "lstm", "absolute_error", (4, 3), True, "random", True, False),
-    (1, "gru", "squared_error", (4, 3), True, "random", False, False),
-    (2, "gru", "absolute_error", (4,), False, "random", True, True),
-    (2, "rnn", "huber", (4, 3), True, "random", True, False),
-    (5, "gru", "huber", (4,), False, "pca", False, True),
-    (1, "rnn", "absolute_error", (4,), False, "pca", False, False),
-    (5, "rnn", "squared_error", (4, 3), False, "pca", True, True),
+    (2, "lstm", "squared_error", (4,), True, "pca", False, True, "plain"),
+    (1, "lstm", "huber", (4, 3), False, "pca", True, True, "ordered"),
+    (5, "lstm", "absolute_error", (4, 3), True, "random", True, False, "ordered"),
+    (1, "gru", "squared_error", (4, 3), True, "random", False, False, "ordered"),
+    (2, "gru", "absolute_error", (4,), False, "random", True, True, "plain"),
+    (2, "rnn", "huber", (4, 3), True, "random", True, False, "plain"),
+    (5, "gru", "huber", (4,), False, "pca", False, True, "ordered"),
+    (1, "rnn", "absolute_error", (4,), False, "pca", False, False, "ordered"),
+    (5, "rnn", "squared_error", (4, 3), False, "pca", True, True, "plain"),
 ]
 # fmt: on
 

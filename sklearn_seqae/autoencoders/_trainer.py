@@ -76,13 +76,17 @@ class Trainer:
 
     start : Trained or None, default=None
         An earlier training to go on from, for `warm_start`.
+
+    tasks : FitTasks or None, default=None
+        Told when a training begins and ends.
     """
 
-    def __init__(self, estimator, samples, seed, start=None):
+    def __init__(self, estimator, samples, seed, start=None, tasks=None):
         self.estimator = estimator
         self.samples = samples
         self.seed = seed
         self.start = start
+        self.tasks = tasks
         self.ordered = estimator._is_ordered()
         self.n_steps = None
         if samples.values.ndim == 3:
@@ -100,6 +104,11 @@ class Trainer:
                 estimator.n_components,
                 seed,
             )
+
+    def n_trainings(self, splits):
+        """How often the network is trained: in each split, and on all rows."""
+        refit = not splits or len(self.samples) < REFIT_BELOW
+        return len(splits) + refit
 
     def select(self, splits):
         """Find the best epoch on held-out rows, then train for it on all rows.
@@ -128,6 +137,11 @@ class Trainer:
         watch = None
         if held_out is not None:
             watch = self._watch(trained, part, self.samples.take(held_out))
+        end_task = None
+        if self.tasks is not None:
+            name = "training" if held_out is None else "selection"
+            most = self.estimator.max_iter if n_epochs is None else n_epochs
+            end_task = self.tasks.begin_training(trained, name, most)
         n_weights = sum(w.numel() for w in trained.net.module_.parameters())
         with lend_threads(n_weights * train.batch_size * (self.n_steps or 1)):
             epochs = trained.net.train(
@@ -141,6 +155,8 @@ class Trainer:
                 if watch and watch.look(held_out_rows):
                     break
             epochs.close()
+        if end_task is not None:
+            end_task()
         if watch:
             trained.selection = watch.selection()
         return trained
@@ -182,6 +198,8 @@ class Trainer:
             width = architecture["n_components"]
             sizes = range(1, width + 1) if self.ordered else [width]
             codes, residuals = codes_and_residuals(linear, data, sizes)
+            if estimator.loss == "binary_cross_entropy":  # logits leave no residual
+                residuals = torch.ones(1)
             estimator._settle(
                 module, data.x, basis, codes, residuals.expand(width).to(codes.device)
             )

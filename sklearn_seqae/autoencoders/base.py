@@ -26,17 +26,25 @@ from sklearn_seqae.autoencoders._scaling import Scaling, along
 from sklearn_seqae.autoencoders._selection import explained, held_out_splits
 from sklearn_seqae.autoencoders._state import FittedStateMixin, kept_if_it_fails
 from sklearn_seqae.autoencoders._summary import SummaryMixin
+from sklearn_seqae.autoencoders._tasks import CallbackSupportMixin, FitTasks
 from sklearn_seqae.autoencoders._trainer import Trained, Trainer
 from sklearn_seqae.modules.losses import LOSSES
 
 MOST_HELD_OUT = 5000  # rows of one split, enough to tell the epochs apart
 MOST_HELD_OUT_ORDERED = 1000  # where each row is decoded once for each size
 
+ORDERED_ONLY = (
+    "explained_variance_ratio_",
+    "explained_variance_",
+    "pca_explained_variance_ratio_",
+)
+
 
 class BaseAutoencoder(
     CodingMixin,
     SummaryMixin,
     FittedStateMixin,
+    CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -132,11 +140,13 @@ class BaseAutoencoder(
 
     def _fit(self, X):
         start = perf_counter()
+        tasks = FitTasks(self, X)
         with kept_if_it_fails(self):
             samples = self._read(X, reset=True)
             self._check_domain(samples)
             seed = _draw_seed(self.random_state)
-            trainer = Trainer(self, samples, seed, start=self._warm_start(samples))
+            last = self._warm_start(samples)
+            trainer = Trainer(self, samples, seed, start=last, tasks=tasks)
             splits = []
             if self.early_stopping:
                 splits = held_out_splits(
@@ -147,17 +157,21 @@ class BaseAutoencoder(
                     most=MOST_HELD_OUT_ORDERED if trainer.ordered else MOST_HELD_OUT,
                     n_components=trainer.n_components,
                 )
+            tasks.begin(trainer.n_trainings(splits))
             if splits:
                 trained, selection = trainer.select(splits)
             else:
                 trained, selection = trainer.train(), None
             self._keep(trained, samples)
             self._report(selection)
+            for name in ORDERED_ONLY:
+                vars(self).pop(name, None)
             if trainer.ordered:
                 self._report_order(selection or trainer.look_back(trained), samples)
             if self.whiten:
                 self._whitening = whitening(self._encode(samples))
             self._seconds = perf_counter() - start
+            tasks.end()
         return self
 
     def _is_ordered(self):

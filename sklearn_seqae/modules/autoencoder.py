@@ -106,16 +106,15 @@ class Autoencoder(nn.Module):
             unit = self.decoder_unit[kept - 1]
             unit = unit[:, None] if n_steps is None else unit[:, None, None]
         decoder, path = cast(nn.Module, self.decoder), self.linear_path
-        if path is None:
-            return decoder(code, lengths, n_steps, None)
-        output = path.decode(code, lengths, n_steps)
-        if self.decoder is None:
-            return output
         heard = code / self.code_scale
         if self.is_ordered:
             heard = torch.cat([heard, present], dim=1)
-        correction = decoder(heard, lengths, n_steps, output)
-        return output + unit * correction
+        if path is None:
+            return decoder(heard, lengths, n_steps, None)
+        output = path.decode(code, lengths, n_steps)
+        if self.decoder is None:
+            return output
+        return output + unit * decoder(heard, lengths, n_steps, output)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Reconstruct samples, in the shape in which they came."""
