@@ -29,6 +29,7 @@ DENSE_TABLE = [
     (5, (8, 4), "tanh", "squared_error", "random", True, True, "plain"),
     (2, (8, 4), "relu", "huber", "pca", True, False, "plain"),
     (1, (), "relu", "squared_error", "random", True, True, "ordered"),
+    (2, (8,), "tanh", "absolute_error", "random", True, True, "plain"),
 ]
 RECURRENT_OPTIONS = (
     "n_components", "cell", "loss", "hidden_layer_sizes", "bidirectional", "init",
@@ -40,9 +41,9 @@ RECURRENT_TABLE = [
     (5, "lstm", "absolute_error", (4, 3), True, "random", True, False, "ordered"),
     (1, "gru", "squared_error", (4, 3), True, "random", False, False, "ordered"),
     (2, "gru", "absolute_error", (4,), False, "random", True, True, "plain"),
-    (2, "rnn", "huber", (4, 3), True, "random", True, False, "plain"),
-    (5, "gru", "huber", (4,), False, "pca", False, True, "ordered"),
-    (1, "rnn", "absolute_error", (4,), False, "pca", False, False, "ordered"),
+    (2, "rnn", "huber", (4, 3), True, "random", True, False, "ordered"),
+    (5, "gru", "huber", (4,), False, "pca", False, True, "plain"),
+    (1, "rnn", "absolute_error", (4,), False, "pca", False, False, "plain"),
     (5, "rnn", "squared_error", (4, 3), False, "pca", True, True, "plain"),
 ]
 # fmt: on

@@ -1,0 +1,194 @@
+"""The networks: padding changes nothing, and each part does what its name says."""
+
+import pytest
+import torch
+
+from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.bottleneck import NestedDropout, cut
+from sklearn_seqae.modules.layers import CELLS, linear, recurrent, reverse
+from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
+from sklearn_seqae.modules.losses import LOSSES, masked_loss, row_losses
+from sklearn_seqae.modules.recurrent import (
+    RecurrentDecoder,
+    RecurrentEncoder,
+    to_patches,
+)
+from sklearn_seqae.modules.resampling import resample, stretch, time_warp
+
+LENGTHS = torch.tensor([1, 2, 5, 8, 11])
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def padded():
+    """Five sequences of two channels, with garbage beyond their ends."""
+    x = torch.randn(5, 11, 2, generator=seeded())
+    real = torch.arange(11) < LENGTHS[:, None]
+    return torch.where(real[:, :, None], x, 1e3), real
+
+
+def sequence_autoencoder(cell, bidirectional, beside_pca, patch_size=2):
+    options = {
+        "n_channels": 2,
+        "n_components": 3,
+        "hidden_layer_sizes": (4, 3),
+        "cell": cell,
+        "bidirectional": bidirectional,
+        "beside_pca": beside_pca,
+        "patch_size": patch_size,
+        "generator": seeded(),
+    }
+    path = None
+    if beside_pca:
+        path = ResampledLinearPath(n_steps=5, n_channels=2, n_components=3)
+        path.start(
+            components=torch.randn(3, 10, generator=seeded()),
+            loadings=torch.randn(3, 10, generator=seeded()),
+            mean=torch.zeros(10),
+            intercept=torch.ones(10),
+            generator=seeded(),
+        )
+    module = Autoencoder(
+        n_components=3,
+        encoder=RecurrentEncoder(**options),
+        decoder=RecurrentDecoder(**options),
+        linear_path=path,
+    )
+    with torch.no_grad():  # heads that start at zero would hide a leak
+        for weight in module.parameters():
+            weight.add_(torch.randn(weight.shape, generator=seeded()) * 0.1)
+    return module
+
+
+@pytest.mark.parametrize("beside_pca", [False, True])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_garbage_in_the_padding_changes_no_code_loss_or_gradient(
+    padded, cell, bidirectional, beside_pca
+):
+    garbage, real = padded
+    clean = torch.where(real[:, :, None], garbage, 0)
+    module = sequence_autoencoder(cell, bidirectional, beside_pca)
+    results = []
+    for x in (garbage, clean):
+        module.zero_grad()
+        loss = masked_loss("squared_error", module(x, LENGTHS), x, real)
+        loss.backward()
+        gradients = [weight.grad.clone() for weight in module.parameters()]
+        results.append([module.encode(x, LENGTHS), loss, *gradients])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_more_padding_changes_nothing(padded, cell):
+    x = torch.where(padded[1][:, :, None], padded[0], 0)
+    longer = torch.cat([x, torch.zeros(5, 6, 2)], dim=1)
+    module = sequence_autoencoder(cell, True, True, patch_size=3)
+    torch.testing.assert_close(
+        module.encode(longer, LENGTHS), module.encode(x, LENGTHS)
+    )
+    short, long = module(x, LENGTHS), module(longer, LENGTHS)
+    torch.testing.assert_close(long[:, :11][padded[1]], short[padded[1]])
+
+
+def test_lengths_that_are_all_full_are_as_no_lengths():
+    module = sequence_autoencoder("lstm", True, True, patch_size=3)
+    x = torch.randn(4, 7, 2, generator=seeded())
+    torch.testing.assert_close(module(x, torch.full((4,), 7)), module(x))
+
+
+def test_reverse_keeps_the_padding_and_undoes_itself(padded):
+    x, real = padded
+    turned = reverse(x, LENGTHS)
+    torch.testing.assert_close(turned[~real], x[~real])
+    torch.testing.assert_close(reverse(turned, LENGTHS), x)
+    for row, length in enumerate(LENGTHS):
+        torch.testing.assert_close(turned[row, :length], x[row, :length].flip(0))
+
+
+def test_stretch_undoes_resample_of_a_straight_line():
+    step = torch.arange(11.0)
+    x = torch.where(step < LENGTHS[:, None], step, 0)[:, :, None]
+    back = stretch(resample(x, LENGTHS, 20), LENGTHS, 11)[:, :, 0]
+    for row, length in enumerate(LENGTHS):
+        torch.testing.assert_close(back[row, :length], step[:length])
+
+
+def test_a_time_warp_keeps_the_ends_the_range_and_the_padding(padded):
+    x = torch.where(padded[1][:, :, None], padded[0], 0)
+    warped = time_warp(x, LENGTHS, 0.2, seeded())
+    assert (warped[~padded[1]] == 0).all()
+    for row, length in enumerate(LENGTHS):
+        own, new = x[row, :length], warped[row, :length]
+        torch.testing.assert_close(new[[0, -1]], own[[0, -1]])
+        assert (new.amax(0) <= own.amax(0) + 1e-6).all()
+    assert not torch.equal(warped, x)
+    assert torch.equal(warped, time_warp(x, LENGTHS, 0.2, seeded()))
+    torch.testing.assert_close(time_warp(x, LENGTHS, 0.0, seeded()), x)
+
+
+def test_patches_hold_the_steps_side_by_side_and_no_garbage(padded):
+    patches = to_patches(padded[0], LENGTHS, 4)
+    assert patches.shape == (5, 3, 8)
+    clean = torch.where(padded[1][:, :, None], padded[0], 0)
+    torch.testing.assert_close(patches.reshape(5, 12, 2)[:, :11], clean)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_mean_loss_is_that_of_the_rows(loss, padded):
+    x, real = torch.sigmoid(padded[0]), padded[1]
+    output = torch.randn(x.shape, generator=seeded())
+    rows = row_losses(loss, output, x, real)
+    mean = masked_loss(loss, output, x, real)
+    torch.testing.assert_close(rows.sum() / (LENGTHS.sum() * 2), mean)
+    whole = masked_loss(loss, output, x)
+    torch.testing.assert_close(row_losses(loss, output, x).sum() / x.numel(), whole)
+
+
+def test_cut_clears_what_follows():
+    code = torch.ones(3, 4)
+    assert cut(code, torch.tensor([1, 4, 2])).sum(1).tolist() == [1, 4, 2]
+
+
+def test_nested_dropout_draws_every_size_alike():
+    nested = NestedDropout(torch.ones(5), seeded())
+    counts = torch.bincount(nested.draw(10_000), minlength=6)
+    assert counts[0] == 0
+    assert (counts[1:] > 1800).all()
+
+
+def test_an_overcomplete_linear_path_still_is_pca():
+    path = LinearPath(n_features=4, n_components=6)
+    basis = torch.linalg.qr(torch.randn(4, 4, generator=seeded()))[0]
+    path.start(
+        components=basis,
+        loadings=basis,
+        mean=torch.ones(4),
+        intercept=torch.ones(4),
+        generator=seeded(),
+    )
+    x = torch.randn(3, 4, generator=seeded())
+    torch.testing.assert_close(path.decode(path.encode(x)), x)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_layers_draw_from_their_generator_alone(cell):
+    before = torch.get_rng_state()
+    one, other = (recurrent(cell, 3, 4, generator=seeded()) for _ in range(2))
+    assert torch.equal(
+        linear(3, 4, generator=seeded()).weight, linear(3, 4, generator=seeded()).weight
+    )
+    assert torch.equal(before, torch.get_rng_state())
+    for name, weight in one.named_parameters():
+        assert torch.equal(weight, dict(other.named_parameters())[name])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_recurrent_weights_start_orthogonal(cell):
+    layer = recurrent(cell, 3, 4, generator=seeded())
+    for block in dict(layer.named_parameters())["weight_hh_l0"].split(4):
+        torch.testing.assert_close(block @ block.T, torch.eye(4))
