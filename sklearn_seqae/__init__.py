@@ -25,6 +25,7 @@ __all__ = [
     "anomaly",
     "autoencoders",
     "datasets",
+    "displays",
     "preprocessing",
 ]
 

@@ -41,6 +41,15 @@ def global_generators_are_left_alone():
     assert global_generator_states() == before, "a global generator was used"
 
 
+@pytest.fixture
+def pyplot():
+    """matplotlib.pyplot without a window, and no figure left behind."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    yield pyplot
+    pyplot.close("all")
+
+
 @pytest.fixture(scope="session")
 def wine():
     """(178, 13) standardised measurements of wines."""

@@ -44,6 +44,7 @@ ROOMS = {
     "autoencoders/_*": {
         "rooms": ["sequences", "_params", "training/*", "modules/*", "autoencoders/_*"],
         "packages": [*ESTIMATOR, "torch"],
+        "inside": ["torchview"],
     },
     "autoencoders/dense": {
         "rooms": ["autoencoders/base", "sequences", "_params", "modules/dense"],

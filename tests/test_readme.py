@@ -1,18 +1,26 @@
-"""The README's examples run as they stand."""
+"""The examples of the README and of the guides run as they stand."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), flags=re.DOTALL)
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/choosing_size.md")
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_python_block_runs(block, capsys):
-    exec(compile(block, "README.md", "exec"), {})
+def blocks(page):
+    text = (ROOT / page).read_text("utf-8")
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
-def test_there_are_blocks():
-    assert len(BLOCKS) >= 2
+@pytest.mark.parametrize("page", PAGES)
+def test_python_blocks_of_a_page_run_in_their_order(page, capsys):
+    names = {}
+    for block in blocks(page):
+        exec(compile(block, page, "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_there_are_blocks(page):
+    assert len(blocks(page)) >= 2

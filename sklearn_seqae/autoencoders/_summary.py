@@ -3,6 +3,7 @@
 from html import escape
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 
 MOST_LAYERS = 60  # listed
@@ -33,6 +34,38 @@ class SummaryMixin:
             cells = [text.ljust(n) for text, n in zip(texts, sizes, strict=False)]
             lines.append("  " + "  ".join([*cells, count.rjust(sizes[3])]))
         return "\n".join(lines)
+
+    def architecture(self):
+        """Draw the network as a graph, from samples to what is given back of them.
+
+        Needs torchview and graphviz, which the extra "diagram" installs; to render it,
+        as a notebook does, also Graphviz itself.
+
+        Returns
+        -------
+        graph : graphviz.Digraph
+            The layers with the shapes of what goes in and out, for one sample.
+        """
+        check_is_fitted(self)
+        name = type(self).__name__
+        try:
+            from torchview import draw_graph
+        except ImportError as error:
+            raise ImportError(
+                f"{name}.architecture requires torchview and graphviz. You can install "
+                "them with `pip install 'sklearn-seqae[diagram]'`"
+            ) from error
+        architecture = self._architecture_
+        shape = [1, architecture["n_steps"], architecture["n_features"]]
+        sample = torch.zeros([n for n in shape if n is not None], device=self.device)
+        return draw_graph(
+            self.module_,
+            input_data=sample,
+            graph_name=name,
+            depth=3,
+            expand_nested=True,
+            device=self.device,
+        ).visual_graph
 
     def _get_fitted_attr_html(self, doc_link=""):
         # What scikit-learn's diagram shows of a fitted estimator, in a Pipeline too.

@@ -1,0 +1,97 @@
+"""What all displays draw with: matplotlib when it is there, colours, panels."""
+
+import numpy as np
+
+# Of Okabe and Ito's colours, which the colour-blind can tell apart, those that have
+# contrast enough: blue, orange, green, purple, in this order.
+ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def check_matplotlib(caller):
+    """Raise an ImportError that names the extra where matplotlib is missing."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} requires matplotlib. You can install matplotlib with "
+            "`pip install 'sklearn-seqae[plot]'`"
+        ) from error
+
+
+def ink():
+    """Return the colour of text: dark in light styles, light in dark ones."""
+    import matplotlib as mpl
+
+    return mpl.rcParams["text.color"]
+
+
+def is_dark():
+    """Say whether the style that is set writes light on dark."""
+    from matplotlib.colors import to_rgb
+
+    return sum(to_rgb(ink())) > 1.5
+
+
+def colours():
+    """Return four colours for the style that is set, light or dark."""
+    return ON_DARK if is_dark() else ON_LIGHT
+
+
+def scale_of_colours():
+    """Return viridis without the end that would sink into the ground."""
+    import matplotlib as mpl
+    from matplotlib.colors import ListedColormap
+
+    ends = (0.3, 1.0) if is_dark() else (0.0, 0.9)
+    return ListedColormap(mpl.colormaps["viridis"](np.linspace(*ends, 256)))
+
+
+def colour_and_marker(number):
+    """Return the colour and the marker of a category; 28 pairs are distinct."""
+    return colours()[number % 4], MARKERS[number % len(MARKERS)]
+
+
+def new_or_given(ax):
+    """Return `ax`, or the axes of a new figure where it is None."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def panels(ax, n_rows, n_columns, *, size, **options):
+    """Return an array of axes, in a new figure or in the place of a given axes.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        Gives its place to the panels, and is not drawn itself.
+
+    n_rows, n_columns : int
+        Shape of the array.
+
+    size : tuple of float
+        Width and height of a panel in a new figure, in inches.
+
+    **options
+        For matplotlib's `subplots`.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.gridspec import GridSpec
+
+    if ax is None:
+        width, height = size
+        figure = plt.figure(
+            figsize=(n_columns * width, n_rows * height), layout="constrained"
+        )
+        return figure.subplots(n_rows, n_columns, squeeze=False, **options)
+    ax.set_axis_off()
+    place = ax.get_subplotspec()
+    if place is None:  # the axes was put there by its coordinates
+        left, bottom, right, top = ax.get_position().extents
+        edges = {"left": left, "bottom": bottom, "right": right, "top": top}
+        grid = GridSpec(n_rows, n_columns, figure=ax.figure, **edges)
+    else:
+        grid = place.subgridspec(n_rows, n_columns)
+    return grid.subplots(squeeze=False, **options)

@@ -1,0 +1,149 @@
+"""What displays ask of an estimator and of X, and in which words they refuse them."""
+
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
+
+
+def _holds(estimator):
+    """Return the fitted estimator that a search, a detector or the like holds."""
+    if isinstance(estimator, FrozenEstimator):
+        return estimator.estimator
+    for name in ("best_estimator_", "estimator_"):
+        if hasattr(estimator, name):
+            return getattr(estimator, name)
+    return None
+
+
+def _steps(pipeline):
+    return [step for _, step in pipeline.steps if step not in (None, "passthrough")]
+
+
+def parts_of(estimator):
+    """Yield an estimator and those that it holds fitted, the last step first."""
+    if not isinstance(estimator, FrozenEstimator):  # it passes all attributes on
+        yield estimator
+    if isinstance(estimator, Pipeline):
+        for step in reversed(_steps(estimator)):
+            yield from parts_of(step)
+    elif _holds(estimator) is not None:
+        yield from parts_of(_holds(estimator))
+
+
+def refuse(estimator, attribute, advice):
+    """Raise that an estimator is not fitted, or else that it lacks an attribute."""
+    check_is_fitted(estimator)
+    raise AttributeError(
+        f"{type(estimator).__name__} has none of the following attributes: "
+        f"{attribute}. {advice}"
+    )
+
+
+def part_with(estimator, attribute, advice):
+    """Return the part of a fitted estimator that has an attribute.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any that is fitted.
+
+    attribute : str
+        What the part must have.
+
+    advice : str
+        What to do where no part has it, for the error.
+    """
+    for part in parts_of(estimator):
+        if getattr(part, attribute, None) is not None:
+            return part
+    return refuse(estimator, attribute, advice)
+
+
+def encode(estimator, X):
+    """Return the codes of X, also from a detector or a search around a transformer."""
+    if hasattr(estimator, "transform"):
+        return estimator.transform(X)
+    if _holds(estimator) is not None:
+        return encode(_holds(estimator), X)
+    return refuse(estimator, "transform", "Pass a fitted transformer.")
+
+
+def reconstruct(estimator, X):
+    """Return what a fitted estimator gives back of X, in X's own shape."""
+    if hasattr(estimator, "reconstruct"):
+        return estimator.reconstruct(X)
+    if isinstance(estimator, Pipeline):
+        # Step by step: only the autoencoder knows the lengths of ragged sequences.
+        *before, last = _steps(estimator)
+        for step in before:
+            X = step.transform(X)
+        X = reconstruct(last, X)
+        for step in reversed(before):
+            X = step.inverse_transform(X)
+        return X
+    if hasattr(estimator, "inverse_transform"):
+        return estimator.inverse_transform(estimator.transform(X))
+    if _holds(estimator) is not None:
+        return reconstruct(_holds(estimator), X)
+    return refuse(
+        estimator,
+        "reconstruct, inverse_transform",
+        "Pass a fitted autoencoder, or a transformer with 'inverse_transform'.",
+    )
+
+
+def read_samples(X, *, sample_shape, sequences, caller):
+    """Read X as what its samples are.
+
+    Parameters
+    ----------
+    X : {array-like, sequences}
+        Samples in any container.
+
+    sample_shape : tuple of int or None
+        Shape of an image, or (-1, n_channels).
+
+    sequences : bool
+        Whether a plain table holds a sequence in each row.
+
+    caller : str
+        Named in errors.
+
+    Returns
+    -------
+    samples : list of ndarray
+        Rows (D,), sequences (T, C), or images (H, W) or (H, W, C).
+
+    kind : {"row", "sequence", "image"}
+        What they are.
+
+    names : list of str or None
+        Of the columns or channels, where X has names.
+    """
+    reader = type(caller, (BaseEstimator,), {})()
+    if sample_shape is not None and sample_shape[0] != -1:
+        values = check_array(X, allow_nd=True, input_name="X", estimator=reader)
+        try:
+            return list(values.reshape(-1, *sample_shape)), "image", None
+        except ValueError as error:
+            raise ValueError(
+                f"X must hold images of shape {tuple(sample_shape)!r}. Got an array "
+                f"of shape {values.shape}. Change 'sample_shape'."
+            ) from error
+    if sequences or sample_shape is not None or holds_sequences(X):
+        read = read_sequences(reader, X, sample_shape=sample_shape, reset=True)
+        lengths = read.lengths
+        if lengths is None:
+            lengths = [read.values.shape[1]] * len(read)
+        items = [v[:n] for v, n in zip(read.values, lengths, strict=True)]
+        kind = "sequence"
+    else:
+        items, kind = list(read_table(reader, X, reset=True).values), "row"
+    names = getattr(reader, "feature_names_in_", None)
+    if names is not None and len(names) == items[0].shape[-1]:
+        return items, kind, [str(name) for name in names]
+    return items, kind, None

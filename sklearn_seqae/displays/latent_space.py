@@ -1,0 +1,284 @@
+"""Where samples lie in the space of the codes."""
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+from sklearn_seqae.displays._canvas import (
+    check_matplotlib,
+    colour_and_marker,
+    colours,
+    new_or_given,
+    panels,
+    scale_of_colours,
+)
+from sklearn_seqae.displays._reading import encode
+
+MOST_SHOWN = 5  # components in a grid of pairs
+MOST_CATEGORIES = 20  # distinct numbers, above which they are a scale
+
+
+class LatentSpaceDisplay:
+    """Codes as points: in a plane, in space, or in a grid of pairs of components.
+
+    It is drawn by `from_estimator` or by `from_codes`. One component is drawn by the
+    number of the sample, two in a plane, three in space, and more as a grid of pairs.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_components)
+        The codes.
+
+    labels : ndarray of shape (n_samples,), default=None
+        Colour the points: categories with a legend, numbers with a colour bar.
+
+    label_name : str, default=None
+        Title of the legend or of the colour bar.
+
+    components : list of int, default=None
+        The components to draw, from 0; the first five at most by default.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn: of a grid, its first panel.
+
+    axes_ : list of matplotlib Axes
+        All panels.
+
+    figure_ : matplotlib Figure
+        The figure that the axes are in.
+
+    scatters_ : list of matplotlib Artist
+        The points, of each panel one for each category.
+
+    colorbar_ : matplotlib Colorbar or None
+        The scale of labels that are numbers.
+
+    See Also
+    --------
+    ReconstructionDisplay : What the codes keep of samples.
+
+    Examples
+    --------
+    >>> from sklearn_seqae.displays import LatentSpaceDisplay
+    >>> display = LatentSpaceDisplay.from_codes([[0, 1], [2, 3]], ["cat", "dog"])
+    >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    ['cat', 'dog']
+    """
+
+    def __init__(self, codes, labels=None, *, label_name=None, components=None):
+        self.codes = codes
+        self.labels = labels
+        self.label_name = label_name
+        self.components = components
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, labels=None, *, label_name=None, components=None, ax=None
+    ):
+        """Draw the codes that a fitted estimator gives X.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            A fitted transformer, or a search or a detector that holds one.
+
+        X : {array-like, sequences}
+            Samples, in any container that `transform` takes.
+
+        labels : array-like of shape (n_samples,), default=None
+            Colour the points.
+
+        label_name : str, default=None
+            Title of the legend; by default the name of a Series.
+
+        components : list of int, default=None
+            The components to draw, from 0; the first five at most by default.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default. Three components and grids take
+            its place.
+
+        Returns
+        -------
+        display : LatentSpaceDisplay
+            Holds what was drawn.
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        return cls.from_codes(
+            encode(estimator, X),
+            labels,
+            label_name=label_name,
+            components=components,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_codes(
+        cls, codes, labels=None, *, label_name=None, components=None, ax=None
+    ):
+        """Draw given codes.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n_samples, n_components)
+            The codes.
+
+        labels : array-like of shape (n_samples,), default=None
+            Colour the points.
+
+        label_name : str, default=None
+            Title of the legend; by default the name of a Series.
+
+        components : list of int, default=None
+            The components to draw, from 0; the first five at most by default.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default. Three components and grids take
+            its place.
+
+        Returns
+        -------
+        display : LatentSpaceDisplay
+            Holds what was drawn.
+        """
+        check_matplotlib(f"{cls.__name__}.from_codes")
+        codes = check_array(codes, input_name="codes")
+        if label_name is None:
+            label_name = getattr(labels, "name", None)
+        if labels is not None:
+            labels = column_or_1d(labels)
+            check_consistent_length(codes, labels)
+        display = cls(codes, labels, label_name=label_name, components=components)
+        return display.plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default. Three components and grids take
+            its place.
+
+        Returns
+        -------
+        self : LatentSpaceDisplay
+            With the artists.
+        """
+        check_matplotlib(f"{type(self).__name__}.plot")
+        shown = self._shown()
+        self.scatters_, self.colorbar_ = [], None
+        if len(shown) > 3:
+            self._plot_pairs(shown, ax)
+        else:
+            options = {"loc": "best"}
+            if ax is None and len(shown) < 3:
+                options = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
+            ax = self._plot_one(shown, ax)
+            self._explain_colours(ax, options)
+        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
+        return self
+
+    def _shown(self):
+        width = self.codes.shape[1]
+        if self.components is None:
+            return list(range(min(width, MOST_SHOWN)))
+        shown = list(self.components)
+        if not shown or any(not 0 <= component < width for component in shown):
+            raise ValueError(
+                f"The 'components' parameter must hold int values in [0, {width}), "
+                f"of {width} components. Got {self.components!r} instead."
+            )
+        return shown
+
+    def _plot_one(self, shown, ax):
+        """Draw one panel, in space where there are three components."""
+        if len(shown) < 3:
+            ax = new_or_given(ax)
+        else:
+            if getattr(ax, "name", None) != "3d":
+                space = {"projection": "3d"}
+                ax = panels(ax, 1, 1, size=(6.4, 4.8), subplot_kw=space)[0, 0]
+            for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+                axis.set_pane_color((0, 0, 0, 0))  # they are light in dark styles
+        self.axes_ = [ax]
+        self._plot_panel(ax, shown)
+        return ax
+
+    def _plot_pairs(self, shown, ax):
+        """Draw a triangle of panels: each component over each one before it."""
+        n = len(shown) - 1
+        grid = panels(ax, n, n, size=(1.9, 1.9), sharex="col", sharey="row")
+        self.axes_ = []
+        for row in range(n):
+            for column in range(n):
+                panel = grid[row, column]
+                if column > row:
+                    panel.set_axis_off()
+                    continue
+                self.axes_.append(panel)
+                self._plot_panel(panel, [shown[column], shown[row + 1]])
+                panel.label_outer()
+        # In the empty corner, over more than one panel: that must not move them.
+        self._explain_colours(grid[0, -1], {"loc": "upper right"})
+        if grid[0, -1].get_legend():
+            grid[0, -1].get_legend().set_in_layout(False)
+
+    def _plot_panel(self, ax, components):
+        points = [self.codes[:, component] for component in components]
+        names = [f"component {component + 1}" for component in components]
+        if len(points) == 1:
+            points = [np.arange(len(self.codes)), *points]
+            names = ["sample", *names]
+        style = {"s": 18, "linewidths": 0, "alpha": 0.85}
+        if self.labels is None:
+            self.scatters_.append(ax.scatter(*points, color=colours()[0], **style))
+        elif _are_numbers(self.labels):
+            scatter = ax.scatter(
+                *points, c=self.labels, cmap=scale_of_colours(), **style
+            )
+            self.scatters_.append(scatter)
+        else:
+            # As they are, not as text, so that 10 comes after 9.
+            for number, category in enumerate(_categories(self.labels)):
+                rows = self.labels == category
+                colour, marker = colour_and_marker(number)
+                self.scatters_.append(
+                    ax.scatter(
+                        *(values[rows] for values in points),
+                        color=colour,
+                        marker=marker,
+                        label=str(category),
+                        **style,
+                    )
+                )
+        for axis, name in zip("xyz", names, strict=False):
+            getattr(ax, f"set_{axis}label")(name)
+
+    def _explain_colours(self, ax, options):
+        """Put a colour bar beside the panels, or a legend into an axes."""
+        if self.labels is None:
+            return
+        if _are_numbers(self.labels):
+            self.colorbar_ = ax.figure.colorbar(
+                self.scatters_[0], ax=self.axes_, label=self.label_name, pad=0.1
+            )
+            return
+        handles, names = self.axes_[0].get_legend_handles_labels()
+        ax.legend(handles, names, title=self.label_name, **options)
+
+
+def _are_numbers(labels):
+    """Say whether labels are a scale rather than categories."""
+    if labels.dtype.kind not in "iuf":
+        return False
+    distinct = np.unique(labels)
+    return len(distinct) > MOST_CATEGORIES or (distinct != np.round(distinct)).any()
+
+
+def _categories(labels):
+    try:
+        return np.unique(labels)
+    except TypeError:  # of several types, which have no order
+        return sorted(set(labels), key=str)

@@ -1,0 +1,273 @@
+"""What an autoencoder makes of samples."""
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from sklearn_seqae.displays._canvas import (
+    check_matplotlib,
+    colours,
+    ink,
+    panels,
+)
+from sklearn_seqae.displays._reading import parts_of, read_samples, reconstruct
+
+MOST_SHOWN = 4  # samples by default, and in a row
+LINES = ("-", "--", "-.", ":")
+MOST_NAMED = 30  # columns, whose names fit under the bars
+
+
+class ReconstructionDisplay:
+    """Samples with their reconstructions: series, images, or rows of a table.
+
+    It is drawn by `from_estimator` or by `from_reconstructions`. Of series, each
+    channel has its colour, in which the sample is a broad pale line and the
+    reconstruction a thin one. Images stand above their reconstructions, and rows are
+    pairs of bars.
+
+    Parameters
+    ----------
+    samples, reconstructions : list of ndarray
+        Rows (D,), sequences (T, C), or images (H, W) or (H, W, C).
+
+    kind : {"row", "sequence", "image"}
+        What they are.
+
+    titles : list of str
+        One for each sample.
+
+    names : list of str, default=None
+        Of the columns or channels.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The first panel.
+
+    axes_ : ndarray of matplotlib Axes
+        The panels: (n_samples,), or of images (2, n_samples).
+
+    figure_ : matplotlib Figure
+        The figure that the axes are in.
+
+    sample_artists_, reconstruction_artists_ : list
+        Of each panel the lines, the bars or the image.
+
+    See Also
+    --------
+    LatentSpaceDisplay : The codes of samples.
+
+    Examples
+    --------
+    >>> from sklearn_seqae.displays import ReconstructionDisplay
+    >>> display = ReconstructionDisplay.from_reconstructions(
+    ...     [[1.0, 2.0], [3.0, 4.0]], [[1.1, 1.9], [2.9, 4.1]]
+    ... )
+    >>> [ax.get_title() for ax in display.axes_]
+    ['sample 0', 'sample 1']
+    """
+
+    def __init__(self, samples, reconstructions, *, kind, titles, names=None):
+        self.samples = samples
+        self.reconstructions = reconstructions
+        self.kind = kind
+        self.titles = titles
+        self.names = names
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, *, indices=None, sample_shape=None, titles=None, ax=None
+    ):
+        """Draw what a fitted estimator gives back of samples.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            An autoencoder, a detector around one, or any transformer with
+            `inverse_transform`, such as PCA or a Pipeline.
+
+        X : {array-like, sequences}
+            Samples, in any container that the estimator takes.
+
+        indices : array-like of int, default=None
+            Which samples to draw; the first four by default.
+
+        sample_shape : tuple of int, default=None
+            Shape of an image in a row of X, such as (28, 28), or (-1, n_channels) of a
+            sequence; by default the estimator's own.
+
+        titles : list of str, default=None
+            One for each sample that is drawn; their numbers by default.
+
+        ax : matplotlib Axes, default=None
+            Gives its place to the panels; a new figure by default.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+            Holds what was drawn.
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        owners = [part for part in parts_of(estimator) if hasattr(part, "sample_shape")]
+        if sample_shape is None and owners:
+            sample_shape = owners[0].sample_shape
+        length = X.shape[0] if hasattr(X, "shape") else len(X)
+        if indices is None:
+            indices = range(min(MOST_SHOWN, length))
+        indices = np.asarray(indices, dtype=int)
+        X = _safe_indexing(X, indices)
+        if titles is None:
+            titles = [f"sample {index}" for index in indices]
+        return cls._draw(
+            X, reconstruct(estimator, X), sample_shape, bool(owners), titles, ax
+        )
+
+    @classmethod
+    def from_reconstructions(
+        cls, X, X_reconstructed, *, sample_shape=None, titles=None, ax=None
+    ):
+        """Draw given samples and reconstructions.
+
+        Parameters
+        ----------
+        X, X_reconstructed : {array-like, sequences}
+            Samples, all of which are drawn, and what was made of them.
+
+        sample_shape : tuple of int, default=None
+            Shape of an image in a row of X, such as (28, 28), or (-1, n_channels) of a
+            sequence. None: a 2-D X is a table.
+
+        titles : list of str, default=None
+            One for each sample; their numbers by default.
+
+        ax : matplotlib Axes, default=None
+            Gives its place to the panels; a new figure by default.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+            Holds what was drawn.
+        """
+        check_matplotlib(f"{cls.__name__}.from_reconstructions")
+        return cls._draw(X, X_reconstructed, sample_shape, False, titles, ax)
+
+    @classmethod
+    def _draw(cls, X, X_reconstructed, sample_shape, sequences, titles, ax):
+        how = {"sample_shape": sample_shape, "sequences": sequences}
+        samples, kind, names = read_samples(X, caller=cls.__name__, **how)
+        rebuilt, _, _ = read_samples(X_reconstructed, caller=cls.__name__, **how)
+        if titles is None:
+            titles = [f"sample {index}" for index in range(len(samples))]
+        shapes = [[item.shape for item in items] for items in (samples, rebuilt)]
+        if shapes[0] != shapes[1] or len(titles) != len(samples):
+            raise ValueError(
+                "Samples, reconstructions and titles must be as many, and those of one "
+                f"sample of one shape. Got shapes {shapes[0]}, {shapes[1]} and "
+                f"{len(titles)} titles."
+            )
+        return cls(samples, rebuilt, kind=kind, titles=titles, names=names).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Gives its place to the panels; a new figure by default.
+
+        Returns
+        -------
+        self : ReconstructionDisplay
+            With the artists.
+        """
+        check_matplotlib(f"{type(self).__name__}.plot")
+        self.sample_artists_, self.reconstruction_artists_ = [], []
+        if self.kind == "image":
+            self._plot_images(ax)
+        else:
+            self._plot_panels(ax)
+        self.ax_ = self.axes_.flat[0]
+        self.figure_ = self.ax_.figure
+        return self
+
+    def _plot_panels(self, ax):
+        n = len(self.samples)
+        n_columns = min(n, MOST_SHOWN)
+        height = 2.8
+        if self.kind == "row":
+            height = 1 + 0.25 * min(len(self.samples[0]), MOST_NAMED)
+        size = (max(3.0, 6.0 / n_columns), height)
+        grid = panels(ax, -(-n // n_columns), n_columns, size=size, sharey=True)
+        draw = {"sequence": self._plot_sequence, "row": self._plot_row}[self.kind]
+        for panel in grid.flat[n:]:
+            panel.set_axis_off()
+        self.axes_ = np.array(grid.flat[:n])
+        pairs = zip(self.samples, self.reconstructions, strict=True)
+        for panel, title, pair in zip(self.axes_, self.titles, pairs, strict=True):
+            draw(panel, *pair)
+            panel.set_title(title)
+        for panel in grid[:, 0]:
+            panel.set_ylabel("column" if self.kind == "row" else "value")
+        handles, names = self._legend()
+        if ax is None:  # below the panels
+            options = {"loc": "outside lower center", "ncols": 6}
+            self.axes_[0].figure.legend(handles, names, **options)
+        else:
+            self.axes_[0].legend(handles, names, fontsize="small")
+
+    def _legend(self):
+        sample, rebuilt = self.sample_artists_[0], self.reconstruction_artists_[0]
+        if self.kind == "row":
+            return [sample, rebuilt], ["sample", "reconstruction"]
+        handles, names = [sample[0], rebuilt[0]], ["sample", "reconstruction"]
+        if len(rebuilt) > 1:
+            default = [f"channel {number}" for number in range(len(rebuilt))]
+            handles, names = handles + rebuilt, names + (self.names or default)
+        return handles, names
+
+    def _plot_sequence(self, ax, sample, rebuilt):
+        n_channels = sample.shape[1]
+        lines = [], []
+        for channel in range(n_channels):
+            # One channel needs no colour of its own to be told from others.
+            colour = colours()[channel % 4]
+            pale = {"color": colour if n_channels > 1 else ink(), "alpha": 0.4, "lw": 3}
+            thin = {"color": colour, "lw": 1.4}
+            thin["ls"] = LINES[channel // 4 % len(LINES)]
+            lines[0].extend(ax.plot(sample[:, channel], **pale))
+            lines[1].extend(ax.plot(rebuilt[:, channel], **thin))
+        self.sample_artists_.append(lines[0])
+        self.reconstruction_artists_.append(lines[1])
+        ax.set_xlabel("time step")
+
+    def _plot_row(self, ax, sample, rebuilt):
+        columns = np.arange(len(sample))
+        pale = {"color": ink(), "alpha": 0.5, "height": 0.4}
+        self.sample_artists_.append(ax.barh(columns - 0.2, sample, **pale))
+        self.reconstruction_artists_.append(
+            ax.barh(columns + 0.2, rebuilt, color=colours()[0], height=0.4)
+        )
+        ax.set(xlabel="value", ylim=(len(columns) - 0.4, -0.6))  # the first on top
+        if self.names is not None and len(columns) <= MOST_NAMED:
+            ax.set_yticks(columns, self.names)
+
+    def _plot_images(self, ax):
+        n = len(self.samples)
+        self.axes_ = panels(ax, 2, n, size=(1.6, 1.7))
+        low = min(image.min() for image in self.samples)
+        high = max(image.max() for image in self.samples)
+        rows = [
+            ("sample", self.samples, self.sample_artists_),
+            ("reconstruction", self.reconstructions, self.reconstruction_artists_),
+        ]
+        for axes, (name, images, artists) in zip(self.axes_, rows, strict=True):
+            axes[0].set_ylabel(name)
+            for panel, image in zip(axes, images, strict=True):
+                if image.ndim == 3 and image.shape[2] == 3:  # colours want [0, 1]
+                    shown = np.clip((image - low) / max(high - low, 1e-12), 0, 1)
+                    artists.append(panel.imshow(shown))
+                else:
+                    grey = {"cmap": "gray", "vmin": low, "vmax": high}
+                    artists.append(panel.imshow(image, **grey))
+                panel.set(xticks=[], yticks=[])
+        for panel, title in zip(self.axes_[0], self.titles, strict=True):
+            panel.set_title(title)

@@ -1,0 +1,126 @@
+"""What a fitted autoencoder says of itself, in a terminal and in a notebook."""
+
+import pickle
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_html_repr
+
+from sklearn_seqae import DenseAutoencoderTransformer
+from sklearn_seqae.autoencoders import _summary
+from tests.instances import dense, recurrent
+
+every_model = pytest.mark.parametrize("make", [dense, recurrent])
+
+
+@pytest.fixture(scope="module")
+def fitted(wine):
+    return dense(hidden_layer_sizes=(8, 4)).fit(wine)
+
+
+def test_the_summary_tells_what_the_attributes_say(fitted):
+    text = fitted.summary()
+    r2 = fitted.held_out_r2_
+    assert text.startswith("DenseAutoencoderTransformer\n")
+    assert "13 features to 2 components" in text
+    assert f"{r2['model']:.4f}, of PCA {r2['pca']:.4f}" in text
+    assert f"{fitted.n_iter_}, the best is {fitted.best_epoch_}" in text
+    n_parameters = sum(w.numel() for w in fitted.module_.parameters())
+    assert f"{n_parameters:,}" in text
+    counts = [line.split()[-1].replace(",", "") for line in text.splitlines()]
+    counts = counts[1 + counts.index("parameters") :]
+    assert sum(map(int, counts)) == n_parameters
+    assert len({len(line) for line in text.splitlines()[-len(counts) :]}) == 1
+
+
+@every_model
+def test_without_held_out_rows_the_epochs_are_told(make, digits):
+    X = digits.reshape(60, -1)
+    model = make(early_stopping=False, max_iter=2).fit(X)
+    text = model.summary()
+    assert "epochs       2" in text or "epochs      2" in text
+    assert "R²" not in text
+    assert "training (dashed)" in estimator_html_repr(model)
+    assert "validation (line)" not in estimator_html_repr(model)
+
+
+def test_an_unfitted_one_has_none():
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        dense().summary()
+    assert "What was learned" not in estimator_html_repr(dense())
+
+
+@every_model
+def test_the_diagram_shows_what_was_learned(make, wine):
+    model = make().fit(wine)
+    page = estimator_html_repr(model)
+    assert "What was learned" in page
+    assert f"{model.held_out_r2_['model']:.4f}, of PCA" in page
+    assert "<svg" in page
+    assert "Fitted attributes" in page  # scikit-learn's own table stays
+    assert "loss_curve_" in page
+    assert model._repr_html_() is not None
+
+
+def test_a_pipeline_shows_it_too(wine):
+    pipe = make_pipeline(StandardScaler(), dense()).fit(wine)
+    assert estimator_html_repr(pipe).count("What was learned") == 1
+
+
+def test_what_was_learned_survives_pickling(fitted):
+    assert pickle.loads(pickle.dumps(fitted)).summary() == fitted.summary()
+
+
+def test_names_cannot_smuggle_html(wine):
+    name = "<script>alert(1)</script>"
+    Model = type(name, (DenseAutoencoderTransformer,), {})
+    model = Model(hidden_layer_sizes=(4,), max_iter=1).fit(wine)
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, 2, 2)
+    model.module_.add_module("<img>", layer)
+    page = _summary.html_of(model)
+    assert "<img" not in page and "&lt;img&gt;" in page
+    page = estimator_html_repr(model)
+    assert "<script>alert" not in page and "&lt;script&gt;alert" in page
+
+
+def test_it_adds_little_to_the_page(wine):
+    model = dense(hidden_layer_sizes=(4,) * 60, early_stopping=False).fit(wine)
+    model.loss_curve_ = np.geomspace(1, 1e-3, 5000).tolist()
+    model.validation_loss_curve_ = model.loss_curve_
+    html = _summary.html_of(model)
+    assert len(html.encode()) <= 20_000
+    assert "and 64 more" in html
+    assert "logarithmic" in html
+
+
+@pytest.mark.parametrize("losses", [[], [1.0], [1.0, 1.0], [0.0, 0.0], [1e-320, 0.0]])
+def test_any_losses_can_be_drawn(losses, fitted):
+    class Model:
+        loss_curve_ = losses
+        validation_loss_curve_ = None
+
+    svg = _summary.loss_curve_svg(Model)
+    assert ("<svg" in svg) == bool(losses)
+    assert "nan" not in svg and "inf" not in svg
+
+
+@every_model
+def test_the_architecture_is_a_graph_of_the_layers(make, wine):
+    pytest.importorskip("torchview")
+    model = make().fit(wine)
+    before = model.transform(wine)
+    graph = model.architecture().source
+    assert type(model).__name__ in graph
+    assert "(1, 2)" in graph and "(1, 13" in graph
+    np.testing.assert_array_equal(model.transform(wine), before)
+
+
+def test_without_torchview_the_extra_is_named(fitted, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchview", None)
+    with pytest.raises(ImportError, match=r"requires torchview.*seqae\[diagram\]"):
+        fitted.architecture()
