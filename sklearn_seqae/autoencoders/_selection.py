@@ -129,7 +129,7 @@ class Selection:
         What is compared with epoch 0 are the roots of the rows' losses: losses
         themselves are heavy-tailed, one outlying row would decide. Their mean gain,
         less `SURE` times its standard error, must be more than `WORTH_IT`; else the
-        start is kept. An ordered code must not lose at any of its sizes.
+        start is kept. The mean gain of an ordered code must be so at each of its sizes.
         """
         best = int(np.argmin([held_out_loss(e, self.course[0]) for e in self.course]))
         start, end = np.sqrt(self.course[[0, best], :, 0])
@@ -139,10 +139,10 @@ class Selection:
 
 
 def held_out_loss(rows, start):
-    """Loss of an epoch; infinite where an ordered code loses at any of its sizes."""
+    """Loss of an epoch; infinite where an ordered code is not worth it at any size."""
     now, then = rows[:, 3:].sum(axis=0), start[:, 3:].sum(axis=0)
     counts = then > ROUNDING * then.max(initial=0)
-    if (now > then)[counts].any():
+    if (now > (1 - WORTH_IT) * then)[counts].any():
         return np.inf
     return rows[:, 0].sum()
 

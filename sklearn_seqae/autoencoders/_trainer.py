@@ -324,7 +324,7 @@ class Watch:
             self.misses += 1
         self.least = min(self.least, loss)
         loss = held_out_loss(rows, self.course[0])
-        if loss < self.least_kept:
+        if epoch == 0 or loss < self.least_kept:
             self.least_kept = loss
             weights = self.trained.net.average_.state_dict().items()
             copy = {name: weight.clone() for name, weight in weights}

@@ -84,16 +84,12 @@ class BaseAutoencoder(
 
     # What a family says of itself.
 
+    _takes_sequences = False
     _one_cycle = False  # schedule of the learning rate: one cycle, or constant
     _clip = None  # largest norm of the gradient
     _linear_path_rate = 0.0  # learning rate of the linear path, as a share
     _enough_held_out = 500  # rows
     _least_batches = 1  # of an epoch, where batch_size="auto"
-
-    @staticmethod
-    def _settle(module, x, basis, codes, residual):
-        """Tell networks beside PCA the size of its codes and of what it leaves."""
-        raise NotImplementedError
 
     @staticmethod
     def _warp(n):
@@ -104,8 +100,6 @@ class BaseAutoencoder(
     def _auto_batch_size(n):
         """Rows of a batch: about ten steps an epoch, within bounds."""
         return int(np.clip(n // 10, 8, 256))
-
-    _takes_sequences = False
 
     # scikit-learn would take `lengths` for metadata to be routed.
     __metadata_request__inverse_transform = {
@@ -134,6 +128,11 @@ class BaseAutoencoder(
     @staticmethod
     def _build_networks(architecture, generator):
         """Make the encoder and the decoder."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _settle(module, x, basis, codes, residuals):
+        """Tell networks beside PCA what they see, and what PCA leaves at each size."""
         raise NotImplementedError
 
     # Fitting.
