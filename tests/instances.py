@@ -45,6 +45,7 @@ RECURRENT_TABLE = [
     (5, "gru", "huber", (4,), False, "pca", False, True, "plain"),
     (1, "rnn", "absolute_error", (4,), False, "pca", False, False, "plain"),
     (5, "rnn", "squared_error", (4, 3), False, "pca", True, True, "plain"),
+    (2, "lstm", "absolute_error", (4,), True, "pca", False, True, "ordered"),
 ]
 # fmt: on
 
