@@ -245,26 +245,26 @@ class AutoencoderNet(NeuralNet):
         module, criterion = self.module_, self.criterion_
         optimizer, scheduler = self.optimizer_, self.scheduler_
         hooks = self._has_batch_hooks()
-        total = torch.zeros((), device=self.device)
-        n_values = 0
+        losses, n_values = [], []
         for batch in batches:
             if hooks:
                 self.notify("on_batch_begin", batch=batch, training=True)
             optimizer.zero_grad()
             loss = criterion(module, batch)
-            (loss * self.gain).backward()
+            scaled = loss if self.gain == 1 else loss * self.gain
+            scaled.backward()
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(self.weights_, self.clip)
             optimizer.step()
             if self.one_cycle or self.n_steps_ < WARM_UP:
                 scheduler.step()
             self._average()
-            total += loss.detach() * batch.n_values
-            n_values += batch.n_values
+            losses.append(loss.detach())
+            n_values.append(batch.n_values)
             if hooks:
                 self.history.record_batch("train_loss", loss.item())
                 self.notify("on_batch_end", batch=batch, training=True, loss=loss)
-        return float(total) / n_values
+        return float(np.average(torch.stack(losses).cpu().numpy(), weights=n_values))
 
     def _make_scheduler(self, n_steps: int) -> torch.optim.lr_scheduler.LRScheduler:
         if self.one_cycle:
@@ -285,8 +285,11 @@ class AutoencoderNet(NeuralNet):
         if self.one_cycle:
             return
         memory = min(MEMORY, 1 + self.n_steps_ / 10)
+        stride = 4 if memory == MEMORY else 1  # a long memory forgives a few steps
+        if self.n_steps_ % stride:
+            return
         follow: Callable[[list[Tensor], list[Tensor], int], None]
-        follow = get_ema_multi_avg_fn(1 - 1 / memory)
+        follow = get_ema_multi_avg_fn((1 - 1 / memory) ** stride)
         follow(self.averaged_weights_, self.weights_, self.n_steps_)
 
     def measure(self, batches: Batches, module: nn.Module | None = None) -> NDArray:
