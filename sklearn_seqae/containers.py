@@ -44,6 +44,12 @@ class Container:
         index = None if self.index is None else self.index[rows]
         return replace(self, index=index)
 
+    def take_columns(self, columns: slice) -> "Container":
+        """Keep some columns of a table; other kinds do not have one for each value."""
+        if self.kind != "flat" or self.columns is None:
+            return self
+        return replace(self, columns=self.columns[columns])
+
     def wrap(self, values: np.ndarray, lengths: np.ndarray | None) -> Any:
         """Put (N, D) or (N, T, C) values into this kind of container."""
         if self.kind in ("table", "flat"):

@@ -48,6 +48,7 @@ class Samples:
     values: np.ndarray  # (N, D), or (N, T, C) with zeros beyond each sequence's end
     lengths: np.ndarray | None  # (N,); None where every sequence fills its T steps
     container: Container
+    target: np.ndarray | None = None  # (N, ...), what is learned of each sample
 
     def __len__(self) -> int:
         return len(self.values)
@@ -82,13 +83,14 @@ class Samples:
     def take(self, rows: Any) -> "Samples":
         """Return these rows, trimmed to the longest sequence among them."""
         container = self.container.take(rows)
+        target = None if self.target is None else self.target[rows]
         if self.lengths is None:
-            return Samples(self.values[rows], None, container)
+            return Samples(self.values[rows], None, container, target)
         lengths = self.lengths[rows]
         n_steps = lengths.max(initial=1)
         values = self.values[:, :n_steps][rows]
         padded = (lengths < n_steps).any()
-        return Samples(values, lengths if padded else None, container)
+        return Samples(values, lengths if padded else None, container, target)
 
     def restore(self, values: np.ndarray, lengths: np.ndarray | None = None) -> Any:
         """Put values, one row per sample, into the kind of container X was."""
@@ -323,9 +325,15 @@ def _check_steps(estimator: Any, samples: Samples, minimum: int) -> None:
     shape, lengths = samples.values.shape, samples.lengths
     shortest = shape[1] if lengths is None else lengths.min()
     if shortest < minimum:
-        what = "array" if lengths is None else f"sequence {lengths.argmin()}"
+        what, unit = "array", "time step(s)"
+        if lengths is not None:
+            what = f"sequence {lengths.argmin()}"
+        elif samples.kind == "flat":
+            unit, n_channels = "feature(s)", shape[2]
+            shortest, minimum = shortest * n_channels, minimum * n_channels
+            shape = (len(samples), shortest)
         raise ValueError(
-            f"Found {what} with {shortest} time step(s) (shape={shape}) while a "
+            f"Found {what} with {shortest} {unit} (shape={shape}) while a "
             f"minimum of {minimum} is required by {type(estimator).__name__}."
         )
 

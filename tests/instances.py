@@ -33,19 +33,39 @@ DENSE_TABLE = [
 ]
 RECURRENT_OPTIONS = (
     "n_components", "cell", "loss", "hidden_layer_sizes", "bidirectional", "init",
-    "whiten", "early_stopping", "bottleneck",
+    "whiten", "early_stopping", "bottleneck", "objective", "horizon", "decoder",
+    "scheduled_sampling", "reverse_target",
 )
+ALONE, AFTER = "unconditional", "conditional"
 RECURRENT_TABLE = [
-    (2, "lstm", "squared_error", (4,), True, "pca", False, True, "plain"),
-    (1, "lstm", "huber", (4, 3), False, "pca", True, True, "ordered"),
-    (5, "lstm", "absolute_error", (4, 3), True, "random", True, False, "ordered"),
-    (1, "gru", "squared_error", (4, 3), True, "random", False, False, "ordered"),
-    (2, "gru", "absolute_error", (4,), False, "random", True, True, "plain"),
-    (2, "rnn", "huber", (4, 3), True, "random", True, False, "ordered"),
-    (5, "gru", "huber", (4,), False, "pca", False, True, "plain"),
-    (1, "rnn", "absolute_error", (4,), False, "pca", False, False, "plain"),
-    (5, "rnn", "squared_error", (4, 3), False, "pca", True, True, "plain"),
-    (2, "lstm", "absolute_error", (4,), True, "pca", False, True, "ordered"),
+    (2, "lstm", "squared_error", (4,), True, "pca", False, True, "plain",
+     "reconstruct", None, ALONE, 0.0, False),
+    (1, "gru", "huber", (4, 3), False, "random", True, True, "ordered",
+     "predict", 1, AFTER, 0.5, True),
+    (5, "rnn", "absolute_error", (4, 3), True, "pca", False, False, "ordered",
+     "composite", None, AFTER, 0.5, False),
+    (5, "rnn", "absolute_error", (4,), False, "random", True, False, "plain",
+     "reconstruct", 1, ALONE, 0.0, True),
+    (1, "gru", "huber", (4,), True, "pca", False, False, "plain",
+     "predict", None, ALONE, 0.0, False),
+    (2, "lstm", "squared_error", (4,), False, "random", True, False, "ordered",
+     "composite", 1, AFTER, 0.5, False),
+    (2, "gru", "squared_error", (4, 3), True, "random", False, True, "plain",
+     "composite", None, ALONE, 0.0, True),
+    (5, "lstm", "huber", (4, 3), True, "pca", True, True, "ordered",
+     "reconstruct", 1, ALONE, 0.5, True),
+    (2, "rnn", "absolute_error", (4,), False, "pca", False, True, "plain",
+     "predict", None, AFTER, 0.0, False),
+    (1, "rnn", "squared_error", (4,), True, "pca", False, True, "ordered",
+     "reconstruct", 1, AFTER, 0.0, False),
+    (5, "lstm", "squared_error", (4,), True, "pca", True, True, "plain",
+     "predict", None, ALONE, 0.5, False),
+    (1, "lstm", "absolute_error", (4,), True, "pca", False, True, "plain",
+     "composite", None, ALONE, 0.0, False),
+    (5, "gru", "absolute_error", (4,), True, "pca", False, True, "plain",
+     "reconstruct", None, ALONE, 0.0, False),
+    (2, "rnn", "huber", (4,), True, "pca", False, True, "plain",
+     "composite", None, ALONE, 0.0, False),
 ]
 # fmt: on
 
@@ -146,6 +166,12 @@ ADMISSIBLE = [
 ]
 # scikit-learn's own Pipelines fail these, too.
 OF_PIPELINES = ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"]
+
+
+def fewest_steps(estimator):
+    """Return the length that each sequence must have: a forecast takes some off."""
+    forecasts = getattr(estimator, "objective", "reconstruct") != "reconstruct"
+    return 2 if forecasts else 1
 
 
 def name(estimator):

@@ -51,7 +51,10 @@ ROOMS = {
         "packages": ESTIMATOR,
     },
     "autoencoders/recurrent": {
-        "rooms": ["autoencoders/base", "sequences", "_params", "modules/recurrent"],
+        "rooms": [
+            *["autoencoders/base", "autoencoders/_forecasting"],
+            *["sequences", "_params", "modules/recurrent"],
+        ],
         "packages": ESTIMATOR,
     },
     "autoencoders/convolutional": {

@@ -8,12 +8,14 @@ from sklearn_seqae.modules.bottleneck import NestedDropout, cut
 from sklearn_seqae.modules.layers import CELLS, linear, recurrent, reverse
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.losses import LOSSES, masked_loss, row_losses
+from sklearn_seqae.modules.objective import OBJECTIVES, Objective
 from sklearn_seqae.modules.recurrent import (
     RecurrentDecoder,
     RecurrentEncoder,
     to_patches,
 )
 from sklearn_seqae.modules.resampling import resample, stretch, time_warp
+from sklearn_seqae.training.batches import Batch
 
 LENGTHS = torch.tensor([1, 2, 5, 8, 11])
 
@@ -30,7 +32,9 @@ def padded():
     return torch.where(real[:, :, None], x, 1e3), real
 
 
-def sequence_autoencoder(cell, bidirectional, beside_pca, patch_size=2):
+def sequence_autoencoder(
+    cell="lstm", bidirectional=True, beside_pca=True, patch_size=2, **decoding
+):
     options = {
         "n_channels": 2,
         "n_components": 3,
@@ -43,7 +47,7 @@ def sequence_autoencoder(cell, bidirectional, beside_pca, patch_size=2):
     }
     path = None
     if beside_pca:
-        path = ResampledLinearPath(n_steps=5, n_channels=2, n_components=3)
+        path = ResampledLinearPath(n_steps=5, n_channels=2, n_components=3, n_ahead=4)
         path.start(
             components=torch.randn(3, 10, generator=seeded()),
             loadings=torch.randn(3, 10, generator=seeded()),
@@ -51,10 +55,14 @@ def sequence_autoencoder(cell, bidirectional, beside_pca, patch_size=2):
             intercept=torch.ones(10),
             generator=seeded(),
         )
+        path.start_forecast(
+            loadings=torch.randn(3, 8, generator=seeded()), intercept=torch.ones(8)
+        )
     module = Autoencoder(
         n_components=3,
         encoder=RecurrentEncoder(**options),
-        decoder=RecurrentDecoder(**options),
+        decoder=RecurrentDecoder(**options, **decoding),
+        forecaster=RecurrentDecoder(**options, **decoding),
         linear_path=path,
     )
     with torch.no_grad():  # heads that start at zero would hide a leak
@@ -63,24 +71,84 @@ def sequence_autoencoder(cell, bidirectional, beside_pca, patch_size=2):
     return module
 
 
+DECODINGS = [
+    {},
+    {"is_reversed": True},
+    {"is_conditional": True},
+    {"is_conditional": True, "is_reversed": True},
+]
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+@pytest.mark.parametrize("decoding", DECODINGS, ids=str)
 @pytest.mark.parametrize("beside_pca", [False, True])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
 def test_garbage_in_the_padding_changes_no_code_loss_or_gradient(
-    padded, cell, bidirectional, beside_pca
+    padded, cell, bidirectional, beside_pca, decoding, kind
 ):
-    garbage, real = padded
+    rows = slice(1, None)  # one step has none ahead
+    garbage, real = padded[0][rows], padded[1][rows]
+    lengths = LENGTHS[rows]
     clean = torch.where(real[:, :, None], garbage, 0)
-    module = sequence_autoencoder(cell, bidirectional, beside_pca)
+    module = sequence_autoencoder(cell, bidirectional, beside_pca, **decoding)
     results = []
     for x in (garbage, clean):
         module.zero_grad()
-        loss = masked_loss("squared_error", module(x, LENGTHS), x, real)
+        batch = Batch(x, lengths, real, int(lengths.sum()) * 2)
+        objective = Objective("squared_error", kind=kind, own=0.5, generator=seeded())
+        loss = objective(module, batch)
         loss.backward()
-        gradients = [weight.grad.clone() for weight in module.parameters()]
-        results.append([module.encode(x, LENGTHS), loss, *gradients])
+        weights = [w for w in module.parameters() if w.grad is not None]
+        gradients = [weight.grad.clone() for weight in weights]
+        measured = objective.rows(module, batch)
+        results.append([module.encode(x, lengths), loss, measured, *gradients])
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("is_logistic", [False, True])
+@pytest.mark.parametrize("beside_pca", [False, True])
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_conditional_decoder_hears_the_truth_only_where_it_is_given(
+    is_reversed, beside_pca, is_logistic
+):
+    module = sequence_autoencoder(
+        beside_pca=beside_pca,
+        is_conditional=True,
+        is_reversed=is_reversed,
+        is_logistic=is_logistic,
+    )
+    module.is_logistic = is_logistic
+    code = torch.randn(3, 3, generator=seeded())
+    truth = torch.rand(3, 7, 2, generator=seeded())
+
+    def decode(**heard):
+        return module.decode(code, None, 7, **heard)
+
+    everywhere = torch.ones(3, 7, dtype=torch.bool)
+    at_once = decode(given=truth, own=None)
+    torch.testing.assert_close(decode(given=truth, own=~everywhere), at_once)
+    torch.testing.assert_close(decode(given=truth, own=everywhere), decode())
+    assert not torch.allclose(at_once, decode())
+    # What was written is what the next step would hear, were it the truth.
+    written = decode().sigmoid() if is_logistic else decode()
+    torch.testing.assert_close(decode(given=written, own=None), decode())
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_step_is_written_after_those_before_it(is_reversed):
+    module = sequence_autoencoder(
+        is_conditional=True, is_reversed=is_reversed, patch_size=1
+    )
+    code = torch.randn(1, 3, generator=seeded())
+    truth = torch.rand(1, 7, 2, generator=seeded())
+    other = truth.clone()
+    other[:, 3] += 1
+    one, two = (module.decode(code, None, 7, given=x, own=None) for x in (truth, other))
+    changed = ((one - two).abs().sum(2) > 1e-6)[0]
+    after = torch.arange(7) < 3 if is_reversed else torch.arange(7) > 3
+    assert torch.equal(changed, after)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -40,9 +40,10 @@ class CodingMixin:
         codes = in_tiles(encode, x, self._lengths(samples), **self._tile_options())
         return codes.astype(samples.values.dtype, copy=False)
 
-    def _decode(self, codes, lengths, n_steps):
+    def _decode(self, codes, lengths, n_steps, ahead=False):
         """Values in X's units from codes: (N, D), or (N, n_steps, C)."""
         dtype = codes.dtype
+        write = self.module_.forecast if ahead else self.module_.decode
         white, width = self._white(), self._architecture_["n_components"]
 
         def decode(tile, lengths, n_steps):
@@ -50,11 +51,11 @@ class CodingMixin:
             if white is not None:  # triangular: the first k depend on the first k
                 tile = tile @ white[2][:k, :k] + white[0][:k]
             if k == width:
-                output = self.module_.decode(tile, lengths, n_steps)
+                output = write(tile, lengths, n_steps)
             else:
                 code = nn.functional.pad(tile, (0, width - k))
                 kept = torch.full((len(code),), k, device=code.device)
-                output = self.module_.decode(code, lengths, n_steps, kept)
+                output = write(code, lengths, n_steps, kept)
             if self.loss == "binary_cross_entropy":
                 output = output.sigmoid()
             return output
@@ -74,15 +75,15 @@ class CodingMixin:
             return None
         return [torch.tensor(array, device=self.device) for array in self._whitening]
 
-    def _decode_sequences(self, codes, lengths):
+    def _decode_sequences(self, codes, lengths, n_steps, ahead=False):
         """Sequences in the container that fit took, a list where lengths differ."""
         kind = self._input_kind
         if lengths is None:
-            lengths = np.full(len(codes), self._architecture_["n_steps"])
+            lengths = np.full(len(codes), n_steps)
         lengths = _check_lengths(lengths, len(codes))
         if kind in ("flat", "array") and (lengths != lengths[0]).any():
             kind = "ragged"
-        values = self._decode(codes, lengths, int(lengths.max()))
+        values = self._decode(codes, lengths, int(lengths.max()), ahead)
         return sequences.pack(values, lengths, kind)
 
     def _reconstruct(self, samples):

@@ -24,26 +24,26 @@ def make_linear_path(architecture):
     if n_steps is None:
         return LinearPath(n_features=n_features, n_components=n_components)
     return ResampledLinearPath(
-        n_steps=n_steps, n_channels=n_features, n_components=n_components
+        n_steps=n_steps,
+        n_channels=n_features,
+        n_components=n_components,
+        n_ahead=architecture["n_ahead"],
     )
 
 
-def pca_start(architecture, x, lengths, *, loss, seed, n_components=None):
-    """Make an autoencoder of a linear path alone that is PCA of x.
+def pca_start(architecture, data, *, loss, seed, n_components=None):
+    """Make an autoencoder of a linear path alone that is PCA of the data.
 
     With binary cross-entropy the code is PCA's, and a least-squares map leads from
-    it to the logits.
+    it to the logits; so it does to what is ahead, where that is asked for.
 
     Parameters
     ----------
     architecture : dict
         Shape of the network.
 
-    x : ndarray of shape (N, D) or (N, T, C), float32
-        Training rows in the network's units.
-
-    lengths : ndarray of shape (N,) or None
-        Steps of each sequence.
+    data : Samples
+        Training rows in the network's units, float32.
 
     loss : str
         A key of `modules.losses.LOSSES`.
@@ -63,7 +63,8 @@ def pca_start(architecture, x, lengths, *, loss, seed, n_components=None):
         PCA's components, as many as there are where the architecture has a rank.
     """
     width = architecture["n_components"]
-    flat = _flatten(x, lengths, architecture["n_steps"], seed)
+    rows = _some_rows(len(data), seed)
+    flat = _flatten(data.values, data.lengths, architecture["n_steps"], rows)
     mean = intercept = flat.mean(axis=0)
     basis = components = loadings = np.zeros((0, flat.shape[1]))
     if n_components != 0:
@@ -74,12 +75,9 @@ def pca_start(architecture, x, lengths, *, loss, seed, n_components=None):
         with np.errstate(invalid="ignore", divide="ignore"):  # one row: 0 / 0
             basis = pca.fit(flat).components_
         components = loadings = basis[:width]
+    code = (flat - mean) @ components.T
     if loss == "binary_cross_entropy":
-        squeezed = np.clip(flat, EDGE, 1 - EDGE)
-        logits = np.log(squeezed / (1 - squeezed))
-        intercept = logits.mean(axis=0)
-        code = (flat - mean) @ components.T
-        loadings = np.linalg.lstsq(code, logits - intercept)[0]
+        loadings, intercept = _least_squares(code, _logits(flat))
     path = make_linear_path(architecture)
     path.start(
         components=_tensor(components),
@@ -88,10 +86,35 @@ def pca_start(architecture, x, lengths, *, loss, seed, n_components=None):
         intercept=_tensor(intercept),
         generator=torch.Generator().manual_seed(seed),
     )
+    if architecture.get("n_ahead"):
+        ahead = _flat_ahead(data, architecture["n_ahead"], rows)
+        if loss == "binary_cross_entropy":
+            ahead = _logits(ahead)
+        loadings, intercept = _least_squares(code, ahead)
+        path.start_forecast(loadings=_tensor(loadings), intercept=_tensor(intercept))
     linear = Autoencoder(
         n_components=width, encoder=None, decoder=None, linear_path=path
     )
     return linear, _tensor(basis)
+
+
+def _logits(probabilities):
+    squeezed = np.clip(probabilities, EDGE, 1 - EDGE)
+    return np.log(squeezed / (1 - squeezed))
+
+
+def _least_squares(code, target):
+    """Loadings and intercept with which a centred code comes nearest to a target."""
+    intercept = target.mean(axis=0)
+    return np.linalg.lstsq(code, target - intercept)[0], intercept
+
+
+def _flat_ahead(data, n_ahead, rows):
+    """What is ahead of each sequence: its target, or itself from the second step."""
+    if data.target is not None:
+        return _flatten(data.target, None, n_ahead, rows)
+    lengths = None if data.lengths is None else data.lengths - 1
+    return _flatten(data.values[:, 1:], lengths, n_ahead, rows)
 
 
 def enough_components(x, lengths, n_steps, fraction, seed):
@@ -99,7 +122,7 @@ def enough_components(x, lengths, n_steps, fraction, seed):
 
     A quarter more than on the training rows, as held-out rows need more.
     """
-    flat = _flatten(x, lengths, n_steps, seed)
+    flat = _flatten(x, lengths, n_steps, _some_rows(len(x), seed))
     flat = flat / max(float(np.abs(flat).max()), np.finfo(np.float64).tiny)
     size = min(MOST_COMPONENTS, *flat.shape)
     if not np.ptp(flat, axis=0).any():
@@ -110,14 +133,17 @@ def enough_components(x, lengths, n_steps, fraction, seed):
     return min(size, needed + max(2, needed // 4))
 
 
-def _flatten(x, lengths, n_steps, seed):
-    """Rows for PCA in float64: resampled where sequences, a sample where many."""
+def _some_rows(n, seed):
+    """As many rows as PCA is fitted on."""
+    if n <= PCA_ROWS:
+        return slice(None)
+    return np.sort(np.random.default_rng(seed).permutation(n)[:PCA_ROWS])
+
+
+def _flatten(x, lengths, n_steps, rows):
+    """Rows for PCA in float64, resampled where they are sequences."""
     flat = x if n_steps is None else resample(x, lengths, n_steps)
-    flat = flat.reshape(len(flat), -1)
-    if len(flat) > PCA_ROWS:
-        rows = np.random.default_rng(seed).permutation(len(flat))[:PCA_ROWS]
-        flat = flat[np.sort(rows)]
-    return flat.astype(np.float64)
+    return flat.reshape(len(flat), -1)[rows].astype(np.float64)
 
 
 def _solver(n_rows, n_columns):
@@ -128,7 +154,7 @@ def _solver(n_rows, n_columns):
 
 
 @torch.no_grad()
-def codes_and_residuals(linear, batches, sizes):
+def codes_and_residuals(linear, batches, sizes, objective):
     """What `linear` makes of the data, and what it leaves of them.
 
     Returns
@@ -136,20 +162,22 @@ def codes_and_residuals(linear, batches, sizes):
     codes : Tensor of shape (N, Z)
         In the order of the batches.
 
-    residuals : Tensor of shape (len(sizes),)
-        Root mean squared residual of codes cut to each size, 0 where it is but
-        float32's rounding.
+    residuals : Tensor of shape (P, len(sizes))
+        Root mean squared residual of each part of the objective, of codes cut to each
+        size, 0 where it is but float32's rounding.
     """
-    codes, squares = [], torch.zeros(len(sizes))
+    codes, squares = [], [torch.zeros(len(sizes)) for _ in range(2)]
     for batch in batches:
         code = linear.encode(batch.x, batch.lengths)
-        n_steps = batch.x.shape[1] if batch.x.ndim == 3 else None
         for i, size in enumerate(sizes):
             kept = torch.full((len(code),), size, device=code.device)
-            output = linear.decode(code, batch.lengths, n_steps, kept)
-            squares[i] += row_losses("squared_error", output, batch.x, batch.mask).sum()
+            for part, given in enumerate(objective.parts(linear, code, batch, kept)):
+                each = row_losses(
+                    "squared_error", given.output, given.target, given.mask
+                )
+                squares[part][i] += (each * given.share).sum()
         codes.append(code)
-    residuals = (squares / batches.n_values).sqrt()
+    residuals = (torch.stack(squares) / batches.n_values).sqrt()
     return torch.cat(codes), torch.where(residuals > ROUNDING, residuals, 0)
 
 

@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 TOLERATED_LOSS = 0.02  # share of the reference's error
 
 
-def warn_if_no_better(name, r2):
+def warn_if_no_better(name, r2, does="reconstructs"):
     """Warn where a model is clearly worse than its reference, or than the mean.
 
     Parameters
@@ -17,6 +17,9 @@ def warn_if_no_better(name, r2):
 
     r2 : dict of float
         Held-out R² of the "model" and of "pca" with as many components.
+
+    does : str, default="reconstructs"
+        What R² is about.
     """
     model, reference = r2["model"], r2["pca"]
     advice = (
@@ -25,14 +28,14 @@ def warn_if_no_better(name, r2):
     )
     if model <= 0:
         warnings.warn(
-            f"{name} reconstructs held-out rows no better than their mean does "
+            f"{name} {does} held-out rows no better than their mean does "
             f"(R² {model:.3f}). {advice}",
             ConvergenceWarning,
             stacklevel=6,
         )
     elif 1 - model > (1 + TOLERATED_LOSS) * (1 - reference):
         warnings.warn(
-            f"{name} reconstructs held-out rows worse than PCA with as many "
+            f"{name} {does} held-out rows worse than PCA with as many "
             f"components (R² {model:.3f} against {reference:.3f}). {advice}",
             ConvergenceWarning,
             stacklevel=6,

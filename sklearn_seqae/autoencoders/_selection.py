@@ -55,7 +55,7 @@ def held_out_splits(n, validation_fraction, seed, *, enough, most, n_components)
 class Selection:
     """What the held-out rows say of each epoch, epoch 0 first.
 
-    The columns are those of `Reconstruction.rows`: what is trained on, the loss, the
+    The columns are those of `Objective.rows`: what is trained on, the loss, the
     squared error, and for ordered codes the squared errors of each size.
 
     Parameters
@@ -139,7 +139,12 @@ class Selection:
 
 
 def held_out_loss(rows, start):
-    """Loss of an epoch; infinite where an ordered code is not worth it at any size."""
+    """Loss of an epoch; infinite where an ordered code is not worth it at any size.
+
+    So it is where a forecast gains at the cost of the reconstruction beside it.
+    """
+    if rows[:, 1].sum() > start[:, 1].sum():
+        return np.inf
     now, then = rows[:, 3:].sum(axis=0), start[:, 3:].sum(axis=0)
     counts = then > ROUNDING * then.max(initial=0)
     if (now > (1 - WORTH_IT) * then)[counts].any():

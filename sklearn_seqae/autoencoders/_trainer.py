@@ -1,6 +1,6 @@
 """Select, then refit: one training after another on parts of the same samples."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 
 import numpy as np
@@ -21,7 +21,7 @@ from sklearn_seqae.autoencoders._selection import (
 )
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.bottleneck import NestedDropout
-from sklearn_seqae.modules.objective import Reconstruction
+from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.callbacks import EpochLog
 from sklearn_seqae.training.net import AutoencoderNet
@@ -33,13 +33,14 @@ EVALUATED_TOGETHER = 512  # rows
 def build_module(estimator, architecture, generator):
     """Put the networks of a family beside the linear path, where it has one."""
     path = make_linear_path(architecture) if architecture["linear_path"] else None
-    encoder, decoder = estimator._build_networks(architecture, generator)
+    networks = estimator._build_networks(architecture, generator)
     return Autoencoder(
         n_components=architecture["n_components"],
-        encoder=encoder,
-        decoder=decoder,
         linear_path=path,
+        n_ahead=architecture.get("n_ahead"),
         is_ordered=architecture["ordered"],
+        is_logistic=estimator.loss == "binary_cross_entropy",
+        **networks,
     )
 
 
@@ -180,38 +181,42 @@ class Trainer:
             )
         else:
             scaling, architecture = self.start.scaling, self.start.architecture
-        x = scaling.apply(part.values, part.lengths)
+        data = _scaled(part, scaling)
         generator = torch.Generator().manual_seed(self.seed)
         size = estimator.batch_size
         if size == "auto":
-            size = estimator._auto_batch_size(len(x))
-        size = min(size, len(x))
+            size = estimator._auto_batch_size(len(data))
+        size = min(size, len(data))
         least = estimator._least_batches if estimator.batch_size == "auto" else 1
-        batches = self._batches(x, part.lengths, size, generator, least)
+        batches = self._batches(data, size, generator, least)
+        objective = Objective(
+            estimator.loss, generator=generator, **estimator._objective_options(data)
+        )
         module = build_module(estimator, architecture, generator)
         if self.start is not None:
             module.load_state_dict(self.start.net.module_.state_dict())
         elif module.linear_path is not None:
-            linear, basis = self._pca(architecture, x, part.lengths)
-            module.linear_path = linear.linear_path
-            data = self._batches(x, part.lengths, EVALUATED_TOGETHER)
-            width = architecture["n_components"]
-            sizes = range(1, width + 1) if self.ordered else [width]
-            codes, residuals = codes_and_residuals(linear, data, sizes)
-            if estimator.loss == "binary_cross_entropy":  # logits leave no residual
-                residuals = torch.ones(1)
-            estimator._settle(
-                module, data.x, basis, codes, residuals.expand(width).to(codes.device)
-            )
-        warp = 0 if module.linear_path is None else estimator._warp(len(x))
-        nested = None
+            self._start_as_pca(module, architecture, data, objective)
         if self.ordered:
-            nested = NestedDropout(self._nested_weights(module), generator)
-        objective = Reconstruction(
-            estimator.loss, warp=warp, generator=generator, nested=nested
-        )
+            weights = self._nested_weights(module)
+            objective.nested = NestedDropout(weights, generator)
         net = self.make_net(estimator, module, objective)
         return Trained(net, scaling, architecture), batches
+
+    def _start_as_pca(self, module, architecture, data, objective):
+        """Start the linear path as PCA, and have the networks speak in its units."""
+        linear, basis = self._pca(architecture, data)
+        module.linear_path = linear.linear_path
+        width = architecture["n_components"]
+        sizes = range(1, width + 1) if self.ordered else [width]
+        batches = self._batches(data, EVALUATED_TOGETHER)
+        codes, residuals = codes_and_residuals(linear, batches, sizes, objective)
+        if self.estimator.loss == "binary_cross_entropy":  # logits leave no residual
+            residuals = torch.ones_like(residuals)
+        residuals = residuals.expand(-1, width).to(codes.device)
+        self.estimator._settle(module, batches.x, basis, codes, residuals[0])
+        if module.forecaster is not None:
+            module.set_units(forecaster_unit=residuals[len(residuals) - 1])
 
     @staticmethod
     def _nested_weights(module):
@@ -219,11 +224,10 @@ class Trainer:
         unit = module.decoder_unit.clamp(min=ROUNDING)
         return (unit[-1] / unit).square()
 
-    def _pca(self, architecture, x, lengths, n_components=None):
+    def _pca(self, architecture, data, n_components=None):
         linear, basis = pca_start(
             architecture,
-            x,
-            lengths,
+            data,
             loss=self.estimator.loss,
             seed=self.seed,
             n_components=n_components,
@@ -237,16 +241,19 @@ class Trainer:
         callbacks = list(estimator.skorch_callbacks or [])
         if estimator.verbose:
             callbacks.append(EpochLog(type(estimator).__name__))
+        unit = module.decoder_unit[-1]
+        if module.decoder is not None and module.forecaster is not None:
+            unit = unit.maximum(module.forecaster_unit[-1])
         net = AutoencoderNet(
             module,
-            objective or Reconstruction(estimator.loss),
+            objective or Objective(estimator.loss),
             lr=estimator.learning_rate_init,
             slow=estimator._linear_path_rate,
             weight_decay=estimator.alpha,
             max_epochs=estimator.max_iter,
             one_cycle=estimator._one_cycle,
             clip=estimator._clip,
-            gain=1 / float(module.decoder_unit[-1].clamp(min=ROUNDING)) ** 2,
+            gain=1 / max(ROUNDING, float(unit)) ** 2,
             callbacks=callbacks,
             device=estimator.device,
         )
@@ -258,28 +265,41 @@ class Trainer:
         watch = self._watch(trained, rows, rows)
         return watch.selection()
 
-    def _batches(self, x, lengths, batch_size, generator=None, least=1):
-        device = self.estimator.device
+    def _batches(self, data, batch_size, generator=None, least=1):
+        x, lengths, target = (
+            None if array is None else torch.from_numpy(array).to(self.estimator.device)
+            for array in (data.values, data.lengths, data.target)
+        )
         return Batches(
-            torch.from_numpy(x).to(device),
-            None if lengths is None else torch.from_numpy(lengths).to(device),
+            x,
+            lengths,
             batch_size=batch_size,
             generator=generator,
             least=least,
+            target=target,
         )
 
     def _watch(self, trained, part, held_out):
         """Set the net, the training mean and PCA before the held-out rows."""
         net, architecture = trained.net, trained.architecture
-        x = trained.scaling.apply(held_out.values, held_out.lengths)
-        data = self._batches(x, held_out.lengths, EVALUATED_TOGETHER)
-        x = trained.scaling.apply(part.values, part.lengths)
-        mean = net.measure(data, self._pca(architecture, x, part.lengths, 0)[0])
+        data = self._batches(_scaled(held_out, trained.scaling), EVALUATED_TOGETHER)
+        part = _scaled(part, trained.scaling)
+        mean = net.measure(data, self._pca(architecture, part, 0)[0])
         if self.start is None and not net.n_steps_ and net.module_.linear_path:
             pca = net.measure(data)
         else:
-            pca = net.measure(data, self._pca(architecture, x, part.lengths)[0])
+            pca = net.measure(data, self._pca(architecture, part)[0])
         return Watch(self.estimator, trained, data, mean=mean, pca=pca)
+
+
+def _scaled(samples, scaling):
+    """Samples in the network's units."""
+    target = samples.target
+    return replace(
+        samples,
+        values=scaling.apply(samples.values, samples.lengths),
+        target=None if target is None else scaling.apply(target, None),
+    )
 
 
 class Watch:

@@ -85,16 +85,12 @@ class BaseAutoencoder(
     # What a family says of itself.
 
     _takes_sequences = False
+    _does = "reconstructs"  # held-out rows
     _one_cycle = False  # schedule of the learning rate: one cycle, or constant
     _clip = None  # largest norm of the gradient
     _linear_path_rate = 0.0  # learning rate of the linear path, as a share
     _enough_held_out = 500  # rows
     _least_batches = 1  # of an epoch, where batch_size="auto"
-
-    @staticmethod
-    def _warp(n):
-        """Strength of the time warps that n rows are trained on, beside PCA."""
-        return 0.0
 
     @staticmethod
     def _auto_batch_size(n):
@@ -106,13 +102,25 @@ class BaseAutoencoder(
         "lengths": metadata_routing.UNUSED,
     }
 
-    def _read(self, X, *, reset):
+    def _read(self, X, *, reset, ensure_min_steps=1):
         """Read X through the data door."""
         if not self._takes_sequences:
             return sequences.read_table(self, X, reset=reset)
         return sequences.read_sequences(
-            self, X, sample_shape=self.sample_shape, reset=reset
+            self,
+            X,
+            sample_shape=self.sample_shape,
+            reset=reset,
+            ensure_min_steps=ensure_min_steps,
         )
+
+    def _read_to_learn(self, X, *, reset):
+        """Read X as the network is trained and scored on it."""
+        return self._read(X, reset=reset)
+
+    def _objective_options(self, samples):
+        """Say what the network is trained for, beside its loss."""
+        return {}
 
     def _architecture(self, n_features, *, n_steps, n_rows, n_components, ordered):
         """Describe the network in plain values, to build it now and when loaded."""
@@ -127,7 +135,7 @@ class BaseAutoencoder(
 
     @staticmethod
     def _build_networks(architecture, generator):
-        """Make the encoder and the decoder."""
+        """Make the encoder and the decoder, by name."""
         raise NotImplementedError
 
     @staticmethod
@@ -141,7 +149,7 @@ class BaseAutoencoder(
         start = perf_counter()
         tasks = FitTasks(self, X)
         with kept_if_it_fails(self):
-            samples = self._read(X, reset=True)
+            samples = self._read_to_learn(X, reset=True)
             self._check_domain(samples)
             seed = _draw_seed(self.random_state)
             last = self._warm_start(samples)
@@ -187,7 +195,8 @@ class BaseAutoencoder(
                     f"{self.hidden_layer_sizes!r} instead."
                 )
         if self.loss == "binary_cross_entropy":
-            low, high = samples.values.min(), samples.values.max()
+            arrays = [a for a in (samples.values, samples.target) if a is not None]
+            low, high = min(a.min() for a in arrays), max(a.max() for a in arrays)
             if low < 0 or high > 1:
                 raise ValueError(
                     "With loss='binary_cross_entropy' all values of X must be in "
@@ -233,7 +242,7 @@ class BaseAutoencoder(
         self.best_validation_score_ = self.validation_scores_[self.best_epoch_]
         self.held_out_r2_ = selection.r2()
         if selection.mean[:, 2].any():
-            warn_if_no_better(type(self).__name__, self.held_out_r2_)
+            warn_if_no_better(type(self).__name__, self.held_out_r2_, self._does)
 
     def _keep(self, trained, samples):
         """Keep the network, and the way to and from its units."""
@@ -320,13 +329,18 @@ class BaseAutoencoder(
             0 where X does not deviate from the training mean at all.
         """
         check_is_fitted(self)
-        samples = self._read(X, reset=False)
+        given, target, mean = self._compare(self._read_to_learn(X, reset=False))
+        error, left = np.square(target - given).sum(), np.square(target - mean).sum()
+        return float(explained(error, left))
+
+    def _compare(self, samples):
+        """What the model gives, what it should give, and what the mean gives."""
         values = samples.values.astype(np.float64)
-        error = np.square(values - self._reconstruct(samples))
-        left = np.square(values - along(self.mean_, values, samples.lengths))
-        if samples.lengths is not None:
-            left = left[samples.mask]
-        return float(explained(error.sum(), left.sum()))
+        given = self._reconstruct(samples)
+        mean = along(self.mean_, values, samples.lengths)
+        if samples.lengths is None:
+            return given, values, mean
+        return given[samples.mask], values[samples.mask], mean[samples.mask]
 
     @property
     def _n_features_out(self):

@@ -262,7 +262,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         encoder = DenseNetwork(sizes=sizes, rotated_in=wide, **options)
         sizes[-1] = decoder_inputs(architecture)
         decoder = DenseNetwork(sizes=sizes[::-1], rotated_out=wide, **options)
-        return encoder, decoder
+        return {"encoder": encoder, "decoder": decoder}
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

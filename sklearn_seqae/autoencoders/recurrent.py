@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sklearn_seqae._params import StrOptions, fit_context
+from sklearn_seqae._params import Integral, Interval, Real, StrOptions, fit_context
+from sklearn_seqae.autoencoders._forecasting import ForecastingMixin
 from sklearn_seqae.autoencoders.base import BaseAutoencoder, decoder_inputs
 from sklearn_seqae.modules.recurrent import (
     CELLS,
@@ -14,7 +15,7 @@ MOST_PATCHES = 16  # recurrent steps that a sequence of usual length takes
 MOST_WARPED = 10_000  # rows, above which warps only cost time
 
 
-class RecurrentAutoencoderTransformer(BaseAutoencoder):
+class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
     """Recurrent autoencoder for sequences of equal or unequal length.
 
     A recurrent encoder reads each sequence into a code of `n_components` numbers, a
@@ -40,6 +41,30 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
 
     bidirectional : bool, default=True
         Whether each layer also reads the sequence backwards.
+
+    objective : {"reconstruct", "predict", "composite"}, default="reconstruct"
+        What the network learns to give: the sequence; what is ahead, which `predict`
+        then returns; or both, by two decoders from one code, with the sum of both
+        losses (Srivastava, Mansimov and Salakhutdinov, 2015). `score` is about the
+        forecast for "predict", else about the reconstruction.
+
+    horizon : int or None, default=None
+        Steps of the forecast. `fit` and `score` take them off the end of each
+        sequence, and the code is that of the steps before. None: the sequence itself,
+        from its second step on. Of no use with ``objective="reconstruct"``.
+
+    decoder : {"unconditional", "conditional"}, default="unconditional"
+        "conditional": each step also sees the one before, the true one in training
+        and its own output in use, where it never sees the truth. Such a decoder has
+        one direction alone.
+
+    scheduled_sampling : float, default=0.0
+        Share of the steps, in [0, 1], at which a conditional decoder sees its own
+        output in training, too (Bengio et al., 2015). 0 is the fastest.
+
+    reverse_target : bool, default=False
+        Whether the decoder writes the last step first. What it gives is in the
+        order of time all the same.
 
     sample_shape : tuple (-1, n_channels) or None, default=None
         How a row of a table is read: as time steps of `n_channels` values each. None
@@ -201,6 +226,11 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         **BaseAutoencoder._parameter_constraints,
         "cell": [StrOptions(set(CELLS))],
         "bidirectional": ["boolean"],
+        "objective": [StrOptions({"reconstruct", "predict", "composite"})],
+        "horizon": [Interval(Integral, 1, None, closed="left"), None],
+        "decoder": [StrOptions({"unconditional", "conditional"})],
+        "scheduled_sampling": [Interval(Real, 0, 1, closed="both")],
+        "reverse_target": ["boolean"],
         "sample_shape": [tuple, None],
     }
 
@@ -211,11 +241,6 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
     _enough_held_out = 150
     _least_batches = 10  # fewer steps learn little; each round is warped anew
 
-    @staticmethod
-    def _warp(n):
-        """Strength of the time warps: few rows are in need of more."""
-        return 0.05 * min(1, 200 / n) ** 0.5 if n <= MOST_WARPED else 0.0
-
     def __init__(
         self,
         n_components=2,
@@ -223,6 +248,11 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         hidden_layer_sizes=(96,),
         cell="lstm",
         bidirectional=True,
+        objective="reconstruct",
+        horizon=None,
+        decoder="unconditional",
+        scheduled_sampling=0.0,
+        reverse_target=False,
         sample_shape=None,
         init="pca",
         loss="squared_error",
@@ -246,6 +276,11 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.cell = cell
         self.bidirectional = bidirectional
+        self.objective = objective
+        self.horizon = horizon
+        self.decoder = decoder
+        self.scheduled_sampling = scheduled_sampling
+        self.reverse_target = reverse_target
         self.sample_shape = sample_shape
         self.init = init
         self.loss = loss
@@ -265,13 +300,27 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
+    def _objective_options(self, samples):
+        # Few rows are in need of strong warps; what is ahead would not fit to them.
+        n, warp = len(samples), 0.0
+        if self.init == "pca" and n <= MOST_WARPED and samples.target is None:
+            warp = 0.05 * min(1, 200 / n) ** 0.5
+        return {
+            "kind": self.objective,
+            "warp": warp,
+            "own": self.scheduled_sampling,
+        }
+
     def _architecture(self, n_features, *, n_rows, **shape):
-        patch_size = -(-shape["n_steps"] // MOST_PATCHES) if self.init == "pca" else 1
         return {
             **super()._architecture(n_features, n_rows=n_rows, **shape),
             "cell": self.cell,
             "bidirectional": self.bidirectional,
-            "patch_size": patch_size,
+            "reconstructs": self.objective != "predict",
+            "n_ahead": self._n_ahead(shape["n_steps"]),
+            "is_conditional": self.decoder == "conditional",
+            "is_reversed": self.reverse_target,
+            "is_logistic": self.loss == "binary_cross_entropy",
         }
 
     @staticmethod
@@ -293,19 +342,40 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
     @staticmethod
     def _build_networks(architecture, generator):
         sizes = architecture["hidden_layer_sizes"]
+        beside_pca = architecture["linear_path"]
         options = {
             "n_channels": architecture["n_features"],
-            "n_components": architecture["n_components"],
             "cell": architecture["cell"],
             "bidirectional": architecture["bidirectional"],
-            "beside_pca": architecture["linear_path"],
-            "patch_size": architecture["patch_size"],
+            "beside_pca": beside_pca,
             "generator": generator,
         }
-        encoder = RecurrentEncoder(hidden_layer_sizes=sizes, **options)
-        options["n_components"] = decoder_inputs(architecture)
-        decoder = RecurrentDecoder(hidden_layer_sizes=sizes[::-1], **options)
-        return encoder, decoder
+
+        def patch_size(n_steps):
+            return -(-n_steps // MOST_PATCHES) if beside_pca else 1
+
+        def decoder(n_steps):
+            names = "is_conditional", "is_reversed", "is_logistic"
+            return RecurrentDecoder(
+                n_components=decoder_inputs(architecture),
+                hidden_layer_sizes=sizes[::-1],
+                patch_size=patch_size(n_steps),
+                **{name: architecture[name] for name in names},
+                **options,
+            )
+
+        n_steps, n_ahead = architecture["n_steps"], architecture["n_ahead"]
+        networks = {
+            "encoder": RecurrentEncoder(
+                n_components=architecture["n_components"],
+                hidden_layer_sizes=sizes,
+                patch_size=patch_size(n_steps),
+                **options,
+            )
+        }
+        networks["decoder"] = decoder(n_steps) if architecture["reconstructs"] else None
+        networks["forecaster"] = None if n_ahead is None else decoder(n_ahead)
+        return networks
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -328,23 +398,3 @@ class RecurrentAutoencoderTransformer(BaseAutoencoder):
             The fitted estimator.
         """
         return self._fit(X)
-
-    def inverse_transform(self, X, lengths=None):
-        """Decode codes into sequences.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components_)
-            Codes.
-
-        lengths : array-like of int of shape (n_samples,), default=None
-            Steps of each sequence. None: the number of steps in the training
-            data, or their median.
-
-        Returns
-        -------
-        X_original : ndarray or list of ndarray
-            Sequences in the kind of container that `fit` took; with `lengths`
-            that differ, a list.
-        """
-        return self._decode_sequences(self._read_codes(X), lengths)

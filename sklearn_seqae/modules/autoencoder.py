@@ -21,13 +21,15 @@ class Autoencoder(nn.Module):
     -----
     - encode: (N, D) or (N, T, C) to (N, Z)
     - decode: (N, Z) to (N, D) or (N, T, C)
+    - forecast: (N, Z) to (N, T, C)
 
-    The output of `decode` and `forward` is what the loss takes: for binary
-    cross-entropy, logits.
+    A forecaster is a second decoder, for what is ahead of the sample. The output of
+    both is what the loss takes: for binary cross-entropy, logits.
     """
 
     encoder_unit: Tensor
     decoder_unit: Tensor
+    forecaster_unit: Tensor
     code_scale: Tensor
     residual_scale: Tensor
 
@@ -38,15 +40,22 @@ class Autoencoder(nn.Module):
         encoder: nn.Module | None,
         decoder: nn.Module | None,
         linear_path: LinearPath | None,
+        forecaster: nn.Module | None = None,
+        n_ahead: int | None = None,
         is_ordered: bool = False,
+        is_logistic: bool = False,
     ):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+        self.forecaster = forecaster
         self.linear_path = linear_path
+        self.n_ahead = n_ahead
         self.is_ordered = is_ordered
+        self.is_logistic = is_logistic
         self.register_buffer("encoder_unit", torch.ones(n_components))
         self.register_buffer("decoder_unit", torch.ones(n_components))
+        self.register_buffer("forecaster_unit", torch.ones(n_components))
         self.register_buffer("code_scale", torch.ones(n_components))
         self.register_buffer("residual_scale", torch.ones(()))
 
@@ -59,9 +68,9 @@ class Autoencoder(nn.Module):
         encoder_unit : Tensor of shape (Z,) or ()
             u, of the encoder's corrections.
 
-        decoder_unit : Tensor of shape (Z,)
-            v, of the decoder's corrections, for a code cut to its first 1, ..., Z
-            components.
+        decoder_unit, forecaster_unit : Tensor of shape (Z,)
+            v, of the decoder's and the forecaster's corrections, for a code cut to
+            its first 1, ..., Z components.
 
         code_scale : Tensor of shape (Z,) or (), optional
             What the code is divided by before the decoder's network hears it.
@@ -93,30 +102,61 @@ class Autoencoder(nn.Module):
         lengths: Tensor | None = None,
         n_steps: int | None = None,
         kept: Tensor | None = None,
+        **truth: Tensor | None,
     ) -> Tensor:
         """Map codes (N, Z) to samples of `n_steps` steps (None for tables).
 
-        With `kept` (N,), int64, each row sees its first so many components alone.
+        With `kept` (N,), int64, each row sees its first so many components alone. The
+        `truth` that a conditional decoder sees in training is `given` and `own`.
         """
-        unit = self.decoder_unit[-1]
+        path = None if self.linear_path is None else self.linear_path.decode
+        network, unit = self.decoder, self.decoder_unit
+        return self._write(network, path, unit, code, lengths, n_steps, kept, truth)
+
+    def forecast(
+        self,
+        code: Tensor,
+        lengths: Tensor | None = None,
+        n_steps: int | None = None,
+        kept: Tensor | None = None,
+        **truth: Tensor | None,
+    ) -> Tensor:
+        """Map codes (N, Z) to what is ahead; arguments are those of `decode`."""
+        path = None if self.linear_path is None else self.linear_path.forecast
+        network, unit = self.forecaster, self.forecaster_unit
+        return self._write(network, path, unit, code, lengths, n_steps, kept, truth)
+
+    def _write(self, network, path, units, code, lengths, n_steps, kept, truth):
+        unit = units[-1]
         present = torch.ones_like(code)
         if kept is not None:
             present = cut(present, kept)
             code = cut(code, kept)
-            unit = self.decoder_unit[kept - 1]
+            unit = units[kept - 1]
             unit = unit[:, None] if n_steps is None else unit[:, None, None]
-        decoder, path = cast(nn.Module, self.decoder), self.linear_path
         heard = code / self.code_scale
         if self.is_ordered:
             heard = torch.cat([heard, present], dim=1)
-        if path is None:
-            return decoder(heard, lengths, n_steps, None)
-        output = path.decode(code, lengths, n_steps)
-        if self.decoder is None:
+        output = None if path is None else path(code, lengths, n_steps)
+        if network is None:
             return output
-        return output + unit * decoder(heard, lengths, n_steps, output)
+        if truth:
+            truth = {**truth, "given": self._to_correct(truth["given"], output, unit)}
+        correction = network(heard, lengths, n_steps, output, **truth)
+        return correction if output is None else output + unit * correction
+
+    def _to_correct(self, given, output, unit):
+        """What the network should have added to `output`, as it hears it."""
+        if output is None:
+            return given - 0.5 if self.is_logistic else given
+        if self.is_logistic:
+            return given - output.sigmoid()
+        return (given - output) / unit.where(unit > 0, 1)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Reconstruct samples, in the shape in which they came."""
+        """Reconstruct samples in the shape in which they came, or else forecast."""
         n_steps = x.shape[1] if x.ndim == 3 else None
-        return self.decode(self.encode(x, lengths), lengths, n_steps)
+        code = self.encode(x, lengths)
+        if self.forecaster is not None and self.decoder is None:
+            return self.forecast(code, None, self.n_ahead)
+        return self.decode(code, lengths, n_steps)

@@ -72,13 +72,45 @@ class ResampledLinearPath(LinearPath):
     Shape
     -----
     - encode: (N, T, C), lengths (N,) or None, to (N, Z)
-    - decode: (N, Z), lengths (N,) or None, T, to (N, T, C)
+    - decode, forecast: (N, Z), lengths (N,) or None, T, to (N, T, C)
+
+    Parameters
+    ----------
+    n_steps, n_channels, n_components : int
+        The common length, C and Z.
+
+    n_ahead : int, default=None
+        Steps of a forecast, which is linear in the code; None where there is none.
     """
 
-    def __init__(self, *, n_steps: int, n_channels: int, n_components: int):
+    def __init__(
+        self,
+        *,
+        n_steps: int,
+        n_channels: int,
+        n_components: int,
+        n_ahead: int | None = None,
+    ):
         super().__init__(n_features=n_steps * n_channels, n_components=n_components)
         self.n_steps = n_steps
         self.n_channels = n_channels
+        self.n_ahead = n_ahead
+        if n_ahead is not None:
+            self.forecaster = empty(nn.Linear, n_components, n_ahead * n_channels)
+
+    @torch.no_grad()
+    def start_forecast(self, *, loadings: Tensor, intercept: Tensor) -> None:
+        """Set forecast = code loadings + intercept.
+
+        Parameters
+        ----------
+        loadings : Tensor of shape (K, n_ahead * C), K <= Z
+
+        intercept : Tensor of shape (n_ahead * C,)
+        """
+        self.forecaster.weight.zero_()
+        self.forecaster.weight[:, : len(loadings)] = loadings.T
+        self.forecaster.bias.copy_(intercept)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (N, T, C) to (N, Z)."""
@@ -88,6 +120,12 @@ class ResampledLinearPath(LinearPath):
         self, code: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
     ) -> Tensor:
         """Map (N, Z) to (N, T, C)."""
-        flat = super().decode(code)
-        steps = flat.unflatten(1, (self.n_steps, self.n_channels))
+        steps = super().decode(code).unflatten(1, (self.n_steps, self.n_channels))
         return stretch(steps, lengths, n_steps or self.n_steps)
+
+    def forecast(
+        self, code: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
+    ) -> Tensor:
+        """Map (N, Z) to the steps ahead, (N, T, C)."""
+        steps = self.forecaster(code).unflatten(1, (-1, self.n_channels))
+        return stretch(steps, lengths, n_steps or steps.shape[1])

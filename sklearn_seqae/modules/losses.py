@@ -15,7 +15,11 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 
 
 def masked_loss(
-    loss: str, output: Tensor, target: Tensor, mask: Tensor | None = None
+    loss: str,
+    output: Tensor,
+    target: Tensor,
+    mask: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean loss over the real values.
 
@@ -31,14 +35,18 @@ def masked_loss(
     mask : Tensor of shape (N, T), bool, or None
         True on real steps; None where there is no padding.
 
+    weights : Tensor of shape (N,) or None
+        What the loss of each row is multiplied with.
+
     Returns
     -------
     mean : Tensor of shape ()
     """
-    if mask is None:
+    if mask is None and weights is None:
         return LOSSES[loss](output, target)
-    each = LOSSES[loss](output, target, reduction="none").sum(2)
-    return torch.where(mask, each, 0).sum() / (mask.sum() * output.shape[2])
+    n_values = output.numel() if mask is None else mask.sum() * output.shape[2]
+    each = row_losses(loss, output, target, mask)
+    return (each if weights is None else each * weights).sum() / n_values
 
 
 def row_losses(

@@ -74,6 +74,16 @@ class RecurrentStack(nn.Module):
             n_in = n_hidden * (1 + bidirectional)
         self.n_out = n_in
 
+    def step(self, x: Tensor, states: list) -> Tensor:
+        """Take one step forward: map (N, 1, n_in) to (N, 1, n_out).
+
+        `states` holds each layer's state, None before the first step, and is
+        replaced by those after the step.
+        """
+        for i, layer in enumerate(self.forward_layers):
+            x, states[i] = layer(x, states[i])
+        return x
+
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Map (N, T, n_in) to (N, T, n_out), both directions side by side."""
         for i, layer in enumerate(self.forward_layers):
@@ -209,12 +219,16 @@ class RecurrentDecoder(nn.Module):
     """Write a sequence from a code: the code is every step's input.
 
     Beside a linear path each step also sees the relative time and what that path
-    writes there, and the output starts at zero.
+    writes there, and the output starts at zero. A conditional decoder also sees what
+    stands before (Srivastava, Mansimov and Salakhutdinov, 2015): the truth where that
+    is given, else its own output.
 
     Shape
     -----
     - Input: `code` (N, Z), `lengths` (N,) or None, `n_steps` T, `written` (N, T, C)
-      or None where there is no linear path
+      or None where there is no linear path; of conditional decoders also `given`
+      (N, T, C), the true output, or None, and `own` (N, T), bool, or None, the steps
+      that follow its own output all the same
     - Output: (N, T, C), what stands on padding means nothing
 
     Parameters
@@ -223,7 +237,16 @@ class RecurrentDecoder(nn.Module):
         C and Z.
 
     hidden_layer_sizes, cell, bidirectional, beside_pca, patch_size, generator
-        As in `RecurrentEncoder`.
+        As in `RecurrentEncoder`. A conditional decoder has one direction alone.
+
+    is_conditional : bool, default=False
+        Whether each step sees the one before.
+
+    is_reversed : bool, default=False
+        Whether the last step is written first.
+
+    is_logistic : bool, default=False
+        Whether the output are logits, whose own output is seen as probabilities.
     """
 
     def __init__(
@@ -237,16 +260,22 @@ class RecurrentDecoder(nn.Module):
         beside_pca: bool,
         patch_size: int,
         generator: torch.Generator,
+        is_conditional: bool = False,
+        is_reversed: bool = False,
+        is_logistic: bool = False,
     ):
         super().__init__()
         self.patch_size = patch_size
+        self.is_conditional = is_conditional
+        self.is_reversed = is_reversed
+        self.is_logistic = is_logistic
         n_out = patch_size * n_channels
         extra = n_out + TIME_FEATURES if beside_pca else 0
         self.stack = RecurrentStack(
-            n_in=n_components + extra,
+            n_in=n_components + extra + is_conditional * n_out,
             hidden_layer_sizes=hidden_layer_sizes,
             cell=cell,
-            bidirectional=bidirectional,
+            bidirectional=bidirectional and not is_conditional,
             generator=generator,
         )
         if beside_pca:
@@ -260,6 +289,8 @@ class RecurrentDecoder(nn.Module):
         lengths: Tensor | None,
         n_steps: int,
         written: Tensor | None,
+        given: Tensor | None = None,
+        own: Tensor | None = None,
     ) -> Tensor:
         """Map (N, Z) to (N, T, C)."""
         n_patches = -(-n_steps // self.patch_size)
@@ -268,11 +299,52 @@ class RecurrentDecoder(nn.Module):
         else:
             n_real = (lengths + self.patch_size - 1) // self.patch_size
         x = code[:, None].expand(-1, n_patches, -1)  # (N, P, Z)
+        drawn = None
         if written is not None:
+            drawn = self._to_patches(written, lengths)
             time = time_features(
                 len(code), n_patches, n_real, TIME_FEATURES, code.device
             )
-            x = torch.cat([x, time, to_patches(written, lengths, self.patch_size)], 2)
-        patches = self.head(self.stack(x, n_real))  # (N, P, size * C)
+            x = torch.cat([x, time, drawn], 2)
+        if not self.is_conditional:
+            patches = self.head(self.stack(x, n_real))  # (N, P, size * C)
+        else:
+            if given is not None:
+                given = self._to_patches(given, lengths)
+            if own is not None:
+                own = own[:, :: self.patch_size]
+            patches = self._write_on(x, drawn, given, own)
         n_channels = patches.shape[2] // self.patch_size
-        return patches.reshape(len(code), -1, n_channels)[:, :n_steps]
+        steps = patches.reshape(len(code), -1, n_channels)[:, :n_steps]
+        return reverse(steps, lengths) if self.is_reversed else steps
+
+    def _to_patches(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        x = reverse(x, lengths) if self.is_reversed else x
+        return to_patches(x, lengths, self.patch_size)
+
+    def _write_on(
+        self,
+        x: Tensor,
+        drawn: Tensor | None,
+        given: Tensor | None,
+        own: Tensor | None,
+    ) -> Tensor:
+        """Write patch after patch, each from the one before: (N, P, size * C)."""
+        before = x.new_zeros(len(x), 1, self.head.out_features)
+        if given is not None and own is None:  # all at once, as nothing is waited for
+            before = torch.cat([before, given[:, :-1]], dim=1)
+            return self.head(self.stack(torch.cat([x, before], dim=2), None))
+        states: list = [None] * len(self.stack.forward_layers)
+        patches = []
+        for p in range(x.shape[1]):
+            heard = torch.cat([x[:, p : p + 1], before], dim=2)
+            patch = self.head(self.stack.step(heard, states))
+            patches.append(patch)
+            before = patch
+            if self.is_logistic:
+                base = patch.new_zeros(()) if drawn is None else drawn[:, p : p + 1]
+                before = (base + patch).sigmoid() - base.sigmoid()
+            if given is not None and own is not None and p + 1 < own.shape[1]:
+                keep_own = own[:, p + 1, None, None]
+                before = torch.where(keep_own, before, given[:, p : p + 1])
+        return torch.cat(patches, dim=1)

@@ -14,6 +14,7 @@ class Batch(NamedTuple):
     lengths: Tensor | None  # (N,), None where no step is padding
     mask: Tensor | None  # (N, T), None where no step is padding
     n_values: int  # real values, the weight of this batch in a mean
+    target: Tensor | None = None  # (N, ...), None where x is what is learned
 
 
 class Batches:
@@ -39,6 +40,9 @@ class Batches:
 
     least : int, default=1
         Fewest batches of an epoch; few rows are gone through more than once.
+
+    target : Tensor of shape (N, ...), default=None
+        What is learned of each sample, where that is not the sample itself.
     """
 
     POOL = 32  # batches that are sorted by length together
@@ -51,8 +55,10 @@ class Batches:
         batch_size: int,
         generator: torch.Generator | None = None,
         least: int = 1,
+        target: Tensor | None = None,
     ):
         self.x = x
+        self.target = target
         self.lengths = lengths
         self.batch_size = batch_size
         self.generator = generator
@@ -83,14 +89,18 @@ class Batches:
         if self.lengths is None:
             for chosen in rows.split(self.batch_size):
                 x = self.x[chosen]
-                yield Batch(x, None, None, x.numel())
+                yield Batch(x, None, None, x.numel(), self._target_of(chosen))
             return
         for chosen in self._of_similar_length(rows, self.lengths):
             lengths = self.lengths[chosen]
             longest = int(lengths.max())
             x = self.x[:, :longest][chosen]
             mask = torch.arange(longest, device=x.device) < lengths[:, None]
-            yield Batch(x, lengths, mask, int(lengths.sum()) * x.shape[2])
+            n_values = int(lengths.sum()) * x.shape[2]
+            yield Batch(x, lengths, mask, n_values, self._target_of(chosen))
+
+    def _target_of(self, rows: Tensor) -> Tensor | None:
+        return None if self.target is None else self.target[rows]
 
     def _of_similar_length(self, rows: Tensor, lengths: Tensor) -> list[Tensor]:
         batches: list[Tensor] = []
