@@ -24,9 +24,11 @@ __all__ = [
     "SequenceScaler",
     "anomaly",
     "autoencoders",
+    "conversion",
     "datasets",
     "displays",
     "preprocessing",
+    "windows",
 ]
 
 _HOME_OF = {
