@@ -128,14 +128,15 @@ class Autoencoder(nn.Module):
 
     def _write(self, network, path, units, code, lengths, n_steps, kept, truth):
         unit = units[-1]
-        present = torch.ones_like(code)
         if kept is not None:
-            present = cut(present, kept)
             code = cut(code, kept)
             unit = units[kept - 1]
             unit = unit[:, None] if n_steps is None else unit[:, None, None]
         heard = code / self.code_scale
         if self.is_ordered:
+            present = torch.ones_like(code)
+            if kept is not None:
+                present = cut(present, kept)
             heard = torch.cat([heard, present], dim=1)
         output = None if path is None else path(code, lengths, n_steps)
         if network is None:

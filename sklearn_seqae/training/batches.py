@@ -45,7 +45,7 @@ class Batches:
         What is learned of each sample, where that is not the sample itself.
     """
 
-    POOL = 32  # batches that are sorted by length together
+    POOL = 32  # batches that are taken, and sorted by length, together
 
     def __init__(
         self,
@@ -87,9 +87,13 @@ class Batches:
         else:
             rows = torch.randperm(len(self), generator=self.generator)
         if self.lengths is None:
-            for chosen in rows.split(self.batch_size):
-                x = self.x[chosen]
-                yield Batch(x, None, None, x.numel(), self._target_of(chosen))
+            for pool in rows.split(self.batch_size * self.POOL):
+                x, target = self.x[pool], self._target_of(pool)
+                for start in range(0, len(x), self.batch_size):
+                    own = slice(start, start + self.batch_size)
+                    part = x[own]
+                    learned = None if target is None else target[own]
+                    yield Batch(part, None, None, part.numel(), learned)
             return
         for chosen in self._of_similar_length(rows, self.lengths):
             lengths = self.lengths[chosen]
