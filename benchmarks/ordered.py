@@ -1,13 +1,16 @@
 """Ordered codes beside PCA: every size from one fit, and ``n_components=0.9``.
 
-One fit of 16 ordered components for each set; its code, cut to the first k, is decoded
-and set against PCA of k components on the same held-out rows. Then the components that
-``n_components=0.9`` keeps, beside those that PCA needs for 0.9 of the variance of the
-same held-out rows. ::
+``--part sizes``: one fit of 16 ordered components for each of a few sets; its code, cut
+to the first k, is decoded and set against PCA of k components on the same held-out
+rows.
 
-    python benchmarks/ordered.py --data DIR [--only NAME ...] [--out FILE]
+``--part fraction``: the components that ``n_components=0.9`` keeps, beside those that
+PCA needs for 0.9 of the variance of the held-out rows, on every set where these are
+three to 64. ::
 
-DIR holds the data and its reader ``load.py``.
+    python benchmarks/ordered.py --data DIR --part sizes|fraction [--only NAME ...]
+
+DIR holds the data and its reader ``load.py``. Each part writes one csv.
 """
 
 import argparse
@@ -33,6 +36,7 @@ CLASS_OF = {
 }
 MOST = 16
 FRACTION = 0.9
+FEWEST, MOST_NEEDED = 3, 64  # components of PCA, where a fraction is asked for
 
 
 def flat(X):
@@ -62,48 +66,73 @@ def by_size(problem):
         yield {"set": problem.name, "k": k, "error_ratio": ratio, "seconds": seconds}
 
 
+def pca_needs(problem):
+    """Components with which PCA explains 0.9 of the held-out rows; None if over 64."""
+    size = min(MOST_NEEDED, len(problem.X_train), problem.n_features)
+    if problem.family == "dense":
+        pca = representation.exact_pca(problem.X_train, size)
+    else:
+        pca = representation.SequencePCA(size).fit(problem.X_train)
+
+    def error(k):
+        if problem.family == "dense":
+            code = pca.transform(problem.X_test)
+            rebuilt = pca.inverse_transform(np.where(np.arange(size) < k, code, 0))
+        else:
+            rebuilt = pca.reconstruct(problem.X_test, k)
+        return representation.squared_error(problem.X_test, rebuilt)
+
+    total = error(0)
+    reached = (k for k in range(1, size + 1) if 1 - error(k) / total >= FRACTION)
+    return next(reached, None)
+
+
 def by_fraction(problem):
     """Components kept for 0.9, PCA's number on held-out rows, and the R² reached."""
-    train, test = flat(problem.X_train), flat(problem.X_test)
-    errors = pca_errors(train, test)
-    reached = np.flatnonzero(1 - errors / errors[0] >= FRACTION)
-    needed = int(reached[0]) if len(reached) else None
-    if needed is None or needed < 3:
-        return None
+    needed = pca_needs(problem)
+    if needed is None or needed < FEWEST:
+        return
+    start = time.process_time()
     model = CLASS_OF[problem.family](FRACTION, random_state=0).fit(problem.X_train)
-    return {
+    yield {
         "set": problem.name,
         "components": model.n_components_,
         "components_pca": needed,
         "held_out_r2": model.score(problem.X_test),
+        "seconds": time.process_time() - start,
     }
 
 
+def summary(part, table):
+    """One line: what the project promises of this part."""
+    if part == "sizes":
+        share = np.mean(table["error_ratio"] <= 1.00005)
+        return f"at or below PCA in {share:.1%} of {len(table)} cells"
+    fewer = np.mean(table["components"] < table["components_pca"])
+    more = np.sum(table["components"] > table["components_pca"])
+    return f"fewer than PCA on {fewer:.1%} of {len(table)} sets, more on {more}"
+
+
 def main():
-    """Write one row for each set and size, and print both tables."""
+    """Write and print one row for each set and size, or for each set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder with load.py")
+    parser.add_argument("--part", choices=["sizes", "fraction"], required=True)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these data sets")
-    parser.add_argument("--out", type=Path, default=Path("ordered.csv"))
+    parser.add_argument("--out", type=Path, default=Path("."), help="where to write")
     args = parser.parse_args()
-    names = args.only or (*TABLES, *SERIES)
-    reader = representation.import_reader(args.data)
-    sizes, fractions = [], []
+    target = args.out / f"ordered_{args.part}.csv"
+    measure = by_size if args.part == "sizes" else by_fraction
+    names = args.only or ((*TABLES, *SERIES) if args.part == "sizes" else None)
+    reader, rows = representation.import_reader(args.data), []
     for problem in representation.problems(reader, "full", list(CLASS_OF)):
-        if problem.name not in names:
+        if names is not None and problem.name not in names:
             continue
-        rows = list(by_size(problem))
-        sizes += rows
-        ratios = [row["error_ratio"] for row in rows]
-        print(f"{problem.name:<28}", " ".join(f"{r:.3f}" for r in ratios), flush=True)
-        row = by_fraction(problem)
-        if row:
-            fractions.append(row)
-            print(" ", row, flush=True)
-    pd.DataFrame(sizes).to_csv(args.out, index=False)
-    print(pd.DataFrame(fractions).to_string(index=False))
-    share = np.mean([row["error_ratio"] <= 1.00005 for row in sizes])
-    print(f"at or below PCA in {share:.1%} of {len(sizes)} cells")
+        for row in measure(problem):
+            rows.append(row)
+            print(row, flush=True)
+            pd.DataFrame(rows).to_csv(target, index=False, float_format="%.6g")
+    print(summary(args.part, pd.DataFrame(rows)))
 
 
 if __name__ == "__main__":

@@ -201,12 +201,12 @@ class SequencePCA:
         """Return the codes."""
         return self.pca_.transform(self._flatten(X))
 
-    def reconstruct(self, X):
-        """Return the sequences as PCA sees them, each in its own length."""
-        flat = self.pca_.inverse_transform(self.transform(X))
-        shape = self.n_steps_, X[0].shape[1]
-        pairs = zip(flat, X, strict=True)
-        return [resample(row.reshape(shape), len(sequence)) for row, sequence in pairs]
+    def reconstruct(self, X, kept=None):
+        """Return what the first components keep, each sequence in its own length."""
+        codes = self.transform(X)
+        codes[:, self.n_components if kept is None else kept :] = 0
+        steps = self.pca_.inverse_transform(codes).reshape(len(X), self.n_steps_, -1)
+        return [resample(a, len(b)) for a, b in zip(steps, X, strict=True)]
 
     def _flatten(self, X):
         return np.stack([resample(sequence, self.n_steps_).ravel() for sequence in X])

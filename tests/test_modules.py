@@ -5,6 +5,7 @@ import torch
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.bottleneck import NestedDropout, cut
+from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.layers import CELLS, linear, recurrent, reverse
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.losses import LOSSES, masked_loss, row_losses
@@ -15,6 +16,7 @@ from sklearn_seqae.modules.recurrent import (
     to_patches,
 )
 from sklearn_seqae.modules.resampling import resample, stretch, time_warp
+from sklearn_seqae.modules.span import InSpan
 from sklearn_seqae.training.batches import Batch
 
 LENGTHS = torch.tensor([1, 2, 5, 8, 11])
@@ -241,6 +243,39 @@ def test_an_overcomplete_linear_path_still_is_pca():
     )
     x = torch.randn(3, 4, generator=seeded())
     torch.testing.assert_close(path.decode(path.encode(x)), x)
+
+
+@pytest.mark.parametrize("is_ordered", [False, True])
+def test_a_wide_table_trains_alike_in_the_span_of_its_rows(is_ordered):
+    x = torch.randn(5, 40, generator=seeded())
+    basis = torch.linalg.svd(x, full_matrices=False).Vh  # (5, 40)
+    path = LinearPath(n_features=40, n_components=2)
+    start = {"components": basis[:2], "loadings": basis[:2], "mean": x.mean(0)}
+    path.start(**start, intercept=x.mean(0), generator=seeded())
+    options = {"activation": "silu", "zero_head": False, "generator": seeded()}
+    sizes = (2 * (1 + is_ordered), 6, 5)
+    module = Autoencoder(
+        n_components=2,
+        encoder=DenseNetwork(sizes=(5, 6, 2), rotated_in=40, **options),
+        decoder=DenseNetwork(sizes=sizes, rotated_out=40, **options),
+        linear_path=path.requires_grad_(False),
+        is_ordered=is_ordered,
+    )
+    module.encoder.basis.copy_(basis), module.decoder.basis.copy_(basis)
+    module.set_units(encoder_unit=torch.tensor(0.5), decoder_unit=torch.tensor(2.0))
+    weights = [w for w in module.parameters() if w.requires_grad]
+    losses, gradients = [], []
+    for columns in ("all", "span"):
+        nested = NestedDropout(torch.ones(2), seeded()) if is_ordered else None
+        objective = Objective("squared_error", nested=nested)
+        batch = Batch(x, None, None, x.numel())
+        if columns == "span":
+            objective = InSpan(objective, module, basis)
+            batch = Batch(x @ basis.T, None, None, 25)
+        losses.append(objective(module, batch))
+        gradients.append(torch.autograd.grad(losses[-1], weights))
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize("cell", CELLS)

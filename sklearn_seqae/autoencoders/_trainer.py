@@ -22,6 +22,7 @@ from sklearn_seqae.autoencoders._selection import (
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.bottleneck import NestedDropout
 from sklearn_seqae.modules.objective import Objective
+from sklearn_seqae.modules.span import InSpan
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.callbacks import EpochLog
 from sklearn_seqae.training.net import AutoencoderNet
@@ -201,6 +202,8 @@ class Trainer:
             weights = self._nested_weights(module)
             objective.nested = NestedDropout(weights, generator)
         net = self.make_net(estimator, module, objective)
+        if self.start is None and architecture.get("rank"):
+            batches = self._into_span(net, batches)
         return Trained(net, scaling, architecture), batches
 
     def _start_as_pca(self, module, architecture, data, objective):
@@ -217,6 +220,18 @@ class Trainer:
         self.estimator._settle(module, batches.x, basis, codes, residuals[0])
         if module.forecaster is not None:
             module.set_units(forecaster_unit=residuals[len(residuals) - 1])
+
+    def _into_span(self, net, batches):
+        """Turn the training rows of a wide table, where their errors allow it."""
+        if self.estimator.loss != "squared_error":
+            return batches
+        basis = net.module_.encoder.basis
+        net.criterion_ = InSpan(net.criterion_, net.module_, basis)
+        return Batches(
+            batches.x @ basis.T,
+            batch_size=batches.batch_size,
+            generator=batches.generator,
+        )
 
     @staticmethod
     def _nested_weights(module):

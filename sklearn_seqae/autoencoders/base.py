@@ -89,13 +89,13 @@ class BaseAutoencoder(
     _one_cycle = False  # schedule of the learning rate: one cycle, or constant
     _clip = None  # largest norm of the gradient
     _linear_path_rate = 0.0  # learning rate of the linear path, as a share
-    _enough_held_out = 500  # rows
+    _enough_held_out = 350  # rows
     _least_batches = 1  # of an epoch, where batch_size="auto"
 
     @staticmethod
     def _auto_batch_size(n):
         """Rows of a batch: about ten steps an epoch, within bounds."""
-        return int(np.clip(n // 10, 8, 256))
+        return int(np.clip(-(-n // 10), 8, 256))
 
     # scikit-learn would take `lengths` for metadata to be routed.
     __metadata_request__inverse_transform = {

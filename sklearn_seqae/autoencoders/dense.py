@@ -68,7 +68,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     validation_fraction : float, default=0.2
         Share of the rows that is held out, in (0, 1). With few rows there are up to
-        five such folds, until 500 rows have been held out.
+        five such folds, until 350 rows have been held out.
 
     n_iter_no_change : int or inf, default=20
         Epochs without gain after which the selection ends.
