@@ -1,4 +1,4 @@
-"""Autoencoders for tables and sequences that stand where PCA stands.
+"""Autoencoders for tables, images and sequences that stand where PCA stands.
 
 Names are loaded when they are first used: ``import sklearn_seqae`` itself
 imports neither torch nor matplotlib.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # for editors and type checkers, which cannot see lazy names
     from sklearn_seqae.anomaly import AutoencoderAnomalyDetector
     from sklearn_seqae.autoencoders import (
+        ConvolutionalAutoencoderTransformer,
         DenseAutoencoderTransformer,
         RecurrentAutoencoderTransformer,
     )
@@ -19,6 +20,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "AutoencoderAnomalyDetector",
+    "ConvolutionalAutoencoderTransformer",
     "DenseAutoencoderTransformer",
     "RecurrentAutoencoderTransformer",
     "SequenceScaler",
@@ -33,6 +35,7 @@ __all__ = [
 
 _HOME_OF = {
     "AutoencoderAnomalyDetector": "sklearn_seqae.anomaly",
+    "ConvolutionalAutoencoderTransformer": "sklearn_seqae.autoencoders",
     "DenseAutoencoderTransformer": "sklearn_seqae.autoencoders",
     "RecurrentAutoencoderTransformer": "sklearn_seqae.autoencoders",
     "SequenceScaler": "sklearn_seqae.preprocessing",

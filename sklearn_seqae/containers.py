@@ -23,8 +23,9 @@ class Container:
 
     Parameters
     ----------
-    kind : {"table", "flat", "array", "ragged", "ragged1d"}
-        "flat" is a table whose rows are sequences; "ragged1d" has 1-D items.
+    kind : {"table", "flat", "array", "ragged", "ragged1d", "image", "image2d"}
+        "flat" is a table whose rows are sequences or images; "ragged1d" has 1-D
+        items, "image2d" images without an axis for channels.
     form : {"array", "list", "tuple", "pandas", "polars"}
         Whose object it was; "array" is numpy.
     columns : sequence of names, default=None
@@ -32,6 +33,8 @@ class Container:
     index : pandas.Index, default=None
     name : str, default=None
         The name of a Series.
+    shape : (height, width, n_channels), default=None
+        Of each sample, where values are its flat rows; a sequence has a width of 1.
     """
 
     kind: str
@@ -39,6 +42,7 @@ class Container:
     columns: Any = None
     index: Any = None
     name: Any = None
+    shape: Any = None
 
     def take(self, rows: Any) -> "Container":
         index = None if self.index is None else self.index[rows]
@@ -54,6 +58,10 @@ class Container:
         """Put (N, D) or (N, T, C) values into this kind of container."""
         if self.kind in ("table", "flat"):
             return self._wrap_table(values.reshape(len(values), -1))
+        if self.kind.startswith("image"):
+            return self._wrap_images(values)
+        if self.shape is not None:
+            values = values.reshape(len(values), -1, self.shape[-1])
         if self.kind == "array":
             return values
         if self.columns is None:
@@ -75,6 +83,11 @@ class Container:
 
             return pl.DataFrame(values, schema=list(self.columns), orient="row")
         return values
+
+    def _wrap_images(self, values: np.ndarray) -> Any:
+        shape = self.shape[:2] if self.kind == "image2d" else self.shape
+        images = values.reshape(len(values), *shape)
+        return images if self.form == "array" else self._wrap_items(list(images))
 
     def _wrap_items(self, items: list) -> Any:
         if self.form == "list":
@@ -153,12 +166,12 @@ def refuse_masked(X: Any) -> None:
         )
 
 
-def _depth(item: Any) -> int:
+def depth(item: Any) -> int:
     """Return the number of dimensions of an item without converting it."""
     if hasattr(item, "shape"):
         return len(item.shape)
     if isinstance(item, (list, tuple)):
-        return 1 + (_depth(item[0]) if item else 0)
+        return 1 + (depth(item[0]) if item else 0)
     return 0
 
 
@@ -168,7 +181,7 @@ def ndim_of(X: Any) -> int:
 
 def is_table(X: Any) -> bool:
     """Whether scikit-learn reads this list as 2-D: its items are 1-D, of one length."""
-    if not isinstance(X, (list, tuple)) or any(_depth(item) != 1 for item in X):
+    if not isinstance(X, (list, tuple)) or any(depth(item) != 1 for item in X):
         return False
     return len({len(item) for item in X}) == 1
 
@@ -187,13 +200,13 @@ def cells_of(X: Any) -> list | None:
         columns = [X] if X.ndim == 1 else list(X.T)
     else:
         return None
-    found = any(_depth(cell) > 0 for column in columns for cell in column)
+    found = any(depth(cell) > 0 for column in columns for cell in column)
     return columns if found else None
 
 
 def is_column_of_tables(cells: list | None) -> bool:
     """Whether one column holds all channels, so that its name is not a channel's."""
-    return cells is not None and len(cells) == 1 and _depth(cells[0][0]) > 1
+    return cells is not None and len(cells) == 1 and depth(cells[0][0]) > 1
 
 
 def _columns_of(X: Any, form: str) -> list:

@@ -113,13 +113,15 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> Samples:
         name = type(estimator).__name__
         ndim = ndim_of(X) if hasattr(X, "shape") else 0
         found = f"array with dim {ndim}" if ndim > 2 else "sequences"
+        advice = "RecurrentAutoencoderTransformer, which reads sequences"
+        if ndim > 3:
+            advice = "ConvolutionalAutoencoderTransformer, which reads images"
         raise ValueError(
-            f"Found {found}, while dim <= 2 is required by {name}. "
-            "Use RecurrentAutoencoderTransformer, which reads sequences."
+            f"Found {found}, while dim <= 2 is required by {name}. Use {advice}."
         )
     _check_feature_names(estimator, X, reset=reset)
-    samples = _read_rows(estimator, X, "table")
-    _check_features(estimator, samples, reset=reset)
+    samples = read_rows(estimator, X, "table")
+    check_features(estimator, samples, reset=reset)
     return samples
 
 
@@ -159,7 +161,7 @@ def read_sequences(
         cells = None
     is_array = cells is None and ndim_of(X) > 2
     if kind is not None and (kind == "flat") == (is_array or cells is not None):
-        _raise_other_kind(estimator, X, kind)
+        raise_other_kind(estimator, X, kind)
     if check_names:
         named = None if is_column_of_tables(cells) else X
         _check_feature_names(estimator, named, reset=reset)
@@ -168,9 +170,9 @@ def read_sequences(
     elif is_array:
         samples = _read_array(estimator, X)
     else:
-        samples = _as_sequences(_read_rows(estimator, X, "flat"), sample_shape)
+        samples = _as_sequences(read_rows(estimator, X, "flat"), sample_shape)
     _check_steps(estimator, samples, max(1, ensure_min_steps))
-    _check_features(estimator, samples, reset=reset)
+    check_features(estimator, samples, reset=reset)
     return samples
 
 
@@ -185,10 +187,12 @@ def holds_sequences(X: Any, sample_shape: Any = None) -> bool:
     return ndim_of(X) > 2 and not is_image
 
 
-def pack(values: np.ndarray, lengths: np.ndarray | None, kind: str) -> Any:
+def pack(
+    values: np.ndarray, lengths: np.ndarray | None, kind: str, shape: Any = None
+) -> Any:
     """Put values into the container that `Samples.kind` names: array or list."""
     form = "list" if kind.startswith("ragged") else "array"
-    return Container(kind, form).wrap(values, lengths)
+    return Container(kind, form, shape=shape).wrap(values, lengths)
 
 
 def resample(
@@ -219,8 +223,8 @@ def resample(
 # The three readers
 
 
-def _read_rows(estimator: Any, X: Any, kind: str) -> Samples:
-    return Samples(_as_floats(estimator, X), None, container_of(X, kind))
+def read_rows(estimator: Any, X: Any, kind: str) -> Samples:
+    return Samples(as_floats(estimator, X), None, container_of(X, kind))
 
 
 def _as_sequences(samples: Samples, sample_shape: Any) -> Samples:
@@ -243,7 +247,7 @@ def _as_sequences(samples: Samples, sample_shape: Any) -> Samples:
 
 
 def _read_array(estimator: Any, X: Any) -> Samples:
-    values = _as_floats(estimator, X, allow_nd=True)
+    values = as_floats(estimator, X, allow_nd=True)
     required = f"is required by {type(estimator).__name__}."
     if values.ndim > 3:
         raise ValueError(
@@ -273,9 +277,7 @@ def _read_cells(estimator: Any, X: Any, cells: list) -> Samples:
             f"of {max(ndims)} dimensions in {len(cells)} columns."
         )
     stacked = stacks[0] if len(cells) == 1 else np.concatenate(stacks, axis=1)
-    steps = _as_floats(
-        estimator, stacked, ensure_min_samples=0, ensure_all_finite=False
-    )
+    steps = as_floats(estimator, stacked, ensure_min_samples=0, ensure_all_finite=False)
     _check_finite(estimator, steps, lengths[0])
 
     n_steps = lengths[0].max()
@@ -289,7 +291,7 @@ def _read_cells(estimator: Any, X: Any, cells: list) -> Samples:
 # Checks
 
 
-def _as_floats(estimator: Any, X: Any, **params: Any) -> np.ndarray:
+def as_floats(estimator: Any, X: Any, **params: Any) -> np.ndarray:
     if isinstance(X, (list, tuple)):
         X = np.asarray(X)
     refuse_masked(X)
@@ -303,7 +305,7 @@ def _as_floats(estimator: Any, X: Any, **params: Any) -> np.ndarray:
     return check_array(X, dtype=dtypes, estimator=estimator, input_name="X", **params)
 
 
-def _raise_other_kind(estimator: Any, X: Any, kind: str) -> None:
+def raise_other_kind(estimator: Any, X: Any, kind: str) -> None:
     name = type(estimator).__name__
     shape = X.shape if hasattr(X, "shape") else (len(X),)
     if shape[:1] == (0,):
@@ -315,6 +317,8 @@ def _raise_other_kind(estimator: Any, X: Any, kind: str) -> None:
     if kind == "flat":
         expected = f"a table with {estimator.n_features_in_} columns"
         advice = "Flatten sequences of that length,"
+    elif kind.startswith("image"):
+        expected = "images"
     raise ValueError(
         f"X must hold {expected}, as {name} got in fit. Got {type(X).__name__} of "
         f"shape {shape}. {advice} or refit."
@@ -349,7 +353,7 @@ def _check_finite(estimator: Any, steps: np.ndarray, lengths: np.ndarray) -> Non
         raise ValueError(message) from None
 
 
-def _check_features(estimator: Any, samples: Samples, *, reset: bool) -> None:
+def check_features(estimator: Any, samples: Samples, *, reset: bool) -> None:
     """Set or compare the number of features, and keep the kind of input of fit."""
     values = samples.values
     if samples.kind in ("table", "flat"):

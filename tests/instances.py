@@ -3,9 +3,11 @@
 from sklearn.decomposition import PCA
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.random_projection import GaussianRandomProjection
 
 from sklearn_seqae import (
     AutoencoderAnomalyDetector,
+    ConvolutionalAutoencoderTransformer,
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
     SequenceScaler,
@@ -67,6 +69,23 @@ RECURRENT_TABLE = [
     (2, "rnn", "huber", (4,), True, "pca", False, True, "plain",
      "composite", None, ALONE, 0.0, False),
 ]
+CONVOLUTIONAL_OPTIONS = (
+    "n_components", "hidden_layer_sizes", "activation", "loss", "init", "whiten",
+    "early_stopping", "bottleneck",
+)
+CONVOLUTIONAL_TABLE = [
+    (2, (4,), "silu", "squared_error", "pca", False, True, "plain"),
+    (1, (), "relu", "huber", "random", True, True, "ordered"),
+    (5, (4, 3), "relu", "absolute_error", "pca", True, False, "ordered"),
+    (1, (4, 3), "silu", "squared_error", "random", False, False, "ordered"),
+    (5, (4,), "relu", "huber", "random", False, False, "plain"),
+    (2, (), "silu", "absolute_error", "random", False, False, "plain"),
+    (2, (4, 3), "silu", "huber", "pca", True, True, "plain"),
+    (1, (4,), "relu", "absolute_error", "pca", True, True, "ordered"),
+    (5, (), "silu", "squared_error", "pca", True, True, "plain"),
+    (2, (4, 3), "relu", "squared_error", "pca", False, True, "ordered"),
+    (1, (), "relu", "absolute_error", "random", True, True, "plain"),
+]
 # fmt: on
 
 
@@ -87,6 +106,13 @@ def recurrent(n_components=2, **options):
     )
 
 
+def convolutional(n_components=2, **options):
+    """Return a convolutional autoencoder that is fitted in an instant."""
+    return ConvolutionalAutoencoderTransformer(
+        n_components, **{"hidden_layer_sizes": (4,), "max_iter": 2, **QUICK, **options}
+    )
+
+
 def detector(estimator, **options):
     return AutoencoderAnomalyDetector(estimator, random_state=0, **options)
 
@@ -96,14 +122,20 @@ RECURRENT = [
     recurrent(**dict(zip(RECURRENT_OPTIONS, row, strict=True)))
     for row in RECURRENT_TABLE
 ]
+CONVOLUTIONAL = [
+    convolutional(**dict(zip(CONVOLUTIONAL_OPTIONS, row, strict=True)))
+    for row in CONVOLUTIONAL_TABLE
+]
 
 # Every estimator, in every option that leaves the domain of X free.
 INSTANCES = [
     *DENSE,
     *RECURRENT,
+    *CONVOLUTIONAL,
     SequenceScaler(),
     detector(dense(1)),
     detector(recurrent(1)),
+    detector(convolutional(1)),
     detector(PCA(1)),
     detector(make_pipeline(StandardScaler(), dense(1)), contamination=0.3),
 ]
@@ -139,10 +171,18 @@ BEYOND_0_AND_1 = """
 
 # Options that restrict the domain of X: the reason, and the checks that must fail.
 RESTRICTED = [
+    *[
+        (
+            family(sample_shape=(-1, 2)),
+            "the check's rows do not have an even number of columns",
+            OUT_OF_DOMAIN + WITH_ODD_WIDTHS,
+        )
+        for family in (recurrent, convolutional)
+    ],
     (
-        recurrent(sample_shape=(-1, 2)),
-        "the check's rows do not have an even number of columns",
-        OUT_OF_DOMAIN + WITH_ODD_WIDTHS,
+        convolutional(sample_shape=(2, 3)),
+        "the check's rows do not have six columns",
+        [*OUT_OF_DOMAIN, *WITH_ODD_WIDTHS, *BEYOND_0_AND_1, "check_dtype_object"],
     ),
     *[
         (
@@ -150,19 +190,27 @@ RESTRICTED = [
             "the check's values do not lie between 0 and 1",
             OUT_OF_DOMAIN + BEYOND_0_AND_1,
         )
-        for family in (dense, recurrent)
+        for family in (dense, recurrent, convolutional)
     ],
 ]
 
 
 # The same options behind a step that brings any X into the domain: these pass.
 ADMISSIBLE = [
+    *[
+        make_pipeline(
+            FeatureUnion([("once", StandardScaler()), ("twice", StandardScaler())]),
+            family(sample_shape=(-1, 2)),
+        )
+        for family in (recurrent, convolutional)
+    ],
     make_pipeline(
-        FeatureUnion([("once", StandardScaler()), ("twice", StandardScaler())]),
-        recurrent(sample_shape=(-1, 2)),
+        GaussianRandomProjection(6, random_state=0), convolutional(sample_shape=(2, 3))
     ),
-    make_pipeline(MinMaxScaler(clip=True), dense(loss="binary_cross_entropy")),
-    make_pipeline(MinMaxScaler(clip=True), recurrent(loss="binary_cross_entropy")),
+    *[
+        make_pipeline(MinMaxScaler(clip=True), family(loss="binary_cross_entropy"))
+        for family in (dense, recurrent, convolutional)
+    ],
 ]
 # scikit-learn's own Pipelines fail these, too.
 OF_PIPELINES = ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"]

@@ -8,10 +8,12 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EarlyStopping
 
 from tests.containers import flat
-from tests.instances import dense, recurrent
+from tests.instances import convolutional, dense, recurrent
 
-both = pytest.mark.parametrize(
-    "estimator", [dense(), recurrent()], ids=["dense", "recurrent"]
+each = pytest.mark.parametrize(
+    "estimator",
+    [dense(), recurrent(), convolutional()],
+    ids=["dense", "recurrent", "convolutional"],
 )
 # What is left of the training: the model stays at epoch 0.
 STANDING_STILL = {"learning_rate_init": 1e-30, "max_iter": 1, "early_stopping": False}
@@ -57,7 +59,7 @@ def test_training_improves_on_the_start(wine):
 # Codes and reconstructions --------------------------------------------------------
 
 
-@both
+@each
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("init", ["pca", "random"])
 def test_reconstruct_is_inverse_transform_of_transform(estimator, wine, whiten, init):
@@ -77,7 +79,7 @@ def test_lengths_give_ragged_sequences_back(ragged):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-@both
+@each
 def test_whitened_codes_are_uncorrelated_with_unit_variance(estimator, wine):
     model = clone(estimator).set_params(whiten=True, max_iter=5)
     code = model.fit_transform(wine)
@@ -85,7 +87,7 @@ def test_whitened_codes_are_uncorrelated_with_unit_variance(estimator, wine):
     np.testing.assert_allclose(code.mean(axis=0), 0, atol=0.02)
 
 
-@both
+@each
 def test_whitening_does_not_change_the_reconstruction(estimator, wine):
     plain = clone(estimator).fit(wine).reconstruct(wine)
     whitened = clone(estimator).set_params(whiten=True).fit(wine).reconstruct(wine)
@@ -103,7 +105,7 @@ def test_flat_rows_are_read_by_sample_shape(digits):
     )
 
 
-@both
+@each
 @pytest.mark.parametrize("init", ["pca", "random"])
 def test_binary_cross_entropy_stays_between_0_and_1(estimator, digits, init):
     X = flat(digits)
@@ -118,7 +120,7 @@ def test_binary_cross_entropy_stays_between_0_and_1(estimator, digits, init):
 # Score ----------------------------------------------------------------------------
 
 
-@both
+@each
 def test_score_is_r2_about_the_training_mean(estimator, wine):
     train, test = wine[:120], wine[120:]
     model = clone(estimator).fit(train)
@@ -134,13 +136,13 @@ def test_score_of_ragged_sequences_counts_real_steps_only(ragged):
     assert model.score(ragged) < 1
 
 
-@both
+@each
 def test_score_is_0_where_nothing_varies(estimator):
     X = np.full((20, 4), 7.3)
     assert clone(estimator).fit(X).score(X) == 0
 
 
-@both
+@each
 def test_y_is_ignored(estimator, wine):
     y = np.arange(len(wine)) % 3
     expected = clone(estimator).fit(wine)
@@ -152,7 +154,7 @@ def test_y_is_ignored(estimator, wine):
 # Training -------------------------------------------------------------------------
 
 
-@both
+@each
 def test_curves_have_an_entry_for_each_epoch(estimator, wine):
     model = clone(estimator).set_params(max_iter=6)
     model.fit(wine)
@@ -165,7 +167,7 @@ def test_curves_have_an_entry_for_each_epoch(estimator, wine):
     assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
-@both
+@each
 def test_warm_start_goes_on_where_the_last_fit_stopped(estimator, wine):
     options = {"init": "random", "early_stopping": False, "max_iter": 10}
     model = clone(estimator).set_params(**options, warm_start=True).fit(wine)
@@ -187,7 +189,7 @@ class Count(Callback):
         assert "train_loss" in net.history[-1]
 
 
-@both
+@each
 def test_callbacks_of_skorch_are_called(estimator, wine):
     count = Count()
     model = clone(estimator).set_params(skorch_callbacks=[count], early_stopping=False)
@@ -195,7 +197,7 @@ def test_callbacks_of_skorch_are_called(estimator, wine):
     assert count.epochs == model.n_iter_
 
 
-@both
+@each
 def test_early_stopping_of_skorch_stops_the_training(estimator, wine):
     # It stops by a KeyboardInterrupt, which is nobody's Ctrl-C.
     stop = EarlyStopping("train_loss", patience=1, threshold=0.99, sink=lambda _: None)
@@ -207,7 +209,7 @@ def test_early_stopping_of_skorch_stops_the_training(estimator, wine):
     assert np.isfinite(model.transform(wine)).all()
 
 
-@both
+@each
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_verbose_prints(estimator, wine, capsys, verbose):
     clone(estimator).set_params(verbose=verbose).fit(wine)
@@ -222,7 +224,7 @@ def test_the_guard_warns_of_a_model_worse_than_pca(wine):
         model.fit(wine)
 
 
-@both
+@each
 def test_other_random_states_give_other_models(estimator, wine):
     codes = [
         clone(estimator)

@@ -11,9 +11,9 @@ from scipy import sparse
 from sklearn.base import clone
 
 from tests.containers import RAGGED_CONTAINERS
-from tests.instances import dense, detector, recurrent
+from tests.instances import convolutional, dense, detector, recurrent
 
-TABLES = [dense(), recurrent(), detector(dense())]
+TABLES = [dense(), recurrent(), convolutional(), detector(dense())]
 tables = pytest.mark.parametrize("estimator", TABLES, ids=lambda e: type(e).__name__)
 SEQUENCES = [recurrent(), detector(recurrent())]
 sequences = pytest.mark.parametrize(
@@ -216,7 +216,9 @@ def test_layouts_work_without_warnings(estimator, wine, change):
 
 
 @pytest.mark.parametrize(
-    "estimator", [dense(), recurrent()], ids=["dense", "recurrent"]
+    "estimator",
+    [dense(), recurrent(), convolutional()],
+    ids=["dense", "recurrent", "convolutional"],
 )
 def test_read_only_memmaps_work_without_warnings(estimator, wine, tmp_path):
     np.save(tmp_path / "X.npy", wine)

@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import (
 
 from tests.instances import (
     ADMISSIBLE,
+    CONVOLUTIONAL_TABLE,
     DENSE_TABLE,
     INSTANCES,
     RECURRENT_TABLE,
@@ -79,7 +80,7 @@ def test_no_tag_hides_a_check(estimator):
     assert len(list(estimator_checks_generator(estimator))) >= 47
 
 
-@pytest.mark.parametrize("table", [DENSE_TABLE, RECURRENT_TABLE])
+@pytest.mark.parametrize("table", [DENSE_TABLE, RECURRENT_TABLE, CONVOLUTIONAL_TABLE])
 def test_every_pair_of_options_stands_in_the_table(table):
     for one, other in combinations(zip(*table, strict=True), 2):
         assert set(product(one, other)) == set(zip(one, other, strict=True))

@@ -11,10 +11,12 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from tests.instances import dense, recurrent
+from tests.instances import convolutional, dense, recurrent
 
-both = pytest.mark.parametrize(
-    "estimator", [dense(), recurrent()], ids=["dense", "recurrent"]
+each = pytest.mark.parametrize(
+    "estimator",
+    [dense(), recurrent(), convolutional()],
+    ids=["dense", "recurrent", "convolutional"],
 )
 
 
@@ -32,7 +34,7 @@ def run_python(script, *, timeout=60, **env):
     return done.stdout.strip()
 
 
-@both
+@each
 def test_eight_threads_fit_the_same_bits(estimator, wine):
     expected = clone(estimator).fit(wine).transform(wine)
     with ThreadPoolExecutor(8) as pool:
@@ -41,7 +43,7 @@ def test_eight_threads_fit_the_same_bits(estimator, wine):
         np.testing.assert_array_equal(model.transform(wine), expected)
 
 
-@both
+@each
 def test_eight_threads_transform_the_same_bits(estimator, wine):
     model = clone(estimator).fit(wine)
     expected = model.transform(wine)

@@ -12,10 +12,12 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
 from tests.conftest import global_generator_states
-from tests.instances import dense, recurrent
+from tests.instances import convolutional, dense, recurrent
 
-BOTH = [dense(), recurrent()]
-both = pytest.mark.parametrize("estimator", BOTH, ids=["dense", "recurrent"])
+EACH = [dense(), recurrent(), convolutional()]
+each = pytest.mark.parametrize(
+    "estimator", EACH, ids=["dense", "recurrent", "convolutional"]
+)
 
 
 class Raise(Callback):
@@ -46,7 +48,7 @@ def diverging(estimator):
     )
 
 
-@both
+@each
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_divergence_raises_and_says_what_to_lower(estimator, wine, early_stopping):
     model = diverging(estimator).set_params(early_stopping=early_stopping)
@@ -70,7 +72,7 @@ def test_divergence_fails_one_candidate_of_a_grid_search(wine):
 # Interruption ---------------------------------------------------------------------
 
 
-@both
+@each
 @pytest.mark.parametrize("callback", [Raise(KeyboardInterrupt()), PressCtrlC()])
 def test_ctrl_c_reaches_the_caller(estimator, wine, callback):
     model = clone(estimator).set_params(skorch_callbacks=[callback], max_iter=50)
@@ -84,7 +86,7 @@ def test_ctrl_c_stops_a_grid_search(wine):
         GridSearchCV(model, {"n_components": [1, 2]}, cv=2).fit(wine)
 
 
-@both
+@each
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("half-way")])
 def test_a_refit_that_fails_leaves_the_earlier_fit(estimator, wine, error):
     model = clone(estimator).fit(wine)
@@ -92,7 +94,7 @@ def test_a_refit_that_fails_leaves_the_earlier_fit(estimator, wine, error):
     state = {name: id(value) for name, value in vars(model).items()}
     model.set_params(skorch_callbacks=[Raise(error)], n_components=3)
     with pytest.raises(type(error)):
-        model.fit(wine[:, :7] if estimator is BOTH[0] else wine * 2)
+        model.fit(wine[:, :7] if estimator is EACH[0] else wine * 2)
     assert model.n_features_in_ == n_features
     np.testing.assert_array_equal(model.transform(wine), before)
     fitted = {name for name in state if name.endswith("_")}
@@ -101,7 +103,7 @@ def test_a_refit_that_fails_leaves_the_earlier_fit(estimator, wine, error):
     }
 
 
-@both
+@each
 def test_a_first_fit_that_fails_leaves_it_unfitted(estimator, wine):
     model = breaking(estimator, RuntimeError("half-way"))
     with pytest.raises(RuntimeError, match="half-way"):
@@ -110,7 +112,7 @@ def test_a_first_fit_that_fails_leaves_it_unfitted(estimator, wine):
         model.transform(wine)
 
 
-@both
+@each
 def test_early_stopping_stops_without_a_trace(estimator, wine):
     model = clone(estimator).set_params(
         max_iter=60, n_iter_no_change=1, learning_rate_init=0.3, init="random"
@@ -126,7 +128,7 @@ def test_early_stopping_stops_without_a_trace(estimator, wine):
 # Global generators ----------------------------------------------------------------
 
 
-@both
+@each
 @pytest.mark.parametrize("random_state", [None, 3, np.random.RandomState(3)])
 def test_global_generators_are_left_alone(estimator, wine, random_state):
     model = clone(estimator).set_params(random_state=random_state)
@@ -135,7 +137,7 @@ def test_global_generators_are_left_alone(estimator, wine, random_state):
     assert global_generator_states() == before
 
 
-@both
+@each
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("half-way")])
 def test_global_generators_are_left_alone_after_an_error(estimator, wine, error):
     before = global_generator_states()
@@ -147,7 +149,7 @@ def test_global_generators_are_left_alone_after_an_error(estimator, wine, error)
 # Odd but valid data ---------------------------------------------------------------
 
 
-@both
+@each
 @pytest.mark.parametrize(
     "X",
     [np.zeros((20, 4)), np.full((20, 4), 7.3), np.tile([1.0, 2.0, 3.0, 4.0], (20, 1))],
@@ -161,7 +163,7 @@ def test_data_without_variance_work(estimator, X, options):
     assert np.isfinite(model.score(X))
 
 
-@both
+@each
 @pytest.mark.parametrize("shape", [(1, 5), (2, 5), (9, 1), (1, 1)])
 def test_tiny_data_work(estimator, shape):
     X = np.random.RandomState(0).normal(size=shape)
@@ -178,7 +180,7 @@ def test_tiny_data_work(estimator, shape):
         assert np.isfinite(model.reconstruct(X)).all()
 
 
-@both
+@each
 @pytest.mark.parametrize("init", ["pca", "random"])
 def test_a_code_larger_than_the_data_works(estimator, wine, init):
     model = clone(estimator).set_params(n_components=40, init=init)
@@ -188,7 +190,7 @@ def test_a_code_larger_than_the_data_works(estimator, wine, init):
         assert model.score(X) > 0.99
 
 
-@both
+@each
 @pytest.mark.parametrize("scale", [1e18, 1e25, 1e150, 1e300, 1e-18, 1e-150])
 def test_extreme_scales_never_give_a_broken_model(estimator, wine, scale):
     X = wine * scale
@@ -203,7 +205,7 @@ def test_extreme_scales_never_give_a_broken_model(estimator, wine, scale):
     assert np.isfinite(model.reconstruct(X)).all()
 
 
-@both
+@each
 @pytest.mark.parametrize("change", [lambda X: X + 1e6, lambda X: X * 1e-6])
 def test_offset_and_scale_do_not_change_r2(estimator, wine, change):
     model = clone(estimator).set_params(max_iter=10, early_stopping=False)

@@ -32,6 +32,7 @@ ROOMS = {
     "_params": {"packages": ["sklearn"]},
     "containers": {"packages": ["numpy"], "inside": FRAMES},
     "sequences": {"rooms": ["containers"], "packages": ["numpy", "sklearn"]},
+    "images": {"rooms": ["containers", "sequences"], "packages": ["numpy", "sklearn"]},
     "windows": {"packages": ["numpy", "sklearn"]},
     "conversion": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
     "datasets": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
@@ -59,13 +60,16 @@ ROOMS = {
         "packages": ESTIMATOR,
     },
     "autoencoders/convolutional": {
-        "rooms": ["autoencoders/base", "sequences", "_params", "modules/convolutional"],
+        "rooms": [
+            *["autoencoders/base", "sequences", "images", "_params"],
+            "modules/convolutional",
+        ],
         "packages": ESTIMATOR,
     },
     "anomaly/*": {
         "rooms": [
-            *["autoencoders", "windows", "sequences", "training/*", "_params"],
-            "anomaly/*",
+            *["autoencoders", "windows", "sequences", "images"],
+            *["training/*", "_params", "anomaly/*"],
         ],
         "packages": ESTIMATOR,
     },
@@ -74,7 +78,7 @@ ROOMS = {
         "packages": [*ESTIMATOR, "torch"],
     },
     "displays/*": {
-        "rooms": ["sequences", "displays/*"],
+        "rooms": ["sequences", "images", "displays/*"],
         "packages": ESTIMATOR,
         "inside": ["matplotlib"],
     },

@@ -11,12 +11,12 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_seqae import DenseAutoencoderTransformer
-from tests.instances import dense, recurrent
+from tests.instances import convolutional, dense, recurrent
 
-both = pytest.mark.parametrize(
+each = pytest.mark.parametrize(
     "estimator",
-    [dense(4, bottleneck="ordered"), recurrent(4, bottleneck="ordered")],
-    ids=["dense", "recurrent"],
+    [family(4, bottleneck="ordered") for family in (dense, recurrent, convolutional)],
+    ids=["dense", "recurrent", "convolutional"],
 )
 
 
@@ -68,7 +68,7 @@ def test_explained_variance_is_the_ratio_in_units_of_x(fitted, halves):
     )
 
 
-@both
+@each
 def test_ratios_at_the_start_are_those_of_pca(estimator, wine):
     still = {"learning_rate_init": 1e-30, "max_iter": 1, "early_stopping": False}
     model = clone(estimator).set_params(**still).fit(wine)
@@ -81,7 +81,7 @@ def test_ratios_at_the_start_are_those_of_pca(estimator, wine):
     )
 
 
-@both
+@each
 @pytest.mark.parametrize("whiten", [False, True])
 def test_a_cut_code_decodes(estimator, wine, whiten):
     model = clone(estimator).set_params(whiten=whiten).fit(wine)
@@ -134,7 +134,7 @@ def test_a_fraction_beyond_reach_keeps_all_components_and_warns():
         dense(0.9).fit(X)
 
 
-@both
+@each
 def test_a_refit_as_plain_forgets_the_order(estimator, wine):
     model = clone(estimator).fit(wine)
     model.set_params(bottleneck="plain").fit(wine)

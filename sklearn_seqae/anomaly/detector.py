@@ -5,17 +5,19 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._params import HasMethods, Interval, Real, fit_context
+from sklearn_seqae.images import holds_images, read_images
 from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
 
 __all__ = ["AutoencoderAnomalyDetector"]
 
 
-def _default_estimator(samples, sequences):
+def _default_estimator(samples, sequences, images):
     """Return the autoencoder that suits the samples, its code narrower than they are.
 
     torch is imported here, so that a detector around PCA never loads it.
     """
     from sklearn_seqae.autoencoders import (
+        ConvolutionalAutoencoderTransformer,
         DenseAutoencoderTransformer,
         RecurrentAutoencoderTransformer,
     )
@@ -23,6 +25,8 @@ def _default_estimator(samples, sequences):
     # A code as wide as the sample rebuilds anything, anomalies included.
     width = int(np.prod(samples.values.shape[1:]))
     n_components = max(1, min(8, width // 2))
+    if images:
+        return ConvolutionalAutoencoderTransformer(n_components)
     if sequences:
         return RecurrentAutoencoderTransformer(n_components)
     return DenseAutoencoderTransformer(n_components)
@@ -66,7 +70,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     error, so that higher is more normal, and the threshold follows from the share
     of anomalies that is expected among the training samples.
 
-    Samples are the rows of a table or whole sequences, of equal or of unequal length.
+    Samples are the rows of a table, images (a 4-D array), or whole sequences, of equal
+    or of unequal length.
     The error is in the units of X: features of different units are best scaled
     before, with :class:`~sklearn.preprocessing.StandardScaler` or
     :class:`~sklearn_seqae.SequenceScaler` in front of the detector.
@@ -77,8 +82,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         What reconstructs the samples: an autoencoder, PCA, a Pipeline that ends with
         one of them, or a :class:`~sklearn.frozen.FrozenEstimator` around a fitted
         one. None chooses :class:`~sklearn_seqae.DenseAutoencoderTransformer` for
-        tables and :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for
-        sequences, with a code of half the values in a sample and of 8 at most.
+        tables, :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for sequences
+        and :class:`~sklearn_seqae.ConvolutionalAutoencoderTransformer` for images,
+        with a code of half the values in a sample and of 8 at most.
 
     contamination : float, default=0.1
         The share of anomalies among the training samples, in (0, 0.5].
@@ -96,7 +102,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         `offset_`. The share `contamination` of the training scores lies below it.
 
     n_features_in_ : int
-        Number of columns of a table, or number of channels of sequences.
+        Number of columns of a table, or number of channels of sequences and images.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where X has names that are all strings.
@@ -135,7 +141,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or sequences
+        X : array-like of shape (n_samples, n_features), images or sequences
             The training samples, most of them normal.
 
         y : Ignored
@@ -157,10 +163,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         return self
 
     def _fit(self, X):
-        self._sequences = holds_sequences(X)
+        self._images = holds_images(X)
+        self._sequences = not self._images and holds_sequences(X)
         samples = self._read(X, reset=True)
         if self.estimator is None:
-            estimator = _default_estimator(samples, self._sequences)
+            estimator = _default_estimator(samples, self._sequences, self._images)
         else:
             estimator = clone(self.estimator)
         if self.random_state is not None:
@@ -174,7 +181,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or sequences
+        X : array-like of shape (n_samples, n_features), images or sequences
             The samples, as in fit.
 
         Returns
@@ -191,7 +198,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or sequences
+        X : array-like of shape (n_samples, n_features), images or sequences
             The samples, as in fit.
 
         Returns
@@ -206,7 +213,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or sequences
+        X : array-like of shape (n_samples, n_features), images or sequences
             The samples, as in fit.
 
         Returns
@@ -217,13 +224,17 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def _read(self, X, *, reset):
+        if self._images:
+            return read_images(self, X, reset=reset)
         if self._sequences:
             return read_sequences(self, X, reset=reset)
         return read_table(self, X, reset=reset)
 
     def _score(self, X, samples):
         rebuilt = _reconstruct(self.estimator_, X)
-        if self._sequences:
+        if self._images:
+            rebuilt = read_images(self, rebuilt, reset=False).values
+        elif self._sequences:
             # A reconstruction may have lost the names of its channels.
             rebuilt = read_sequences(self, rebuilt, reset=False, check_names=False)
             rebuilt = rebuilt.values

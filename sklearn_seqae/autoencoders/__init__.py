@@ -1,6 +1,13 @@
 """Autoencoders with the methods of a scikit-learn transformer."""
 
+from sklearn_seqae.autoencoders.convolutional import (
+    ConvolutionalAutoencoderTransformer,
+)
 from sklearn_seqae.autoencoders.dense import DenseAutoencoderTransformer
 from sklearn_seqae.autoencoders.recurrent import RecurrentAutoencoderTransformer
 
-__all__ = ["DenseAutoencoderTransformer", "RecurrentAutoencoderTransformer"]
+__all__ = [
+    "ConvolutionalAutoencoderTransformer",
+    "DenseAutoencoderTransformer",
+    "RecurrentAutoencoderTransformer",
+]

@@ -19,9 +19,12 @@ class CodingMixin:
         return Scaling(self.mean_, self._center, self._scale)
 
     def _tile_options(self):
-        steps = self._architecture_["n_steps"]
-        n_weights = sum(weight.numel() for weight in self.module_.parameters())
-        return {"rung": steps or 0, "device": self.device, "work_per_value": n_weights}
+        return {
+            "rung": self._architecture_["n_steps"] or 0,
+            "tile_rows": self._tile_rows,
+            "device": self.device,
+            "work_per_value": self.module_.work,
+        }
 
     def _lengths(self, samples):
         """Lengths for the tiles: those of sequences, None for tables."""

@@ -144,8 +144,8 @@ class Trainer:
             name = "training" if held_out is None else "selection"
             most = self.estimator.max_iter if n_epochs is None else n_epochs
             end_task = self.tasks.begin_training(trained, name, most)
-        n_weights = sum(w.numel() for w in trained.net.module_.parameters())
-        with lend_threads(n_weights * train.batch_size * (self.n_steps or 1)):
+        work = trained.net.module_.work * train.batch_size * (self.n_steps or 1)
+        with lend_threads(work):
             epochs = trained.net.train(
                 train,
                 watch and watch.data,

@@ -91,6 +91,7 @@ class BaseAutoencoder(
     _linear_path_rate = 0.0  # learning rate of the linear path, as a share
     _enough_held_out = 350  # rows
     _least_batches = 1  # of an epoch, where batch_size="auto"
+    _tile_rows = None  # rows that are computed at once; None: by what they are
 
     @staticmethod
     def _auto_batch_size(n):

@@ -6,6 +6,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_seqae.images import holds_images
 from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
 
 
@@ -125,8 +126,11 @@ def read_samples(X, *, sample_shape, sequences, caller):
         Of the columns or channels, where X has names.
     """
     reader = type(caller, (BaseEstimator,), {})()
-    if sample_shape is not None and sample_shape[0] != -1:
+    is_image = sample_shape is not None and sample_shape[0] != -1
+    if is_image or holds_images(X):
         values = check_array(X, allow_nd=True, input_name="X", estimator=reader)
+        if not is_image:
+            sample_shape = values.shape[1:]
         try:
             return list(values.reshape(-1, *sample_shape)), "image", None
         except ValueError as error:

@@ -59,6 +59,16 @@ class Autoencoder(nn.Module):
         self.register_buffer("code_scale", torch.ones(n_components))
         self.register_buffer("residual_scale", torch.ones(()))
 
+    @property
+    def work(self) -> int:
+        """Multiply-adds for each row of a table or step of a sequence, roughly."""
+        parts = [self.encoder, self.decoder, self.linear_path]
+        return sum(
+            getattr(part, "work", None) or sum(w.numel() for w in part.parameters())
+            for part in parts
+            if part is not None
+        )
+
     @torch.no_grad()
     def set_units(self, **units: Tensor) -> None:
         """Set the units in which the networks speak and hear.

@@ -6,7 +6,7 @@ the layer without weights and fill it from the generator that they are given.
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ ACTIVATIONS = {
 CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
-def empty(layer_class: Callable[..., Layer], *sizes: int, **options: bool) -> Layer:
+def empty(layer_class: Callable[..., Layer], *sizes: int, **options: Any) -> Layer:
     """Make a layer whose weights are allocated but not drawn.
 
     On the device "meta" torch's constructors draw nothing, so no generator moves.
@@ -58,6 +58,61 @@ def zero_linear(n_in: int, n_out: int) -> nn.Linear:
     """Make a linear layer of zeros without bias: silent until it has learned."""
     layer = empty(nn.Linear, n_in, n_out, bias=False)
     nn.init.zeros_(layer.weight)
+    return layer
+
+
+def convolution(
+    n_in: int,
+    n_out: int,
+    *,
+    larger: tuple[int, int],
+    kernel: int,
+    generator: torch.Generator | None,
+    transposed: bool = False,
+) -> nn.Module:
+    """Make a convolution of stride 2, uniform within 1 / sqrt(values an output sees).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels.
+
+    larger : (int, int)
+        Rows and columns of the image that it halves, or doubles to. Along an axis of
+        a single pixel, kernel and stride are 1.
+
+    kernel : int
+        Size of the kernel, padded by (kernel - 1) // 2 on both sides.
+
+    generator : torch.Generator or None
+        Source of every random number. None: all weights are zero, without bias.
+
+    transposed : bool, default=False
+        Whether it doubles an image.
+
+    Returns
+    -------
+    layer : torch.nn.Conv2d or torch.nn.ConvTranspose2d
+    """
+    sizes = [kernel if n > 1 else 1 for n in larger]
+    strides = [2 if n > 1 else 1 for n in larger]
+    layer: nn.Module = empty(
+        nn.ConvTranspose2d if transposed else nn.Conv2d,
+        n_in,
+        n_out,
+        kernel_size=sizes,
+        stride=strides,
+        padding=[(size - 1) // 2 for size in sizes],
+        bias=generator is not None,
+    )
+    shared = math.prod(strides) if transposed else 1
+    bound = math.sqrt(shared / (n_in * math.prod(sizes)))
+    with torch.no_grad():
+        for weight in layer.parameters():
+            if generator is None:
+                weight.zero_()
+            else:
+                weight.uniform_(-bound, bound, generator=generator)
     return layer
 
 

@@ -49,6 +49,7 @@ def in_tiles(
     *,
     n_steps: int | None = None,
     rung: int = 0,
+    tile_rows: int | None = None,
     device: str = "cpu",
     work_per_value: float = 0,
 ) -> NDArray:
@@ -72,6 +73,9 @@ def in_tiles(
     rung : int, default=0
         As in `padded_length`.
 
+    tile_rows : int, default=None
+        Rows of a tile; by default 256 of a table and 32 of sequences.
+
     device : str, default="cpu"
         Where to compute.
 
@@ -84,7 +88,8 @@ def in_tiles(
         Zero beyond each sequence's end.
     """
     result: NDArray = np.zeros(0)
-    tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
+    if tile_rows is None:
+        tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
     with torch.inference_mode():
         for rows, steps in _tiles(len(x), lengths, rung, tile_rows):
             tile, tile_lengths = _one_tile(x, lengths, rows, steps, tile_rows)

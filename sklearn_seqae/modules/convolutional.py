@@ -1,0 +1,210 @@
+"""The convolutional encoder and decoder, for images and sequences of one length.
+
+Samples come and go as flat rows, (N, H * W * C), as a table has them; inside they are
+images. A sequence is an image that is one pixel wide.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_seqae.modules.layers import ACTIVATIONS, convolution, linear, zero_linear
+
+__all__ = ["ACTIVATIONS", "ConvolutionalDecoder", "ConvolutionalEncoder"]
+
+KERNEL, TRANSPOSED_KERNEL = 3, 4  # the least with which stages of stride 2 overlap
+
+Size = tuple[int, int]
+
+
+def sizes_of(size: Size, n_stages: int) -> list[Size]:
+    """Sizes of an image before and after each stage, which halves it, rounding up."""
+    sizes = [size]
+    for _ in range(n_stages):
+        rows, columns = sizes[-1]
+        sizes.append(((rows + 1) // 2, (columns + 1) // 2))
+    return sizes
+
+
+def to_images(rows: Tensor, size: Size) -> Tensor:
+    """View (N, H * W * C) as (N, C, H, W), the channels last in memory."""
+    return rows.unflatten(1, (*size, -1)).permute(0, 3, 1, 2)
+
+
+def to_rows(images: Tensor) -> Tensor:
+    """Undo `to_images`."""
+    return images.permute(0, 2, 3, 1).flatten(1)
+
+
+class ConvolutionalEncoder(nn.Module):
+    """Read an image into a code: stages of stride 2, then a linear layer.
+
+    Shape
+    -----
+    - Input: `x` (N, H * W * C), lengths (of no use), `residual` as `x`, or None where
+      there is no linear path
+    - Output: (N, Z)
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        H, W and C.
+
+    filters : sequence of int
+        Of each stage.
+
+    n_components : int
+        Z.
+
+    activation : str
+        A key of `ACTIVATIONS`.
+
+    beside_pca : bool
+        Whether the encoder corrects a linear path. If so it sees the residual of that
+        path beside the values, and its last layer starts at zero.
+
+    generator : torch.Generator
+        Source of every random number.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, int, int],
+        filters: Sequence[int],
+        n_components: int,
+        activation: str,
+        beside_pca: bool,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        *size, n_channels = shape
+        self.sizes = sizes_of((size[0], size[1]), len(filters))
+        self.takes_residual = beside_pca
+        self.activation = ACTIVATIONS[activation]()
+        widths = [n_channels * (1 + beside_pca), *filters]
+        self.stages = nn.ModuleList(
+            convolution(n_in, n_out, larger=larger, kernel=KERNEL, generator=generator)
+            for n_in, n_out, larger in zip(
+                widths[:-1], widths[1:], self.sizes[:-1], strict=True
+            )
+        )
+        n_last = widths[-1] * math.prod(self.sizes[-1])
+        if beside_pca:
+            self.head = zero_linear(n_last, n_components)
+        else:
+            self.head = linear(n_last, n_components, generator=generator)
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds for each sample."""
+        return work_of(self.head, self.stages, self.sizes[1:])
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Map (N, H * W * C) to (N, Z)."""
+        images = to_images(x, self.sizes[0])
+        if residual is not None:
+            images = torch.cat([images, to_images(residual, self.sizes[0])], dim=1)
+        for stage in self.stages:
+            images = self.activation(stage(images))
+        return self.head(to_rows(images))
+
+
+class ConvolutionalDecoder(nn.Module):
+    """Write an image from a code: a linear layer, then transposed stages of stride 2.
+
+    What a stage writes beyond the size of its image is cut off. Beside a linear path
+    the last stage also sees, at its own size, what that path writes, and starts at
+    zero.
+
+    Shape
+    -----
+    - Input: `code` (N, Z), lengths and n_steps (of no use), `written` (N, H * W * C),
+      or None where there is no linear path
+    - Output: (N, H * W * C)
+
+    Parameters
+    ----------
+    shape, filters, n_components, activation, beside_pca, generator
+        As in `ConvolutionalEncoder`; `filters` too in its order.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, int, int],
+        filters: Sequence[int],
+        n_components: int,
+        activation: str,
+        beside_pca: bool,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        *size, n_channels = shape
+        self.sizes = sizes_of((size[0], size[1]), len(filters))[::-1]
+        self.activation = ACTIVATIONS[activation]()
+        widths = [n_channels, *filters][::-1]
+        n_first = widths[0] * math.prod(self.sizes[0])
+        if beside_pca and not filters:
+            self.head = zero_linear(n_components, n_first)
+        else:
+            self.head = linear(n_components, n_first, generator=generator)
+        self.stages = nn.ModuleList()
+        for n_in, n_out, larger in zip(
+            widths[:-1], widths[1:], self.sizes[1:], strict=True
+        ):
+            starts_at_zero = beside_pca and len(self.stages) == len(filters) - 1
+            stage = convolution(
+                n_in,
+                n_out,
+                larger=larger,
+                kernel=TRANSPOSED_KERNEL,
+                generator=None if starts_at_zero else generator,
+                transposed=True,
+            )
+            self.stages.append(stage)
+        self.look = None
+        if beside_pca and filters:
+            self.look = convolution(
+                n_channels,
+                filters[0],
+                larger=self.sizes[-1],
+                kernel=KERNEL,
+                generator=generator,
+            )
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds for each sample."""
+        return work_of(self.head, self.stages, self.sizes[:-1])
+
+    def forward(
+        self,
+        code: Tensor,
+        lengths: Tensor | None,
+        n_steps: int | None,
+        written: Tensor | None,
+    ) -> Tensor:
+        """Map (N, Z) to (N, H * W * C)."""
+        images = to_images(self.head(code), self.sizes[0])
+        last = len(self.stages) - 1
+        for i, stage in enumerate(self.stages):
+            if i == last and self.look is not None and written is not None:
+                # Detached: the linear path has its own way to learn.
+                images = images + self.look(to_images(written.detach(), self.sizes[-1]))
+            rows, columns = self.sizes[i + 1]
+            images = stage(self.activation(images))[:, :, :rows, :columns]
+        return to_rows(images)
+
+
+def work_of(head: nn.Module, stages: nn.ModuleList, sizes: list[Size]) -> int:
+    """Multiply-adds for each sample; `sizes` are those of a stage's smaller images."""
+    pixels = [1, *map(math.prod, sizes)]
+    return sum(
+        n * sum(weight.numel() for weight in layer.parameters())
+        for n, layer in zip(pixels, [head, *stages], strict=True)
+    )
