@@ -17,7 +17,7 @@ from sklearn_seqae.displays import (
     ReconstructionDisplay,
 )
 from tests.drawing import legend_of
-from tests.instances import recurrent
+from tests.instances import convolutional, recurrent
 
 pytestmark = pytest.mark.usefixtures("pyplot")
 
@@ -76,6 +76,20 @@ def test_images_stand_above_their_reconstructions():
         "sample",
         "reconstruction",
     ]
+
+
+@pytest.mark.parametrize(
+    "sample_shape, shape",
+    [((8, 8), (8, 8)), (None, (8, 8, 1)), ((8, 8), (64,))],
+    ids=["3-D", "4-D", "rows"],
+)
+def test_a_model_of_images_knows_their_shape(sample_shape, shape):
+    X = load_digits().data[:50].reshape(-1, *shape)
+    model = convolutional(sample_shape=sample_shape).fit(X)
+    display = ReconstructionDisplay.from_estimator(model, X)
+    assert display.kind == "image"
+    shown = display.reconstruction_artists_[1].get_array()
+    np.testing.assert_array_equal(shown, model.reconstruct(X)[1].reshape(8, 8))
 
 
 def test_images_in_colour_are_brought_to_what_can_be_shown():

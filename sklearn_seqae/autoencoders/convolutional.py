@@ -1,5 +1,7 @@
 """The convolutional autoencoder, for images and sequences of one length."""
 
+import numpy as np
+
 from sklearn_seqae import sequences
 from sklearn_seqae._params import StrOptions, fit_context
 from sklearn_seqae.autoencoders.base import BaseAutoencoder, decoder_inputs
@@ -69,13 +71,13 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         a penalty to the loss, here weights shrink by `learning_rate * alpha` a step.
 
     batch_size : "auto" or int, default="auto"
-        Rows of a batch. "auto": a tenth of the rows, from 8 to 256.
+        Rows of a batch. "auto": a tenth of the rows, from 8 to 64.
 
     learning_rate_init : float, default=0.01
-        Highest learning rate of AdamW. It is constant after
-        100 steps, and an average of the weights over the last steps is kept.
+        Highest learning rate of AdamW. It rises and falls in one cycle (Smith and
+        Topin, 2019).
 
-    max_iter : int, default=200
+    max_iter : int, default=30
         Most epochs.
 
     early_stopping : bool, default=True
@@ -87,8 +89,9 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         Share of the rows that is held out, in (0, 1). With few rows there are up to
         five such folds, until 500 rows have been held out.
 
-    n_iter_no_change : int or inf, default=20
-        Epochs without gain after which the selection ends.
+    n_iter_no_change : int or inf, default=inf
+        Epochs without gain after which the selection ends. The cycle of the learning
+        rate gains most at its end.
 
     tol : float, default=0.001
         Smallest gain that counts, as a share of the held-out loss before training
@@ -218,10 +221,10 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         alpha=0.01,
         batch_size="auto",
         learning_rate_init=1e-2,
-        max_iter=200,
+        max_iter=30,
         early_stopping=True,
         validation_fraction=0.2,
-        n_iter_no_change=20,
+        n_iter_no_change=np.inf,
         tol=1e-3,
         warm_start=False,
         random_state=None,
@@ -260,6 +263,10 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
             "activation": self.activation,
             "sample_shape": self._sample_shape,
         }
+
+    @staticmethod
+    def _auto_batch_size(n):
+        return int(np.clip(n // 10, 8, 64))
 
     @staticmethod
     def _settle(module, x, basis, codes, residuals):

@@ -149,6 +149,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
     See Also
     --------
     RecurrentAutoencoderTransformer : For sequences.
+    ConvolutionalAutoencoderTransformer : For images.
     sklearn.decomposition.PCA : The linear code of the same size.
 
     Notes

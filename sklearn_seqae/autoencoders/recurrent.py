@@ -195,6 +195,7 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
     See Also
     --------
     DenseAutoencoderTransformer : For tables.
+    ConvolutionalAutoencoderTransformer : For images, and sequences of one length.
     SequenceScaler : Scales each channel before.
     sklearn.decomposition.PCA : The linear code of the same size.
 
