@@ -95,7 +95,7 @@ def _is_image(sample_shape: Any) -> bool:
 
 def _full(sample_shape: Any) -> tuple:
     """(height, width, n_channels) of the parameter `sample_shape`."""
-    valid = all(isinstance(n, Integral) and n > 0 for n in sample_shape)
+    valid = all(isinstance(n, Integral) and int(n) > 0 for n in sample_shape)
     if len(sample_shape) not in (2, 3) or not valid:
         raise ValueError(
             "The 'sample_shape' parameter must be None, (-1, n_channels), (height, "

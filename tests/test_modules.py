@@ -10,13 +10,10 @@ from sklearn_seqae.modules.layers import CELLS, linear, recurrent, reverse
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.losses import LOSSES, masked_loss, row_losses
 from sklearn_seqae.modules.objective import OBJECTIVES, Objective
-from sklearn_seqae.modules.recurrent import (
-    RecurrentDecoder,
-    RecurrentEncoder,
-    to_patches,
-)
+from sklearn_seqae.modules.recurrent import RecurrentDecoder, RecurrentEncoder
 from sklearn_seqae.modules.resampling import resample, stretch, time_warp
 from sklearn_seqae.modules.span import InSpan
+from sklearn_seqae.modules.stacks import to_patches
 from sklearn_seqae.training.batches import Batch
 
 LENGTHS = torch.tensor([1, 2, 5, 8, 11])

@@ -292,7 +292,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         encoder = ConvolutionalEncoder(n_components=n_components, **options)
         n_components = decoder_inputs(architecture)
         decoder = ConvolutionalDecoder(n_components=n_components, **options)
-        return encoder, decoder
+        return {"encoder": encoder, "decoder": decoder}
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

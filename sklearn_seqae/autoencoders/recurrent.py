@@ -5,13 +5,8 @@ import numpy as np
 from sklearn_seqae._params import Integral, Interval, Real, StrOptions, fit_context
 from sklearn_seqae.autoencoders._forecasting import ForecastingMixin
 from sklearn_seqae.autoencoders.base import BaseAutoencoder, decoder_inputs
-from sklearn_seqae.modules.recurrent import (
-    CELLS,
-    RecurrentDecoder,
-    RecurrentEncoder,
-)
+from sklearn_seqae.modules.recurrent import CELLS, recurrent_networks
 
-MOST_PATCHES = 16  # recurrent steps that a sequence of usual length takes
 MOST_WARPED = 10_000  # rows, above which warps only cost time
 
 
@@ -319,9 +314,11 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
             "bidirectional": self.bidirectional,
             "reconstructs": self.objective != "predict",
             "n_ahead": self._n_ahead(shape["n_steps"]),
-            "is_conditional": self.decoder == "conditional",
-            "is_reversed": self.reverse_target,
-            "is_logistic": self.loss == "binary_cross_entropy",
+            "decoding": {
+                "is_conditional": self.decoder == "conditional",
+                "is_reversed": self.reverse_target,
+                "is_logistic": self.loss == "binary_cross_entropy",
+            },
         }
 
     @staticmethod
@@ -342,41 +339,17 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
 
     @staticmethod
     def _build_networks(architecture, generator):
-        sizes = architecture["hidden_layer_sizes"]
-        beside_pca = architecture["linear_path"]
-        options = {
-            "n_channels": architecture["n_features"],
-            "cell": architecture["cell"],
-            "bidirectional": architecture["bidirectional"],
-            "beside_pca": beside_pca,
-            "generator": generator,
-        }
-
-        def patch_size(n_steps):
-            return -(-n_steps // MOST_PATCHES) if beside_pca else 1
-
-        def decoder(n_steps):
-            names = "is_conditional", "is_reversed", "is_logistic"
-            return RecurrentDecoder(
-                n_components=decoder_inputs(architecture),
-                hidden_layer_sizes=sizes[::-1],
-                patch_size=patch_size(n_steps),
-                **{name: architecture[name] for name in names},
-                **options,
-            )
-
-        n_steps, n_ahead = architecture["n_steps"], architecture["n_ahead"]
-        networks = {
-            "encoder": RecurrentEncoder(
-                n_components=architecture["n_components"],
-                hidden_layer_sizes=sizes,
-                patch_size=patch_size(n_steps),
-                **options,
-            )
-        }
-        networks["decoder"] = decoder(n_steps) if architecture["reconstructs"] else None
-        networks["forecaster"] = None if n_ahead is None else decoder(n_ahead)
-        return networks
+        names = "n_steps", "n_ahead", "reconstructs", "hidden_layer_sizes", "cell"
+        return recurrent_networks(
+            n_components=architecture["n_components"],
+            n_heard=decoder_inputs(architecture),
+            n_channels=architecture["n_features"],
+            bidirectional=architecture["bidirectional"],
+            beside_pca=architecture["linear_path"],
+            decoding=architecture["decoding"],
+            generator=generator,
+            **{name: architecture[name] for name in names},
+        )
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

@@ -2,110 +2,86 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_seqae.modules.layers import CELLS, linear, recurrent, reverse, zero_linear
+from sklearn_seqae.modules.layers import CELLS, linear, reverse, zero_linear
+from sklearn_seqae.modules.stacks import (
+    RecurrentStack,
+    real_steps,
+    time_features,
+    to_patches,
+)
 
-__all__ = ["CELLS", "RecurrentDecoder", "RecurrentEncoder"]
+__all__ = ["CELLS", "RecurrentDecoder", "RecurrentEncoder", "recurrent_networks"]
 
 TIME_FEATURES = 8  # cosines of relative time that each step sees, beside PCA
+MOST_PATCHES = 16  # recurrent steps that a sequence of usual length takes
 
 
-def real_steps(lengths: Tensor, n_steps: int) -> Tensor:
-    """Mask of the steps that are not padding: (N,) to (N, n_steps, 1), bool."""
-    return (torch.arange(n_steps, device=lengths.device) < lengths[:, None])[:, :, None]
+def recurrent_networks(
+    *,
+    n_components: int,
+    n_heard: int,
+    n_steps: int,
+    n_ahead: int | None,
+    reconstructs: bool,
+    hidden_layer_sizes: Sequence[int],
+    decoding: dict[str, Any],
+    **options: Any,
+) -> dict[str, nn.Module | None]:
+    """Make the encoder, and a decoder for each thing that is written.
 
+    Parameters
+    ----------
+    n_components, n_heard : int
+        Outputs of the encoder and inputs of a decoder.
 
-def time_features(
-    n: int, n_steps: int, lengths: Tensor | None, n_features: int, device: torch.device
-) -> Tensor:
-    """Cosines of relative time, so that a cell knows how far the sequence has come.
+    n_steps, n_ahead : int
+        Usual length of the sequences, and of what is ahead (None: not asked for).
 
-    Feature f at step t of a sequence of length L is cos(pi * f * t / (L - 1)), for
-    f = 1, ..., `n_features`: the first half-waves of a discrete cosine transform.
+    reconstructs : bool
+        Whether the sequence itself is asked for.
+
+    hidden_layer_sizes : sequence of int
+        Of the encoder; decoders have them in reverse.
+
+    decoding : dict of bool
+        Of decoders alone: `is_conditional`, `is_reversed` and `is_logistic`.
+
+    **options
+        Of both: `n_channels`, `cell`, `bidirectional`, `beside_pca`, `generator`.
 
     Returns
     -------
-    features : Tensor of shape (n, n_steps, n_features)
-    """
-    step = torch.arange(n_steps, device=device, dtype=torch.float32)
-    last = (
-        torch.full((1,), n_steps, device=device) if lengths is None else lengths
-    ) - 1
-    angle = math.pi * step / last.clamp(min=1)[:, None]  # (1 or N, T)
-    frequency = torch.arange(1, n_features + 1, device=device)
-    return torch.cos(angle[:, :, None] * frequency).expand(n, -1, -1)
-
-
-class RecurrentStack(nn.Module):
-    """Recurrent layers, one on another, each forward or in both directions.
-
-    Padding stands at the end, so the forward direction never sees it before the
-    real steps are over; the backward direction reads each sequence's own reversal.
-
-    Shape
-    -----
-    - Input: `(N, T, n_in)`, lengths `(N,)` or None
-    - Output: `(N, T, n_out)`, what stands on padding means nothing
+    networks : dict of "encoder", "decoder" and "forecaster"
     """
 
-    def __init__(
-        self,
-        *,
-        n_in: int,
-        hidden_layer_sizes: Sequence[int],
-        cell: str,
-        bidirectional: bool,
-        generator: torch.Generator,
-    ):
-        super().__init__()
-        self.forward_layers = nn.ModuleList()
-        self.backward_layers = nn.ModuleList()
-        for n_hidden in hidden_layer_sizes:
-            self.forward_layers.append(
-                recurrent(cell, n_in, n_hidden, generator=generator)
-            )
-            if bidirectional:
-                self.backward_layers.append(
-                    recurrent(cell, n_in, n_hidden, generator=generator)
-                )
-            n_in = n_hidden * (1 + bidirectional)
-        self.n_out = n_in
+    def patch_size(n: int) -> int:
+        return -(-n // MOST_PATCHES) if options["beside_pca"] else 1
 
-    def step(self, x: Tensor, states: list) -> Tensor:
-        """Take one step forward: map (N, 1, n_in) to (N, 1, n_out).
+    def decoder(n: int) -> RecurrentDecoder:
+        return RecurrentDecoder(
+            n_components=n_heard,
+            hidden_layer_sizes=hidden_layer_sizes[::-1],
+            patch_size=patch_size(n),
+            **decoding,
+            **options,
+        )
 
-        `states` holds each layer's state, None before the first step, and is
-        replaced by those after the step.
-        """
-        for i, layer in enumerate(self.forward_layers):
-            x, states[i] = layer(x, states[i])
-        return x
-
-    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """Map (N, T, n_in) to (N, T, n_out), both directions side by side."""
-        for i, layer in enumerate(self.forward_layers):
-            ahead = layer(x)[0]
-            if self.backward_layers:
-                back = self.backward_layers[i](reverse(x, lengths))[0]
-                ahead = torch.cat([ahead, reverse(back, lengths)], dim=2)
-            x = ahead
-        return x
-
-
-def to_patches(x: Tensor, lengths: Tensor | None, size: int) -> Tensor:
-    """Put `size` steps side by side: (N, T, C) to (N, ceil(T / size), size * C).
-
-    What stands on padding is cleared, so that nothing depends on it.
-    """
-    if lengths is not None:
-        x = x * real_steps(lengths, x.shape[1])
-    missing = -x.shape[1] % size
-    if missing:
-        x = nn.functional.pad(x, (0, 0, 0, missing))
-    return x.reshape(len(x), -1, size * x.shape[2])
+    encoder = RecurrentEncoder(
+        n_components=n_components,
+        hidden_layer_sizes=hidden_layer_sizes,
+        patch_size=patch_size(n_steps),
+        **options,
+    )
+    return {
+        "encoder": encoder,
+        "decoder": decoder(n_steps) if reconstructs else None,
+        "forecaster": None if n_ahead is None else decoder(n_ahead),
+    }
 
 
 class RecurrentEncoder(nn.Module):

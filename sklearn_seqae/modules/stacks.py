@@ -1,0 +1,104 @@
+"""Recurrent layers, and what goes into them: patches of steps, and time."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_seqae.modules.layers import recurrent, reverse
+
+
+def real_steps(lengths: Tensor, n_steps: int) -> Tensor:
+    """Mask of the steps that are not padding: (N,) to (N, n_steps, 1), bool."""
+    return (torch.arange(n_steps, device=lengths.device) < lengths[:, None])[:, :, None]
+
+
+def time_features(
+    n: int, n_steps: int, lengths: Tensor | None, n_features: int, device: torch.device
+) -> Tensor:
+    """Cosines of relative time, so that a cell knows how far the sequence has come.
+
+    Feature f at step t of a sequence of length L is cos(pi * f * t / (L - 1)), for
+    f = 1, ..., `n_features`: the first half-waves of a discrete cosine transform.
+
+    Returns
+    -------
+    features : Tensor of shape (n, n_steps, n_features)
+    """
+    step = torch.arange(n_steps, device=device, dtype=torch.float32)
+    last = (
+        torch.full((1,), n_steps, device=device) if lengths is None else lengths
+    ) - 1
+    angle = math.pi * step / last.clamp(min=1)[:, None]  # (1 or N, T)
+    frequency = torch.arange(1, n_features + 1, device=device)
+    return torch.cos(angle[:, :, None] * frequency).expand(n, -1, -1)
+
+
+class RecurrentStack(nn.Module):
+    """Recurrent layers, one on another, each forward or in both directions.
+
+    Padding stands at the end, so the forward direction never sees it before the
+    real steps are over; the backward direction reads each sequence's own reversal.
+
+    Shape
+    -----
+    - Input: `(N, T, n_in)`, lengths `(N,)` or None
+    - Output: `(N, T, n_out)`, what stands on padding means nothing
+    """
+
+    def __init__(
+        self,
+        *,
+        n_in: int,
+        hidden_layer_sizes: Sequence[int],
+        cell: str,
+        bidirectional: bool,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        self.forward_layers = nn.ModuleList()
+        self.backward_layers = nn.ModuleList()
+        for n_hidden in hidden_layer_sizes:
+            self.forward_layers.append(
+                recurrent(cell, n_in, n_hidden, generator=generator)
+            )
+            if bidirectional:
+                self.backward_layers.append(
+                    recurrent(cell, n_in, n_hidden, generator=generator)
+                )
+            n_in = n_hidden * (1 + bidirectional)
+        self.n_out = n_in
+
+    def step(self, x: Tensor, states: list) -> Tensor:
+        """Take one step forward: map (N, 1, n_in) to (N, 1, n_out).
+
+        `states` holds each layer's state, None before the first step, and is
+        replaced by those after the step.
+        """
+        for i, layer in enumerate(self.forward_layers):
+            x, states[i] = layer(x, states[i])
+        return x
+
+    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Map (N, T, n_in) to (N, T, n_out), both directions side by side."""
+        for i, layer in enumerate(self.forward_layers):
+            ahead = layer(x)[0]
+            if self.backward_layers:
+                back = self.backward_layers[i](reverse(x, lengths))[0]
+                ahead = torch.cat([ahead, reverse(back, lengths)], dim=2)
+            x = ahead
+        return x
+
+
+def to_patches(x: Tensor, lengths: Tensor | None, size: int) -> Tensor:
+    """Put `size` steps side by side: (N, T, C) to (N, ceil(T / size), size * C).
+
+    What stands on padding is cleared, so that nothing depends on it.
+    """
+    if lengths is not None:
+        x = x * real_steps(lengths, x.shape[1])
+    missing = -x.shape[1] % size
+    if missing:
+        x = nn.functional.pad(x, (0, 0, 0, missing))
+    return x.reshape(len(x), -1, size * x.shape[2])
