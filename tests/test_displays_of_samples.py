@@ -51,6 +51,27 @@ def test_channels_beyond_the_colours_differ_in_line_style():
     assert len(set(looks)) == 6
 
 
+@pytest.mark.parametrize("objective", ["predict", "composite"])
+@pytest.mark.parametrize("horizon", [None, 3])
+def test_a_forecast_goes_on_in_another_line_style(digits, objective, horizon):
+    options = {"objective": objective, "horizon": horizon, "max_iter": 1}
+    model = make_pipeline(SequenceScaler(), recurrent(**options)).fit(digits)
+    display = ReconstructionDisplay.from_estimator(model, digits, indices=[5])
+    scaler, autoencoder = (step for _, step in model.steps)
+    ahead = scaler.inverse_transform(autoencoder.predict(scaler.transform(digits[5:6])))
+    start = 1 if horizon is None else digits.shape[1]
+    for channel, line in enumerate(display.forecast_artists_[0]):
+        np.testing.assert_allclose(line.get_ydata(), ahead[0, :, channel], rtol=1e-5)
+        assert line.get_xdata()[0] == start
+        assert line.get_linestyle() != display.sample_artists_[0][0].get_linestyle()
+    rebuilt = display.reconstruction_artists_
+    assert bool(rebuilt) == (objective == "composite")
+    if rebuilt:  # of the steps that are read, the last
+        assert rebuilt[0][0].get_xdata()[-1] == digits.shape[1] - 1
+    names = [text.get_text() for text in display.figure_.legends[0].get_texts()]
+    assert "forecast" in names and ("reconstruction" in names) == bool(rebuilt)
+
+
 def test_rows_of_flat_series_are_series_to_an_estimator_that_reads_them_so(digits):
     flat = digits.reshape(60, -1)
     model = recurrent(sample_shape=(-1, 3)).fit(flat)

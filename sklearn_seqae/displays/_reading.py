@@ -97,6 +97,29 @@ def reconstruct(estimator, X):
     )
 
 
+def forecaster_of(estimator):
+    """Return the part that forecasts; None where no part does."""
+    for part in parts_of(estimator):
+        if getattr(part, "objective", "reconstruct") != "reconstruct":
+            return part
+    return None
+
+
+def forecast(estimator, X):
+    """Return what a fitted estimator says is ahead of X, in X's units."""
+    if isinstance(estimator, Pipeline):
+        *before, last = _steps(estimator)
+        for step in before:
+            X = step.transform(X)
+        X = forecast(last, X)
+        for step in reversed(before):
+            X = step.inverse_transform(X)
+        return X
+    if hasattr(estimator, "objective"):
+        return estimator.predict(X)
+    return forecast(_holds(estimator), X)
+
+
 def read_samples(X, *, sample_shape, sequences, caller):
     """Read X as what its samples are.
 

@@ -9,10 +9,17 @@ from sklearn_seqae.displays._canvas import (
     ink,
     panels,
 )
-from sklearn_seqae.displays._reading import parts_of, read_samples, reconstruct
+from sklearn_seqae.displays._reading import (
+    forecast,
+    forecaster_of,
+    parts_of,
+    read_samples,
+    reconstruct,
+)
 
 MOST_SHOWN = 4  # samples by default, and in a row
 LINES = ("-", "--", "-.", ":")
+AHEAD = (0, (1, 0.8))  # line style of forecasts, densely dotted
 MOST_NAMED = 30  # columns, whose names fit under the bars
 
 
@@ -20,14 +27,15 @@ class ReconstructionDisplay:
     """Samples with their reconstructions: series, images, or rows of a table.
 
     It is drawn by `from_estimator` or by `from_reconstructions`. Of series, each
-    channel has its colour, in which the sample is a broad pale line and the
-    reconstruction a thin one. Images stand above their reconstructions, and rows are
-    pairs of bars.
+    channel has its colour, in which the sample is a broad pale line, the
+    reconstruction a thin one, and a forecast a dotted one. Images stand above their
+    reconstructions, and rows are pairs of bars.
 
     Parameters
     ----------
     samples, reconstructions : list of ndarray
-        Rows (D,), sequences (T, C), or images (H, W) or (H, W, C).
+        Rows (D,), sequences (T, C), or images (H, W) or (H, W, C). Reconstructions may
+        be None where there are forecasts.
 
     kind : {"row", "sequence", "image"}
         What they are.
@@ -37,6 +45,12 @@ class ReconstructionDisplay:
 
     names : list of str, default=None
         Of the columns or channels.
+
+    forecasts : list of ndarray, default=None
+        What an estimator with such an objective says is ahead of each sequence.
+
+    starts : list of int, default=None
+        The time step at which each forecast begins.
 
     Attributes
     ----------
@@ -49,7 +63,7 @@ class ReconstructionDisplay:
     figure_ : matplotlib Figure
         The figure that the axes are in.
 
-    sample_artists_, reconstruction_artists_ : list
+    sample_artists_, reconstruction_artists_, forecast_artists_ : list
         Of each panel the lines, the bars or the image.
 
     See Also
@@ -66,12 +80,24 @@ class ReconstructionDisplay:
     ['sample 0', 'sample 1']
     """
 
-    def __init__(self, samples, reconstructions, *, kind, titles, names=None):
+    def __init__(
+        self,
+        samples,
+        reconstructions,
+        *,
+        kind,
+        titles,
+        names=None,
+        forecasts=None,
+        starts=None,
+    ):
         self.samples = samples
         self.reconstructions = reconstructions
         self.kind = kind
         self.titles = titles
         self.names = names
+        self.forecasts = forecasts
+        self.starts = starts
 
     @classmethod
     def from_estimator(
@@ -117,9 +143,15 @@ class ReconstructionDisplay:
         X = _safe_indexing(X, indices)
         if titles is None:
             titles = [f"sample {index}" for index in indices]
-        return cls._draw(
-            X, reconstruct(estimator, X), sample_shape, bool(owners), titles, ax
-        )
+        how = {"sample_shape": sample_shape, "sequences": bool(owners)}
+        forecaster = forecaster_of(estimator)
+        if forecaster is None:
+            return cls._draw(X, reconstruct(estimator, X), how, titles, ax)
+        rebuilt = None
+        if forecaster.objective == "composite":
+            rebuilt = reconstruct(estimator, X)
+        ahead = forecast(estimator, X), forecaster.horizon is None
+        return cls._draw(X, rebuilt, how, titles, ax, ahead)
 
     @classmethod
     def from_reconstructions(
@@ -148,23 +180,36 @@ class ReconstructionDisplay:
             Holds what was drawn.
         """
         check_matplotlib(f"{cls.__name__}.from_reconstructions")
-        return cls._draw(X, X_reconstructed, sample_shape, False, titles, ax)
+        how = {"sample_shape": sample_shape, "sequences": False}
+        return cls._draw(X, X_reconstructed, how, titles, ax)
 
     @classmethod
-    def _draw(cls, X, X_reconstructed, sample_shape, sequences, titles, ax):
-        how = {"sample_shape": sample_shape, "sequences": sequences}
+    def _draw(cls, X, X_reconstructed, how, titles, ax, ahead=None):
         samples, kind, names = read_samples(X, caller=cls.__name__, **how)
-        rebuilt, _, _ = read_samples(X_reconstructed, caller=cls.__name__, **how)
         if titles is None:
             titles = [f"sample {index}" for index in range(len(samples))]
+        forecasts = starts = rebuilt = None
+        if ahead is not None:
+            forecasts, _, _ = read_samples(ahead[0], caller=cls.__name__, **how)
+            starts = [1 if ahead[1] else len(sample) for sample in samples]
+        if X_reconstructed is not None:
+            rebuilt, _, _ = read_samples(X_reconstructed, caller=cls.__name__, **how)
+            cls._check(samples, rebuilt, titles, same=forecasts is None)
+        options = {"kind": kind, "titles": titles, "names": names}
+        options |= {"forecasts": forecasts, "starts": starts}
+        return cls(samples, rebuilt, **options).plot(ax=ax)
+
+    @staticmethod
+    def _check(samples, rebuilt, titles, same):
         shapes = [[item.shape for item in items] for items in (samples, rebuilt)]
+        if not same:  # a forecaster reads the last steps alone
+            shapes = [[shape[1:] for shape in own] for own in shapes]
         if shapes[0] != shapes[1] or len(titles) != len(samples):
             raise ValueError(
                 "Samples, reconstructions and titles must be as many, and those of one "
                 f"sample of one shape. Got shapes {shapes[0]}, {shapes[1]} and "
                 f"{len(titles)} titles."
             )
-        return cls(samples, rebuilt, kind=kind, titles=titles, names=names).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw it.
@@ -181,6 +226,7 @@ class ReconstructionDisplay:
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         self.sample_artists_, self.reconstruction_artists_ = [], []
+        self.forecast_artists_ = []
         if self.kind == "image":
             self._plot_images(ax)
         else:
@@ -201,10 +247,9 @@ class ReconstructionDisplay:
         for panel in grid.flat[n:]:
             panel.set_axis_off()
         self.axes_ = np.array(grid.flat[:n])
-        pairs = zip(self.samples, self.reconstructions, strict=True)
-        for panel, title, pair in zip(self.axes_, self.titles, pairs, strict=True):
-            draw(panel, *pair)
-            panel.set_title(title)
+        for number, panel in enumerate(self.axes_):
+            draw(panel, number)
+            panel.set_title(self.titles[number])
         for panel in grid[:, 0]:
             panel.set_ylabel("column" if self.kind == "row" else "value")
         handles, names = self._legend()
@@ -215,31 +260,41 @@ class ReconstructionDisplay:
             self.axes_[0].legend(handles, names, fontsize="small")
 
     def _legend(self):
-        sample, rebuilt = self.sample_artists_[0], self.reconstruction_artists_[0]
+        drawn = {
+            "sample": self.sample_artists_,
+            "reconstruction": self.reconstruction_artists_,
+            "forecast": self.forecast_artists_,
+        }
+        drawn = {name: artists[0] for name, artists in drawn.items() if artists}
         if self.kind == "row":
-            return [sample, rebuilt], ["sample", "reconstruction"]
-        handles, names = [sample[0], rebuilt[0]], ["sample", "reconstruction"]
-        if len(rebuilt) > 1:
-            default = [f"channel {number}" for number in range(len(rebuilt))]
-            handles, names = handles + rebuilt, names + (self.names or default)
+            return list(drawn.values()), list(drawn)
+        channels = list(drawn.values())[-1]
+        handles, names = [lines[0] for lines in drawn.values()], list(drawn)
+        if len(channels) > 1:
+            default = [f"channel {number}" for number in range(len(channels))]
+            handles, names = handles + channels, names + (self.names or default)
         return handles, names
 
-    def _plot_sequence(self, ax, sample, rebuilt):
-        n_channels = sample.shape[1]
-        lines = [], []
-        for channel in range(n_channels):
-            # One channel needs no colour of its own to be told from others.
-            colour = colours()[channel % 4]
-            pale = {"color": colour if n_channels > 1 else ink(), "alpha": 0.4, "lw": 3}
-            thin = {"color": colour, "lw": 1.4}
-            thin["ls"] = LINES[channel // 4 % len(LINES)]
-            lines[0].extend(ax.plot(sample[:, channel], **pale))
-            lines[1].extend(ax.plot(rebuilt[:, channel], **thin))
-        self.sample_artists_.append(lines[0])
-        self.reconstruction_artists_.append(lines[1])
+    def _plot_sequence(self, ax, number):
+        sample = self.samples[number]
+        one = sample.shape[1] == 1  # it needs no colour to be told from others
+        pale = {"alpha": 0.4, "lw": 3}
+        if one:
+            pale["color"] = ink()
+        self.sample_artists_.append(_lines(ax, 0, sample, ls="-", **pale))
+        if self.reconstructions is not None:
+            rebuilt = self.reconstructions[number]
+            lines = _lines(ax, len(sample) - len(rebuilt), rebuilt, lw=1.4)
+            self.reconstruction_artists_.append(lines)
+        if self.forecasts is not None:
+            ahead = {"color": colours()[1]} if one else {}
+            start, values = self.starts[number], self.forecasts[number]
+            lines = _lines(ax, start, values, ls=AHEAD, lw=2, **ahead)
+            self.forecast_artists_.append(lines)
         ax.set_xlabel("time step")
 
-    def _plot_row(self, ax, sample, rebuilt):
+    def _plot_row(self, ax, number):
+        sample, rebuilt = self.samples[number], self.reconstructions[number]
         columns = np.arange(len(sample))
         pale = {"color": ink(), "alpha": 0.5, "height": 0.4}
         self.sample_artists_.append(ax.barh(columns - 0.2, sample, **pale))
@@ -271,3 +326,13 @@ class ReconstructionDisplay:
                 panel.set(xticks=[], yticks=[])
         for panel, title in zip(self.axes_[0], self.titles, strict=True):
             panel.set_title(title)
+
+
+def _lines(ax, start, values, **style):
+    """Draw each channel in its colour, from a time step on."""
+    lines = []
+    for channel, series in enumerate(values.T):
+        own = {"color": colours()[channel % 4], "ls": LINES[channel // 4 % len(LINES)]}
+        steps = np.arange(start, start + len(series))
+        lines.extend(ax.plot(steps, series, **{**own, **style}))
+    return lines
