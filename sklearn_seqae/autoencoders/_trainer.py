@@ -304,7 +304,8 @@ class Trainer:
             pca = net.measure(data)
         else:
             pca = net.measure(data, self._pca(architecture, part)[0])
-        return Watch(self.estimator, trained, data, mean=mean, pca=pca)
+        keeps_weights = len(self.samples) >= REFIT_BELOW
+        return Watch(self.estimator, trained, data, keeps_weights, mean=mean, pca=pca)
 
 
 def _scaled(samples, scaling):
@@ -326,19 +327,23 @@ class Watch:
         Gives `tol` and `n_iter_no_change`.
 
     trained : Trained
-        What is trained; its weights at epoch 0 and at the best one are kept.
+        What is trained.
 
     data : Batches
         The held-out rows.
+
+    keeps_weights : bool
+        Whether the weights of epoch 0 and of the best one are kept.
 
     mean, pca : ndarray of shape (M, 3 or more)
         What the objective measures of each row, for the training mean and for PCA.
     """
 
-    def __init__(self, estimator, trained, data, *, mean, pca):
+    def __init__(self, estimator, trained, data, keeps_weights, *, mean, pca):
         self.estimator = estimator
         self.trained = trained
         self.data = data
+        self.keeps_weights = keeps_weights
         self.mean = mean
         self.pca = pca
         self.course = []
@@ -359,7 +364,7 @@ class Watch:
             self.misses += 1
         self.least = min(self.least, loss)
         loss = held_out_loss(rows, self.course[0])
-        if epoch == 0 or loss < self.least_kept:
+        if self.keeps_weights and (epoch == 0 or loss < self.least_kept):
             self.least_kept = loss
             weights = self.trained.net.average_.state_dict().items()
             copy = {name: weight.clone() for name, weight in weights}
