@@ -68,13 +68,11 @@ def read_images(
     if kind is not None and kind.startswith("image") != is_image:
         raise_other_kind(estimator, X, kind)
     if is_image:
-        samples, shape = _read_stack(estimator, X, sample_shape)
+        samples, shape = _read_stack(estimator, X, sample_shape, reset)
     elif _is_image(sample_shape):
         samples, shape = _read_table(estimator, X, sample_shape, reset)
     else:
         samples, shape = _read_sequences(estimator, X, sample_shape, reset)
-    if is_image or _is_image(sample_shape):
-        check_features(estimator, samples, reset=reset)
     if reset:
         estimator._sample_shape = shape
     elif shape != estimator._sample_shape:
@@ -93,7 +91,7 @@ def _is_image(sample_shape: Any) -> bool:
     return sample_shape is not None and tuple(sample_shape[:1]) != (-1,)
 
 
-def _full(sample_shape: Any) -> tuple:
+def _with_channels(sample_shape: Any) -> tuple:
     """(height, width, n_channels) of the parameter `sample_shape`."""
     valid = all(isinstance(n, Integral) and int(n) > 0 for n in sample_shape)
     if len(sample_shape) not in (2, 3) or not valid:
@@ -101,11 +99,14 @@ def _full(sample_shape: Any) -> tuple:
             "The 'sample_shape' parameter must be None, (-1, n_channels), (height, "
             f"width) or (height, width, n_channels). Got {sample_shape!r} instead."
         )
-    return (*sample_shape, 1)[:3]
+    return (*map(int, sample_shape), 1)[:3]
 
 
-def _read_stack(estimator: Any, X: Any, sample_shape: Any) -> tuple[Samples, tuple]:
+def _read_stack(
+    estimator: Any, X: Any, sample_shape: Any, reset: bool
+) -> tuple[Samples, tuple]:
     """Values (N, height * width, channels) of a stack or list of images."""
+    _check_feature_names(estimator, X, reset=reset)
     if not hasattr(X, "shape"):
         shapes = [np.shape(image) for image in X]
         other = next((shape for shape in shapes if shape != shapes[0]), None)
@@ -126,24 +127,23 @@ def _read_stack(estimator: Any, X: Any, sample_shape: Any) -> tuple[Samples, tup
             f"Found array with 0 feature(s) (shape={values.shape}) while a minimum "
             f"of 1 is required by {name}."
         )
-    if sample_shape is not None and _full_or_sequence(sample_shape) != shape:
+    given = shape if sample_shape is None else tuple(sample_shape)
+    if shape not in (given, (*given, 1)):
         raise ValueError(
-            f"X must hold samples of the 'sample_shape' {tuple(sample_shape)!r}. Got "
+            f"X must hold samples of the 'sample_shape' {given!r}. Got "
             f"an array of shape {values.shape}. Change 'sample_shape', or X."
         )
     flat = values.reshape(len(values), -1, shape[2])
-    return Samples(flat, None, container_of(X, kind)), shape
-
-
-def _full_or_sequence(sample_shape: Any) -> tuple:
-    return _full(sample_shape) if _is_image(sample_shape) else tuple(sample_shape)
+    samples = Samples(flat, None, container_of(X, kind))
+    check_features(estimator, samples, reset=reset)
+    return samples, shape
 
 
 def _read_table(
     estimator: Any, X: Any, sample_shape: Any, reset: bool
 ) -> tuple[Samples, tuple]:
     """Values (N, D) of a table whose rows are images."""
-    shape = _full(sample_shape)
+    shape = _with_channels(sample_shape)
     _check_feature_names(estimator, X, reset=reset)
     samples = read_rows(estimator, X, "flat")
     n_features = samples.values.shape[1]
@@ -152,6 +152,7 @@ def _read_table(
             f"X has {n_features} features, but sample_shape={tuple(sample_shape)!r} "
             f"needs {np.prod(shape)} for each image."
         )
+    check_features(estimator, samples, reset=reset)
     return samples, shape
 
 

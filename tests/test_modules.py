@@ -5,8 +5,18 @@ import torch
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.bottleneck import NestedDropout, cut
+from sklearn_seqae.modules.convolutional import (
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+)
 from sklearn_seqae.modules.dense import DenseNetwork
-from sklearn_seqae.modules.layers import CELLS, linear, recurrent, reverse
+from sklearn_seqae.modules.layers import (
+    CELLS,
+    convolution,
+    linear,
+    recurrent,
+    reverse,
+)
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.losses import LOSSES, masked_loss, row_losses
 from sklearn_seqae.modules.objective import OBJECTIVES, Objective
@@ -292,3 +302,28 @@ def test_recurrent_weights_start_orthogonal(cell):
     layer = recurrent(cell, 3, 4, generator=seeded())
     for block in dict(layer.named_parameters())["weight_hh_l0"].split(4):
         torch.testing.assert_close(block @ block.T, torch.eye(4))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("larger", [(5, 4), (1, 4), (1, 1)])
+def test_convolutions_draw_from_their_generator_alone(larger, transposed):
+    before = torch.get_rng_state()
+    options = {"larger": larger, "kernel": 3, "transposed": transposed}
+    one, other = (convolution(2, 3, generator=seeded(), **options) for _ in range(2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(one.weight, other.weight) and one.weight.std() > 0
+    silent = convolution(2, 3, generator=None, **options)
+    assert not silent(torch.ones(1, 2, *larger)).any()
+
+
+@pytest.mark.parametrize("network", [ConvolutionalEncoder, ConvolutionalDecoder])
+def test_the_work_of_a_convolution_grows_with_the_image(network):
+    options = {
+        "filters": (4, 5),
+        "n_components": 3,
+        "activation": "silu",
+        "beside_pca": True,
+        "generator": seeded(),
+    }
+    small, large = (network(shape=(size, size, 1), **options).work for size in (16, 32))
+    assert 3.9 < large / small < 4.1

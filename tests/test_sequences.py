@@ -212,9 +212,16 @@ def test_nullable_columns_are_read_unless_null(dtype):
         read(pl.DataFrame({"a": [1.0, None]}))
 
 
-@pytest.mark.parametrize("X", [np.ones((3, 4, 1)), np.ones((3, 4, 1, 1)), RAGGED])
-def test_a_table_is_no_stack_of_sequences(X):
-    with pytest.raises(ValueError, match=r"dim <= 2 .*Use RecurrentAutoencoder"):
+@pytest.mark.parametrize(
+    ("X", "family"),
+    [
+        (np.ones((3, 4, 1)), "Recurrent"),
+        (RAGGED, "Recurrent"),
+        (np.ones((3, 4, 1, 1)), "Convolutional"),
+    ],
+)
+def test_a_table_is_no_stack_of_sequences_or_images(X, family):
+    with pytest.raises(ValueError, match=rf"dim <= 2 .*Use {family}Autoencoder"):
         read_table(Reader(), X, reset=True)
 
 
