@@ -287,7 +287,11 @@ def moved(n):
 def test_it_learns_what_pca_cannot():
     train, test = train_test_split(moved(240), random_state=0)
     model = ConvolutionalAutoencoderTransformer(
-        2, sample_shape=(11, 12), hidden_layer_sizes=(4, 8), random_state=0
+        2,
+        sample_shape=(11, 12),
+        hidden_layer_sizes=(4, 8),
+        early_stopping=False,
+        random_state=0,
     ).fit(train)
     pca = PCA(2).fit(train.reshape(len(train), -1))
     flat = test.reshape(len(test), -1)
