@@ -14,18 +14,21 @@ if TYPE_CHECKING:  # for editors and type checkers, which cannot see lazy names
         DenseAutoencoderTransformer,
         RecurrentAutoencoderTransformer,
     )
+    from sklearn_seqae.classification import AutoencoderClassifier
     from sklearn_seqae.preprocessing import SequenceScaler
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "AutoencoderAnomalyDetector",
+    "AutoencoderClassifier",
     "ConvolutionalAutoencoderTransformer",
     "DenseAutoencoderTransformer",
     "RecurrentAutoencoderTransformer",
     "SequenceScaler",
     "anomaly",
     "autoencoders",
+    "classification",
     "conversion",
     "datasets",
     "displays",
@@ -35,6 +38,7 @@ __all__ = [
 
 _HOME_OF = {
     "AutoencoderAnomalyDetector": "sklearn_seqae.anomaly",
+    "AutoencoderClassifier": "sklearn_seqae.classification",
     "ConvolutionalAutoencoderTransformer": "sklearn_seqae.autoencoders",
     "DenseAutoencoderTransformer": "sklearn_seqae.autoencoders",
     "RecurrentAutoencoderTransformer": "sklearn_seqae.autoencoders",

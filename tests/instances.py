@@ -7,6 +7,7 @@ from sklearn.random_projection import GaussianRandomProjection
 
 from sklearn_seqae import (
     AutoencoderAnomalyDetector,
+    AutoencoderClassifier,
     ConvolutionalAutoencoderTransformer,
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
@@ -115,6 +116,20 @@ def detector(estimator, **options):
     return AutoencoderAnomalyDetector(estimator, random_state=0, **options)
 
 
+def classifier(estimator, **options):
+    """Return a classifier that is fitted in an instant."""
+    return AutoencoderClassifier(
+        estimator, **{"max_iter": 2, "random_state": 0, **options}
+    )
+
+
+CLASSIFIERS = [
+    classifier(dense(2)),
+    classifier(dense(5, bottleneck="ordered", whiten=True), early_stopping=False),
+    classifier(recurrent(2, early_stopping=False)),
+    classifier(recurrent(2, init="random"), freeze_encoder=True),
+]
+
 DENSE = [dense(**dict(zip(DENSE_OPTIONS, row, strict=True))) for row in DENSE_TABLE]
 RECURRENT = [
     recurrent(**dict(zip(RECURRENT_OPTIONS, row, strict=True)))
@@ -136,6 +151,7 @@ INSTANCES = [
     detector(convolutional(1)),
     detector(PCA(1)),
     detector(make_pipeline(StandardScaler(), dense(1)), contamination=0.3),
+    *CLASSIFIERS,
 ]
 
 # Those of them that take sequences, for our own checks on 3-D and ragged data.
@@ -145,6 +161,7 @@ TAKES_SEQUENCES = [
     SequenceScaler(),
     detector(recurrent()),
     detector(make_pipeline(SequenceScaler(), recurrent())),
+    classifier(recurrent()),
 ]
 
 # scikit-learn's checks that fit on data of their own, outside of a restricted domain.
@@ -229,6 +246,8 @@ def name(estimator):
 
 def expected_failures(estimator):
     """Return the checks of scikit-learn that must fail, each with its reason."""
+    if any(estimator is instance for instance in CLASSIFIERS):
+        return {"check_classifiers_classes": "the check's label -1 marks no label"}
     if any(estimator is instance for instance in ADMISSIBLE):
         return dict.fromkeys(OF_PIPELINES, "a Pipeline fits its steps in place")
     for instance, reason, checks in RESTRICTED:

@@ -73,8 +73,12 @@ ROOMS = {
         ],
         "packages": ESTIMATOR,
     },
-    "classification": {
-        "rooms": ["autoencoders", "windows", "sequences", "training/*", "_params"],
+    "classification/__init__": {"rooms": ["classification/*"]},
+    "classification/*": {
+        "rooms": [
+            *["autoencoders", "autoencoders/_state"],
+            *["windows", "sequences", "training/*", "_params", "classification/*"],
+        ],
         "packages": [*ESTIMATOR, "torch"],
     },
     "displays/*": {

@@ -34,11 +34,10 @@ class CodingMixin:
 
     def _encode(self, samples):
         x = self._scaling.apply(samples.values, samples.lengths)
-        white = self._white()
+        encoder = self._encoder()
 
         def encode(tile, lengths, n_steps):
-            code = self.module_.encode(tile, lengths)[:, : self.n_components_]
-            return code if white is None else (code - white[0]) @ white[1]
+            return encoder(tile, lengths)
 
         codes = in_tiles(encode, x, self._lengths(samples), **self._tile_options())
         return codes.astype(samples.values.dtype, copy=False)

@@ -37,9 +37,9 @@ class ForecastingMixin:
             return None
         return max(1, n_steps - 1) if self.horizon is None else self.horizon
 
-    def _read(self, X, *, reset, ensure_min_steps=1):
-        samples = super()._read(X, reset=reset, ensure_min_steps=ensure_min_steps)
-        return _last(samples, self._window)
+    def _read(self, X, *, reset, **options):
+        samples = super()._read(X, reset=reset, **options)
+        return samples if reset else _last(samples, self._window)
 
     def _read_to_learn(self, X, *, reset):
         """Read X, and take off what is to be forecast."""

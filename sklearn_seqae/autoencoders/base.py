@@ -28,6 +28,7 @@ from sklearn_seqae.autoencoders._state import FittedStateMixin, kept_if_it_fails
 from sklearn_seqae.autoencoders._summary import SummaryMixin
 from sklearn_seqae.autoencoders._tasks import CallbackSupportMixin, FitTasks
 from sklearn_seqae.autoencoders._trainer import Trained, Trainer
+from sklearn_seqae.autoencoders._tuning import TuningMixin
 from sklearn_seqae.modules.losses import LOSSES
 
 MOST_HELD_OUT = 5000  # rows of one split, enough to tell the epochs apart
@@ -42,6 +43,7 @@ ORDERED_ONLY = (
 
 class BaseAutoencoder(
     CodingMixin,
+    TuningMixin,
     SummaryMixin,
     FittedStateMixin,
     CallbackSupportMixin,
@@ -103,12 +105,13 @@ class BaseAutoencoder(
         "lengths": metadata_routing.UNUSED,
     }
 
-    def _read(self, X, *, reset, ensure_min_steps=1):
-        """Read X through the data door."""
+    def _read(self, X, *, reset, owner=None, ensure_min_steps=1):
+        """Read X through the data door, for an estimator around this one if `owner`."""
+        owner = self if owner is None else owner
         if not self._takes_sequences:
-            return sequences.read_table(self, X, reset=reset)
+            return sequences.read_table(owner, X, reset=reset)
         return sequences.read_sequences(
-            self,
+            owner,
             X,
             sample_shape=self.sample_shape,
             reset=reset,
@@ -118,6 +121,11 @@ class BaseAutoencoder(
     def _read_to_learn(self, X, *, reset):
         """Read X as the network is trained and scored on it."""
         return self._read(X, reset=reset)
+
+    @staticmethod
+    def _warp(n):
+        """Strength of the time warps that n rows are trained on, beside PCA."""
+        return 0.0
 
     def _objective_options(self, samples):
         """Say what the network is trained for, beside its loss."""

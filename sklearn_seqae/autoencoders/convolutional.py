@@ -254,8 +254,9 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
-    def _read(self, X, *, reset):
-        return read_images(self, X, sample_shape=self.sample_shape, reset=reset)
+    def _read(self, X, *, reset, owner=None):
+        owner = self if owner is None else owner
+        return read_images(owner, X, sample_shape=self.sample_shape, reset=reset)
 
     def _architecture(self, n_features, **shape):
         return {

@@ -296,11 +296,15 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
+    @staticmethod
+    def _warp(n):
+        """Strength of the time warps: few rows are in need of more."""
+        return 0.05 * min(1, 200 / n) ** 0.5 if n <= MOST_WARPED else 0.0
+
     def _objective_options(self, samples):
-        # Few rows are in need of strong warps; what is ahead would not fit to them.
-        n, warp = len(samples), 0.0
-        if self.init == "pca" and n <= MOST_WARPED and samples.target is None:
-            warp = 0.05 * min(1, 200 / n) ** 0.5
+        warp = 0.0  # what is ahead would not fit to a warped sequence
+        if self.init == "pca" and samples.target is None:
+            warp = self._warp(len(samples))
         return {
             "kind": self.objective,
             "warp": warp,

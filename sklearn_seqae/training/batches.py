@@ -62,6 +62,7 @@ class Batches:
         self.lengths = lengths
         self.batch_size = batch_size
         self.generator = generator
+        self.target = target
         self.rounds = -(-least // -(-len(x) // batch_size))
         self.n_values = x.numel()
         if lengths is not None:

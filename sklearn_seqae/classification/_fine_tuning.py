@@ -1,0 +1,176 @@
+"""Train an encoder and a linear head on the rows that have a label."""
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+from sklearn_seqae.training.batches import Batches
+from sklearn_seqae.training.net import AutoencoderNet
+from sklearn_seqae.training.threads import lend_threads
+
+N_FOLDS = 5
+HEAD_C = 10.0  # of the logistic regression that the head starts from
+CLIP = 1.0  # largest norm of the gradient
+LEAST_BATCHES = 10  # of an epoch: few rows are gone through more than once
+TOGETHER = 512  # held-out rows that are measured at once
+
+
+class Network(nn.Module):
+    """The encoder and a linear head: (N, D) or (N, T, C) to logits (N, K)."""
+
+    def __init__(self, encoder, center, unit, coef, intercept):
+        super().__init__()
+        self.encoder = encoder
+        self.center, self.unit = torch.tensor(center, dtype=torch.float32), unit
+        self.coef = nn.Parameter(torch.tensor(coef, dtype=torch.float32))
+        self.intercept = nn.Parameter(torch.tensor(intercept, dtype=torch.float32))
+
+    @property
+    def linear_path(self):  # to the net: it learns, too
+        return self.encoder.module.linear_path
+
+    def forward(self, x, lengths=None):
+        code = (self.encoder(x, lengths) - self.center.to(x.device)) / self.unit
+        return code @ self.coef.T + self.intercept
+
+
+class CrossEntropy:
+    """Loss of a batch, and of each of its rows."""
+
+    def __call__(self, network, batch):
+        return self.rows(network, batch).mean()
+
+    def rows(self, network, batch):
+        logits = network(batch.x, batch.lengths)
+        losses = nn.functional.cross_entropy(logits, batch.target, reduction="none")
+        return losses[:, None]
+
+
+class FineTuning:
+    """Train the encoder and a head on labelled rows, several times from one start.
+
+    Parameters
+    ----------
+    classifier : AutoencoderClassifier
+        Gives the parameters and the autoencoder, whose module is trained.
+
+    samples : Samples
+        All rows.
+
+    labelled, targets : ndarray of shape (M,)
+        The rows with a label, and the number of its class.
+
+    seed : int
+        Source of every random number.
+    """
+
+    def __init__(self, classifier, samples, labelled, targets, seed):
+        self.classifier = classifier
+        self.autoencoder = classifier.estimator_
+        self.targets = targets
+        self.seed = seed
+        codes = self.autoencoder._encode(samples).astype(np.float64)
+        # One unit for all components: in units of each alone, the last ones of PCA,
+        # mostly noise, would weigh as much as the first.
+        self.center = codes.mean(axis=0)
+        self.unit = float(np.sqrt(codes.var(axis=0).mean())) or 1.0
+        self.codes = (codes[labelled] - self.center) / self.unit
+        self.x, self.lengths = self.autoencoder._tensors(samples.take(labelled))
+        weights = self.autoencoder.module_.state_dict().items()
+        self.start = {name: weight.clone() for name, weight in weights}
+
+    def head(self, rows):
+        """Fit the logistic regression that the head starts from."""
+        model = LogisticRegression(C=HEAD_C, max_iter=1000)
+        model.fit(self.codes[rows], self.targets[rows])
+        coef, intercept = model.coef_, model.intercept_
+        if len(model.classes_) == 2:
+            coef, intercept = (np.stack([-w, w]) / 2 for w in (coef[0], intercept[0]))
+        return coef, intercept, int(model.n_iter_.max())
+
+    def train(self, rows, held_out=None, *, n_epochs):
+        """Train on these rows; return the head, its loss curve and held-out losses."""
+        classifier, module = self.classifier, self.autoencoder.module_
+        module.load_state_dict(self.start)
+        generator = torch.Generator().manual_seed(self.seed)
+        encoder = self.autoencoder._encoder_to_tune(len(rows), generator)
+        coef, intercept, _ = self.head(rows)
+        network = Network(encoder, self.center, self.unit, coef, intercept)
+        net = AutoencoderNet(
+            network,
+            CrossEntropy(),
+            lr=classifier.learning_rate_init,
+            slow=1.0,
+            weight_decay=classifier.alpha,
+            max_epochs=classifier.max_iter,
+            one_cycle=True,
+            clip=CLIP,
+            device=self.autoencoder.device,
+        ).initialize()
+        size, least = classifier.batch_size, 1
+        if size == "auto":
+            size, least = int(np.clip(len(rows) // 10, 8, 64)), LEAST_BATCHES
+        batches = self._batches(rows, min(size, len(rows)), generator, least)
+        watched, course = None, []
+        if held_out is not None:
+            watched = self._batches(held_out, TOGETHER)
+            # Batches of sequences are sorted by length, the same in each epoch.
+            course.append(net.measure(watched)[:, 0])
+        losses = []
+        n_weights = sum(weight.numel() for weight in network.parameters())
+        steps = self.x.shape[1] if self.x.ndim == 3 else 1
+        with lend_threads(n_weights * batches.batch_size * steps):
+            for loss, own in net.train(batches, watched, n_epochs=n_epochs):
+                losses.append(loss)
+                if own is not None:
+                    course.append(own[:, 0])
+        module.eval()
+        coef = network.coef.detach().cpu().numpy().astype(np.float64)
+        intercept = network.intercept.detach().cpu().numpy().astype(np.float64)
+        return (coef, intercept), losses, course
+
+    def course(self):
+        """Losses of the held-out rows, (epochs + 1, rows), those of the start first."""
+        n_epochs = self.classifier.max_iter
+        folds = folds_of(self.targets, self.seed)
+        courses = [np.empty((n_epochs + 1, 0))]
+        for fold in range(folds.max() + 1):
+            is_out = folds == fold
+            rows, held_out = np.flatnonzero(~is_out), np.flatnonzero(is_out)
+            courses.append(self.train(rows, held_out, n_epochs=n_epochs)[2])
+        return np.concatenate(courses, axis=1)
+
+    def _batches(self, rows, batch_size, generator=None, least=1):
+        rows = torch.from_numpy(rows).to(self.x.device)
+        return Batches(
+            self.x[rows],
+            None if self.lengths is None else self.lengths[rows],
+            batch_size=batch_size,
+            generator=generator,
+            least=least,
+            target=torch.from_numpy(self.targets).to(self.x.device)[rows],
+        )
+
+
+def folds_of(targets, seed):
+    """Number of the fold that holds each row out, each class spread over the folds.
+
+    The only row of a class is in no fold, -1: without it the class would be unknown.
+    """
+    order = np.random.RandomState(seed).permutation(len(targets))
+    order = order[np.argsort(targets[order], kind="stable")]
+    counts = np.bincount(targets)
+    alone = counts[targets[order]] == 1
+    folds = np.full(len(targets), -1)
+    several = order[~alone]
+    folds[several] = np.arange(len(several)) % min(N_FOLDS, counts.max())
+    return folds
+
+
+def best_epoch(course):
+    """The epoch of least held-out loss, 0 unless it is a standard error better."""
+    epoch = int(course.mean(axis=1).argmin())
+    gain = course[0] - course[epoch]
+    error = gain.std() / np.sqrt(len(gain))
+    return epoch if gain.mean() > error else 0
