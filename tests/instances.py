@@ -119,15 +119,14 @@ def detector(estimator, **options):
 def classifier(estimator, **options):
     """Return a classifier that is fitted in an instant."""
     return AutoencoderClassifier(
-        estimator, **{"max_iter": 2, "random_state": 0, **options}
+        estimator, **{"max_iter": 2, "batch_size": 50, "random_state": 0, **options}
     )
 
 
 CLASSIFIERS = [
     classifier(dense(2)),
     classifier(dense(5, bottleneck="ordered", whiten=True), early_stopping=False),
-    classifier(recurrent(2, early_stopping=False)),
-    classifier(recurrent(2, init="random"), freeze_encoder=True),
+    classifier(recurrent(2, early_stopping=False), early_stopping=False),
 ]
 
 DENSE = [dense(**dict(zip(DENSE_OPTIONS, row, strict=True))) for row in DENSE_TABLE]

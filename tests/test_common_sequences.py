@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import joblib
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,8 +16,18 @@ from tests.containers import flat, items
 from tests.instances import TAKES_SEQUENCES, fewest_steps, name
 
 METHODS = ["transform", "reconstruct", "score_samples", "decision_function", "predict"]
+METHODS += ["predict_proba"]
 
 pytestmark = pytest.mark.parametrize("estimator", TAKES_SEQUENCES, ids=name)
+
+
+def labels_of(X):
+    """Labels for those that want them; all others ignore them."""
+    return np.arange(len(X)) % 2
+
+
+def fit(estimator, X):
+    return clone(estimator).fit(X, labels_of(X))
 
 
 def outputs(fitted, X):
@@ -44,43 +54,43 @@ def take(each_output, rows):
 
 
 def test_ragged_containers_give_the_same(estimator, ragged, ragged_container):
-    expected = outputs(clone(estimator).fit(ragged), ragged)
+    expected = outputs(fit(estimator, ragged), ragged)
     X = ragged_container(ragged)
-    assert_same(outputs(clone(estimator).fit(X), X), expected)
+    assert_same(outputs(fit(estimator, X), X), expected)
 
 
 def test_equal_containers_give_the_same(estimator, digits, equal_container):
-    expected = outputs(clone(estimator).fit(digits), digits)
+    expected = outputs(fit(estimator, digits), digits)
     X = equal_container(list(digits))
-    assert_same(outputs(clone(estimator).fit(X), X), expected)
+    assert_same(outputs(fit(estimator, X), X), expected)
 
 
 def test_sequences_of_one_channel_may_be_1d(estimator, ragged):
     X = [sequence[:, 0] for sequence in ragged]
-    expected = outputs(clone(estimator).fit(X), X)
+    expected = outputs(fit(estimator, X), X)
     columns = [sequence[:, :1] for sequence in ragged]
-    seen = outputs(clone(estimator).fit(columns), columns)
+    seen = outputs(fit(estimator, columns), columns)
     for method, samples in expected.items():
         for a, b in zip(samples, seen[method], strict=True):
             np.testing.assert_array_equal(np.ravel(a), np.ravel(b), err_msg=method)
 
 
 def test_a_sequence_does_not_depend_on_its_neighbours(estimator, ragged):
-    fitted = clone(estimator).fit(ragged)
+    fitted = fit(estimator, ragged)
     together = outputs(fitted, ragged)
     for row in (0, 7, 31):
         assert_same(outputs(fitted, [ragged[row]]), take(together, [row]))
 
 
 def test_the_order_of_the_sequences_does_not_matter(estimator, ragged):
-    fitted = clone(estimator).fit(ragged)
+    fitted = fit(estimator, ragged)
     order = np.random.RandomState(1).permutation(len(ragged))
     together = outputs(fitted, ragged)
     assert_same(outputs(fitted, [ragged[i] for i in order]), take(together, order))
 
 
 def test_padding_changes_nothing(estimator, digits):
-    fitted = clone(estimator).fit(digits)
+    fitted = fit(estimator, digits)
     longer = np.concatenate([digits[0]] * 5)
     beside_a_longer_one = outputs(fitted, [*digits, longer])
     rows = range(len(digits))
@@ -88,18 +98,20 @@ def test_padding_changes_nothing(estimator, digits):
 
 
 def test_fitting_twice_gives_the_same(estimator, ragged):
-    once = clone(estimator).fit(ragged)
+    once = fit(estimator, ragged)
     first = outputs(once, ragged)
-    assert_same(outputs(once.fit(ragged), ragged), first)
-    assert_same(outputs(clone(estimator).fit(ragged), ragged), first)
+    assert_same(outputs(once.fit(ragged, labels_of(ragged)), ragged), first)
+    assert_same(outputs(fit(estimator, ragged), ragged), first)
 
 
 def test_fit_transform_is_fit_then_transform(estimator, ragged):
+    if is_classifier(estimator):
+        return
     if not hasattr(estimator, "transform"):
-        expected = clone(estimator).fit(ragged).predict(ragged)
+        expected = fit(estimator, ragged).predict(ragged)
         seen = clone(estimator).fit_predict(ragged)
     else:
-        expected = clone(estimator).fit(ragged).transform(ragged)
+        expected = fit(estimator, ragged).transform(ragged)
         seen = clone(estimator).fit_transform(ragged)
     for a, b in zip(items(expected), items(seen), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -133,19 +145,19 @@ if find_spec("skops"):  # an extra
 
 @pytest.mark.parametrize("how", COPIES)
 def test_a_copy_gives_the_same(estimator, ragged, how):
-    fitted = clone(estimator).fit(ragged)
+    fitted = fit(estimator, ragged)
     assert_same(outputs(COPIES[how](fitted), ragged), outputs(fitted, ragged))
 
 
 def test_fit_leaves_the_parameters(estimator, ragged):
     fresh = clone(estimator)
     before = pickle.dumps(fresh.get_params(deep=True))
-    fresh.fit(ragged)
+    fresh.fit(ragged, labels_of(ragged))
     assert pickle.dumps(fresh.get_params(deep=True)) == before
 
 
 def test_methods_leave_the_estimator(estimator, ragged):
-    fitted = clone(estimator).fit(ragged)
+    fitted = fit(estimator, ragged)
     before = {name: id(value) for name, value in vars(fitted).items()}
     outputs(fitted, ragged)
     assert {name: id(value) for name, value in vars(fitted).items()} == before
@@ -155,14 +167,14 @@ def test_X_is_not_written_to(estimator, ragged):
     X = [sequence.copy() for sequence in ragged]
     for sequence in X:
         sequence.flags.writeable = False
-    outputs(clone(estimator).fit(X), X)
+    outputs(fit(estimator, X), X)
     for sequence, before in zip(X, ragged, strict=True):
         np.testing.assert_array_equal(sequence, before)
 
 
 def test_a_clone_is_not_fitted(estimator, ragged):
     with pytest.raises(NotFittedError):
-        check_is_fitted(clone(clone(estimator).fit(ragged)))
+        check_is_fitted(clone(fit(estimator, ragged)))
 
 
 @pytest.mark.parametrize("method", [*METHODS, "inverse_transform", "score"])
@@ -176,7 +188,7 @@ def test_methods_before_fit_raise(estimator, ragged, method):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_dtype_is_kept(estimator, ragged, dtype):
     X = [sequence.astype(dtype) for sequence in ragged]
-    fitted = clone(estimator).fit(X)
+    fitted = fit(estimator, X)
     for method in ("transform", "reconstruct"):
         if hasattr(fitted, method):
             assert {item.dtype for item in items(getattr(fitted, method)(X))} == {
@@ -190,11 +202,11 @@ def test_the_dtype_is_kept(estimator, ragged, dtype):
 def test_n_features_in_counts_channels_or_columns(estimator, digits, as_flat):
     X = flat(digits) if as_flat else digits
     n_features = X.shape[-1]
-    assert clone(estimator).fit(X).n_features_in_ == n_features
+    assert fit(estimator, X).n_features_in_ == n_features
 
 
 def test_another_number_of_channels_raises(estimator, ragged):
-    fitted = clone(estimator).fit(ragged)
+    fitted = fit(estimator, ragged)
     words = f"X has 2 features, but {type(estimator).__name__} is expecting 3 features"
     for method in METHODS:
         if hasattr(fitted, method):
@@ -203,7 +215,7 @@ def test_another_number_of_channels_raises(estimator, ragged):
 
 
 def test_other_lengths_than_in_fit_are_taken(estimator, digits):
-    fitted = clone(estimator).fit(digits)
+    fitted = fit(estimator, digits)
     longest = np.concatenate([digits[0], digits[1]])
     shortest = digits[2][: fewest_steps(estimator)]
     for samples in outputs(fitted, [longest, shortest]).values():
@@ -218,7 +230,8 @@ def test_one_sample_and_one_step_work(
     estimator, digits, n_samples, n_steps, n_channels
 ):
     n_steps = max(n_steps, fewest_steps(estimator))
+    n_samples += is_classifier(estimator)  # which wants two classes
     X = digits[:n_samples, :n_steps, :n_channels]
-    for samples in outputs(clone(estimator).fit(X), X).values():
+    for samples in outputs(fit(estimator, X), X).values():
         assert len(samples) == n_samples
         assert all(np.isfinite(sample).all() for sample in samples)

@@ -53,6 +53,21 @@ class Encoder(nn.Module):
         return (code - self.white[0]) @ self.white[1]
 
 
+@torch.no_grad()
+def even_out(module):
+    """Let the network speak of all components in one unit, and say what it said.
+
+    To a reconstruction small components matter little, and the network corrects them
+    in small units. What tells classes apart may be in any of them.
+    """
+    unit = module.encoder_unit
+    largest = unit.max()
+    largest = largest.where(largest > 0, 1)  # PCA left nothing, and it was silent
+    last = [layer for layer in module.encoder.modules() if type(layer) is nn.Linear][-1]
+    last.weight.mul_((unit / largest)[:, None])
+    module.set_units(encoder_unit=largest)
+
+
 class TuningMixin:
     """Hand out the encoder, and samples in its units, to be trained further."""
 
@@ -67,8 +82,10 @@ class TuningMixin:
 
     def _encoder_to_tune(self, n_rows, generator):
         """The encoder, its samples warped as in the training of n rows."""
-        warp = 0.0 if self.module_.linear_path is None else self._warp(n_rows)
-        return self._encoder(warp=warp, generator=generator)
+        if self.module_.linear_path is None:
+            return self._encoder()
+        even_out(self.module_)
+        return self._encoder(warp=self._warp(n_rows), generator=generator)
 
     def _tensors(self, samples):
         """Samples as tensors (values, lengths or None), scaled and on the device."""

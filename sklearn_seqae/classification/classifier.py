@@ -23,7 +23,7 @@ from sklearn_seqae.autoencoders import (
     RecurrentAutoencoderTransformer,
 )
 from sklearn_seqae.autoencoders._state import kept_if_it_fails
-from sklearn_seqae.classification._fine_tuning import FineTuning, best_epoch
+from sklearn_seqae.classification._fine_tuning import FineTuning, has_gained
 from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
 from sklearn_seqae.training.inference import in_tiles
 
@@ -59,18 +59,19 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         Decoupled weight decay, as of the autoencoders.
 
     batch_size : "auto" or int, default="auto"
-        Labelled rows of a batch. "auto": a tenth of them, from 8 to 64.
+        Labelled rows of a batch. "auto": a tenth of them, from 8 to 64, and at
+        least ten batches an epoch.
 
-    learning_rate_init : float, default=0.003
-        Highest learning rate of the fine-tuning. It rises and falls in one cycle.
+    learning_rate_init : float, default=0.01
+        Highest learning rate of the fine-tuning, which rises and falls in one cycle; a
+        tenth of it for the encoder's linear path.
 
     max_iter : int, default=30
-        Most epochs of the fine-tuning.
+        Epochs of the fine-tuning.
 
     early_stopping : bool, default=True
-        Whether labelled rows are held out, in five folds, to find the best epoch,
-        which may be none at all; a classifier fine-tuned for that many epochs on all
-        labelled rows is the result. False: `max_iter` epochs.
+        Whether labelled rows are held out, in three folds, to see whether the
+        fine-tuning helps. Where it does not, the start is kept. False: it is not asked.
 
     random_state : int, RandomState instance or None, default=None
         Source of every random number, also set for `estimator`. None leaves the
@@ -96,7 +97,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         logistic regression.
 
     best_epoch_ : int
-        The epoch that was kept; 0 is the start.
+        The epoch that was kept: `max_iter`, or 0, the start.
 
     loss_curve_ : list of float
         Cross-entropy of each epoch of the last training.
@@ -148,7 +149,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         freeze_encoder=False,
         alpha=0.01,
         batch_size="auto",
-        learning_rate_init=3e-3,
+        learning_rate_init=1e-2,
         max_iter=30,
         early_stopping=True,
         random_state=None,
@@ -243,10 +244,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             self.n_iter_ = self.best_epoch_ = self.max_iter
             if self.early_stopping:
                 course = tuning.course()
-                self.best_epoch_ = 0
                 if course.size:
-                    self.best_epoch_ = best_epoch(course)
-                    self.validation_loss_curve_ = course.mean(axis=1).tolist()
+                    self.validation_loss_curve_ = course[:, :, 0].mean(axis=1).tolist()
+                if not course.size or not has_gained(course):
+                    self.best_epoch_ = 0
             head, self.loss_curve_, _ = tuning.train(rows, n_epochs=self.best_epoch_)
         self.coef_ = head[0] / tuning.unit
         self.intercept_ = head[1] - self.coef_ @ tuning.center

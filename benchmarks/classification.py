@@ -1,0 +1,156 @@
+"""Classify series with few labels: does it help to start from an autoencoder?
+
+Five sets of series of which a tenth of the labels is kept, at least one of each class,
+for five seeds. Beside each other stand, all with the package's defaults:
+
+- ``autoencoder``: AutoencoderClassifier, which starts from an autoencoder;
+- ``random``: the same network and the same fine-tuning, from random weights;
+- ``frozen``: a logistic regression on the autoencoder's codes;
+- ``pca``: the same on the codes of PCA of the same size.
+
+And JapaneseVowels, ragged and of 12 channels, with all of its labels. ::
+
+    python benchmarks/classification.py --data DIR [--out DIR]
+
+DIR holds the data and its reader ``load.py``. The results go to
+``classification.csv``, a row for each set and seed.
+
+The sets are chosen by size, before any result: of those with one channel, one length,
+no gaps and a test part, the five with the most training rows. Series are as stored.
+The seed draws the labels that are kept, the random weights and the order of training;
+the autoencoder, which sees no labels, is fitted once for each set.
+"""
+
+import argparse
+import copy
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from representation import SequencePCA, import_reader
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+
+from sklearn_seqae import AutoencoderClassifier, RecurrentAutoencoderTransformer
+from sklearn_seqae.autoencoders._trainer import build_module
+
+N_SETS = 5
+SHARE = 0.1  # of the labels
+RAGGED = "JapaneseVowels"
+WIDTH = 32  # components: what the classifier's default takes of long series
+
+
+def chosen_sets(reader):
+    """Names of the five largest plain sets."""
+    sizes = {}
+    for name in reader.names("ucr"):
+        X_train, _, X_test, _ = reader.load_ucr(name)
+        is_plain = isinstance(X_train, np.ndarray) and X_train.shape[2] == 1
+        if is_plain and len(X_test) and not np.isnan(X_train).any():
+            sizes[name] = len(X_train)
+    return sorted(sizes, key=lambda name: (-sizes[name], name))[:N_SETS]
+
+
+def hide_labels(y, seed):
+    """Keep a tenth of each class's labels, one at least; the others become -1."""
+    rng = np.random.default_rng(seed)
+    hidden = np.full(len(y), -1)
+    for label in np.unique(y):
+        rows = rng.permutation(np.flatnonzero(y == label))
+        hidden[rows[: max(1, round(SHARE * len(rows)))]] = label
+    return hidden
+
+
+def with_random_weights(autoencoder, seed):
+    """The same network, drawn anew: what was PCA, and the last layer, too."""
+    generator = torch.Generator().manual_seed(seed)
+    fresh = copy.deepcopy(autoencoder)
+    module = fresh.module_
+    drawn = build_module(fresh, fresh._architecture_, generator)
+    weights = {name for name, _ in drawn.named_parameters()}
+    state = drawn.state_dict()
+    module.load_state_dict(
+        {
+            name: state[name] if name in weights else value  # units stay
+            for name, value in module.state_dict().items()
+        }
+    )
+    path = module.linear_path
+    with torch.no_grad():
+        for layer in (path.encoder, path.decoder, module.encoder.head):
+            bound = layer.in_features**-0.5
+            for weight in layer.parameters():
+                weight.uniform_(-bound, bound, generator=generator)
+    return fresh
+
+
+def pca_accuracy(X_train, y, X_test, y_test, n_components):
+    """Accuracy of a logistic regression on PCA's codes, as the classifier's head."""
+    pca = SequencePCA(min(n_components, len(X_train))).fit(X_train)
+    train, test = pca.transform(X_train), pca.transform(X_test)
+    unit = np.sqrt(train.var(axis=0).mean())
+    head = LogisticRegression(C=10, max_iter=1000)
+    head.fit(train[y != -1] / unit, y[y != -1])
+    return head.score(test / unit, y_test)
+
+
+def measure(name, data, autoencoder, seed, *, few):
+    """Accuracy of each method on the test part, for one seed."""
+    X_train, y_train, X_test, y_test = data
+    y = hide_labels(y_train, seed) if few else y_train
+    start = time.process_time()
+    starts = {"autoencoder": autoencoder}
+    if few:
+        starts["random"] = with_random_weights(autoencoder, seed)
+    row = {
+        "data": name,
+        "n_train": len(X_train),
+        "n_labelled": int((y != -1).sum()),
+        "n_classes": len(np.unique(y_train)),
+        "random_state": seed,
+    }
+    for label, fitted in starts.items():
+        classifier = AutoencoderClassifier(FrozenEstimator(fitted), random_state=seed)
+        row[label] = classifier.fit(X_train, y).score(X_test, y_test)
+        row[f"{label}_epoch"] = classifier.best_epoch_
+    frozen = AutoencoderClassifier(FrozenEstimator(autoencoder), freeze_encoder=True)
+    row["frozen"] = frozen.fit(X_train, y).score(X_test, y_test)
+    row["pca"] = pca_accuracy(X_train, y, X_test, y_test, WIDTH)
+    row["pretraining_epoch"] = autoencoder.best_epoch_
+    row["seconds"] = time.process_time() - start
+    return row
+
+
+def main():
+    """Measure every set and seed, writing the results as they come."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder with load.py")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("."), help="where to write")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    reader, rows = import_reader(args.data), []
+    sets = [*chosen_sets(reader), RAGGED]
+    fitted = {}  # one for each set: it sees no label
+    for seed in range(args.seeds):
+        for name in sets:
+            data = reader.load_ucr(name)
+            if name not in fitted:
+                autoencoder = RecurrentAutoencoderTransformer(WIDTH, random_state=0)
+                fitted[name] = autoencoder.fit(data[0])
+            row = measure(name, data, fitted[name], seed, few=name != RAGGED)
+            print(row, flush=True)
+            rows.append(row)
+            results = pd.DataFrame(rows)
+            target = args.out / "classification.csv"
+            results.to_csv(target, index=False, float_format="%.4g")
+    methods = ["autoencoder", "random", "frozen", "pca"]
+    means = results.groupby("data", sort=False)[methods].mean()
+    print(means.to_string(float_format="%.3f"))
+    print(means.drop(RAGGED).mean().to_string(float_format="%.3f"))
+
+
+if __name__ == "__main__":
+    main()
