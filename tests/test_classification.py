@@ -287,6 +287,17 @@ def test_being_right_more_often_is_a_gain_though_errors_are_surer():
     assert has_gained(course) and not has_gained(course[::-1])
 
 
+def test_a_gain_counts_where_it_is_sure_and_worth_it():
+    course = np.zeros((2, 10, 2))
+    course[0, :, 1] = 0.01
+    assert not has_gained(course)  # small
+    course[0, :, 1] = 0
+    course[0, 0, 1] = 1
+    assert not has_gained(course)  # due to one row
+    course[0, :6, 1] = 1
+    assert has_gained(course)
+
+
 @pytest.mark.parametrize("lengths", [None, torch.tensor([3, 1, 2, 3])])
 def test_batches_bring_the_target_of_their_rows(lengths):
     x = torch.arange(4.0)[:, None, None].expand(4, 3, 1)

@@ -182,7 +182,9 @@ def test_methods_before_fit_raise(estimator, ragged, method):
     if not hasattr(estimator, method):
         return
     with pytest.raises(NotFittedError):
-        getattr(clone(estimator), method)(ragged)
+        wants_y = method == "score" and is_classifier(estimator)
+        args = [labels_of(ragged)] if wants_y else []
+        getattr(clone(estimator), method)(ragged, *args)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

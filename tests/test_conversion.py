@@ -139,6 +139,7 @@ def test_what_does_not_fit_the_sequences_is_refused(options, match):
     n_channels=st.integers(1, 3),
     beyond=st.integers(0, 2),
 )
+@settings(deadline=None)
 def test_padding_is_cut(lengths, n_channels, beyond):
     sequences = some_sequences(lengths, n_channels)
     padded = np.full((len(lengths), max(lengths) + beyond, n_channels), np.nan)

@@ -12,6 +12,7 @@ from sklearn_seqae.training.threads import lend_threads
 N_FOLDS = 3
 SLOW = 0.1  # rate of the linear path, which few labels teach to memorise
 HEAD_C = 10.0  # of the logistic regression that the head starts from
+WORTH_IT = 0.02  # gain in the Brier score, which is 2 for a sure error
 CLIP = 1.0  # largest norm of the gradient
 LEAST_BATCHES = 10  # of an epoch: few rows are gone through more than once
 TOGETHER = 512  # held-out rows that are measured at once
@@ -173,10 +174,12 @@ def folds_of(targets, seed):
 
 
 def has_gained(course):
-    """Whether the Brier score of held-out rows is better at the end than at the start.
+    """Whether held-out rows have a better Brier score at the end than at the start.
 
     The cross-entropy would not do: a network that is more often right, but surer of
     itself where it is wrong, has a larger one. Epochs between have a rate too high to
-    end with.
+    end with. The gain must be a standard error, and worth the risk where the start is
+    right already.
     """
-    return course[-1, :, 1].mean() < course[0, :, 1].mean()
+    gain = course[0, :, 1] - course[-1, :, 1]
+    return gain.mean() > max(WORTH_IT, gain.std() / len(gain) ** 0.5)

@@ -218,7 +218,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         samples = autoencoder._read(X, reset=True, owner=self)
         check_consistent_length(samples.values, y)
         self.estimator_ = autoencoder.fit(X)
-        return samples
+        return autoencoder._read(X, reset=False)
 
     def _default_estimator(self, X):
         sequences = holds_sequences(X)
