@@ -78,6 +78,23 @@ class ForecastingMixin:
         real = np.arange(given.shape[1]) < lengths[:, np.newaxis]
         return given[real], values[:, 1:][real], mean[real]
 
+    def _expect(self, X):
+        """X with its own forecast where one reaches: what a detector compares with."""
+        ahead = self.horizon or 1
+        samples = super()._read(X, reset=False, ensure_min_steps=ahead + 1)
+        values = samples.values.copy()
+        if self.horizon is None:
+            given, lengths = self._forecast(samples)
+            real = np.arange(given.shape[1]) < lengths[:, np.newaxis]
+            values[:, 1:][real] = given[real]
+        else:
+            window = _last(_split_ahead(samples, ahead), self._window)
+            rows = np.arange(len(values))[:, np.newaxis]
+            ends = _lengths(samples)[:, np.newaxis]
+            steps = ends - ahead + np.arange(ahead)
+            values[rows, steps] = self._forecast(window)[0]
+        return samples.restore(values)
+
     @available_if(_gives("forecast", lacking="reconstruct", having="predict"))
     def predict(self, X):
         """Forecast what is ahead of X.

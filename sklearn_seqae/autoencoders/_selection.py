@@ -11,7 +11,9 @@ WORTH_IT = 0.01  # of the start's error
 REFIT_BELOW = 40_000  # rows, above which those held out would change little
 
 
-def held_out_splits(n, validation_fraction, seed, *, enough, most, n_components):
+def held_out_splits(
+    n, validation_fraction, seed, *, enough, most, n_components, in_blocks=False
+):
     """Pairs of (training rows, held-out rows).
 
     With few rows a single split is a lottery: then there are more of them, folds of
@@ -36,6 +38,10 @@ def held_out_splits(n, validation_fraction, seed, *, enough, most, n_components)
 
     n_components : int
         Rows that PCA needs at least; folds are smaller where these would lack.
+
+    in_blocks : bool, default=False
+        Whether neighbouring rows are held out together, the last ones first: windows
+        of one series overlap, and a random share of them would have been seen.
     """
     if n < 2:
         return []
@@ -45,8 +51,12 @@ def held_out_splits(n, validation_fraction, seed, *, enough, most, n_components)
     n_folds = min(n, n_folds)
     n_used = min(n_used, n_folds, -(-enough * n_folds // n))
     if n_used > 1 or n / n_folds < most:
+        if in_blocks:
+            return list(KFold(n_folds).split(np.empty(n)))[::-1][:n_used]
         split = KFold(n_folds, shuffle=True, random_state=seed)
         return list(split.split(np.empty(n)))[:n_used]
+    if in_blocks:
+        return [np.split(np.arange(n), [n - most])]
     split = ShuffleSplit(1, test_size=most, random_state=seed)
     return list(split.split(np.empty(n)))
 

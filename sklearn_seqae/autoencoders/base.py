@@ -172,6 +172,7 @@ class BaseAutoencoder(
                     enough=self._enough_held_out,
                     most=MOST_HELD_OUT_ORDERED if trainer.ordered else MOST_HELD_OUT,
                     n_components=trainer.n_components,
+                    in_blocks=samples.target is not None and self._takes_sequences,
                 )
             tasks.begin(trainer.n_trainings(splits))
             if splits:

@@ -108,7 +108,9 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
 
     validation_fraction : float, default=0.3
         Share of the rows that is held out, in (0, 1). With few rows there are up to
-        five such folds, until 150 rows have been held out.
+        five such folds, until 150 rows have been held out. Where a forecast has a
+        `horizon` these are neighbours, the last rows first: windows of one series
+        overlap.
 
     n_iter_no_change : int or inf, default=inf
         Epochs without gain after which the selection ends. The cycle of the learning
