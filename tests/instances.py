@@ -124,9 +124,11 @@ def classifier(estimator, **options):
 
 
 CLASSIFIERS = [
-    classifier(dense(2)),
-    classifier(dense(5, bottleneck="ordered", whiten=True), early_stopping=False),
-    classifier(recurrent(2, early_stopping=False), early_stopping=False),
+    classifier(dense(early_stopping=False)),
+    classifier(
+        recurrent(early_stopping=False, bottleneck="ordered", whiten=True),
+        early_stopping=False,
+    ),
 ]
 
 DENSE = [dense(**dict(zip(DENSE_OPTIONS, row, strict=True))) for row in DENSE_TABLE]
@@ -160,7 +162,7 @@ TAKES_SEQUENCES = [
     SequenceScaler(),
     detector(recurrent()),
     detector(make_pipeline(SequenceScaler(), recurrent())),
-    classifier(recurrent()),
+    classifier(recurrent(early_stopping=False)),
 ]
 
 # scikit-learn's checks that fit on data of their own, outside of a restricted domain.

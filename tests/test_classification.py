@@ -70,7 +70,7 @@ def test_fine_tuning_bends_what_a_line_cannot_tell_apart(rings):
 def test_labels_that_mean_nothing_leave_the_start():
     rng = np.random.RandomState(0)
     X, y = rng.normal(size=(60, 5)), rng.randint(2, size=60)
-    model = classifier(dense(3), max_iter=30, batch_size="auto").fit(X, y)
+    model = classifier(dense(3), max_iter=10, batch_size="auto").fit(X, y)
     frozen = AutoencoderClassifier(dense(3), freeze_encoder=True).fit(X, y)
     assert model.best_epoch_ == 0
     np.testing.assert_allclose(
@@ -159,14 +159,14 @@ def test_the_probabilities_are_those_of_the_head_on_the_codes(ragged, labels):
 
 @pytest.mark.parametrize("as_flat", [False, True])
 def test_the_default_follows_x(digits, labels, as_flat):
-    X = flat(digits) if as_flat else digits
-    model = AutoencoderClassifier(freeze_encoder=True, random_state=0).fit(X, labels)
+    X, y = digits[:20, ::4], labels[:20]
+    X = flat(X) if as_flat else X
+    model = AutoencoderClassifier(freeze_encoder=True, random_state=0).fit(X, y)
     family = RecurrentAutoencoderTransformer
     if as_flat:
         family = DenseAutoencoderTransformer
     assert type(model.estimator_) is family
-    assert model.estimator_.n_components_ == 24
-    assert model.score(X, labels) > 0.8
+    assert model.estimator_.n_components_ == 6
 
 
 def test_the_estimator_that_was_given_stays_unfitted(ragged, labels):
@@ -292,7 +292,7 @@ def test_a_gain_counts_where_it_is_sure_and_worth_it():
     course[0, :, 1] = 0.01
     assert not has_gained(course)  # small
     course[0, :, 1] = 0
-    course[0, 0, 1] = 1
+    course[0, 0, 1], course[1, 1, 1] = 1, 0.5
     assert not has_gained(course)  # due to one row
     course[0, :6, 1] = 1
     assert has_gained(course)
