@@ -171,8 +171,9 @@ def read_sequences(
         samples = _read_array(estimator, X)
     else:
         samples = _as_sequences(read_rows(estimator, X, "flat"), sample_shape)
-    _check_steps(estimator, samples, max(1, ensure_min_steps))
+    _check_steps(estimator, samples, 1)
     check_features(estimator, samples, reset=reset)
+    _check_steps(estimator, samples, ensure_min_steps)
     return samples
 
 
