@@ -100,9 +100,8 @@ def dense(n_components=2, **options):
 
 def recurrent(n_components=2, **options):
     """Return a recurrent autoencoder that is fitted in an instant."""
-    return RecurrentAutoencoderTransformer(
-        n_components, **{"hidden_layer_sizes": (4,), "max_iter": 2, **QUICK, **options}
-    )
+    tiny = {"hidden_layer_sizes": (4,), "max_iter": 2, "batch_size": 32, **QUICK}
+    return RecurrentAutoencoderTransformer(n_components, **{**tiny, **options})
 
 
 def convolutional(n_components=2, **options):
