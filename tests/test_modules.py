@@ -274,7 +274,7 @@ def test_a_wide_table_trains_alike_in_the_span_of_its_rows(is_ordered):
     losses, gradients = [], []
     for columns in ("all", "span"):
         nested = NestedDropout(torch.ones(2), seeded()) if is_ordered else None
-        objective = Objective("squared_error", nested=nested)
+        objective = Objective("squared_error", bottleneck=nested)
         batch = Batch(x, None, None, x.numel())
         if columns == "span":
             objective = InSpan(objective, module, basis)

@@ -31,11 +31,12 @@ def make_linear_path(architecture):
     )
 
 
-def pca_start(architecture, data, *, loss, seed, n_components=None):
+def pca_start(architecture, data, *, loss, seed, seen=None, n_components=None):
     """Make an autoencoder of a linear path alone that is PCA of the data.
 
     With binary cross-entropy the code is PCA's, and a least-squares map leads from
-    it to the logits; so it does to what is ahead, where that is asked for.
+    it to the logits; so it does to the clean samples where those that are seen are
+    noisy, and to what is ahead, where that is asked for.
 
     Parameters
     ----------
@@ -51,6 +52,9 @@ def pca_start(architecture, data, *, loss, seed, n_components=None):
     seed : int
         Source of every random number.
 
+    seen : Samples, default=None
+        What the encoder sees of the data, where it is not the data itself.
+
     n_components : {0, None}, default=None
         0 for the mean alone; None for PCA of the architecture's size.
 
@@ -64,7 +68,12 @@ def pca_start(architecture, data, *, loss, seed, n_components=None):
     """
     width = architecture["n_components"]
     rows = _some_rows(len(data), seed)
-    flat = _flatten(data.values, data.lengths, architecture["n_steps"], rows)
+    n_steps = architecture["n_steps"]
+    flat = clean = _flatten(data.values, data.lengths, n_steps, rows)
+    if seen is not None:
+        flat = _flatten(seen.values, data.lengths, n_steps, rows)
+    if data.target is not None and not architecture.get("n_ahead"):
+        clean = _flatten(data.target, data.lengths, n_steps, rows)
     mean = intercept = flat.mean(axis=0)
     basis = components = loadings = np.zeros((0, flat.shape[1]))
     if n_components != 0:
@@ -77,7 +86,9 @@ def pca_start(architecture, data, *, loss, seed, n_components=None):
         components = loadings = basis[:width]
     code = (flat - mean) @ components.T
     if loss == "binary_cross_entropy":
-        loadings, intercept = _least_squares(code, _logits(flat))
+        loadings, intercept = _least_squares(code, _logits(clean))
+    elif clean is not flat:
+        loadings, intercept = _least_squares(code, clean)
     path = make_linear_path(architecture)
     path.start(
         components=_tensor(components),
@@ -168,7 +179,7 @@ def codes_and_residuals(linear, batches, sizes, objective):
     """
     codes, squares = [], [torch.zeros(len(sizes)) for _ in range(2)]
     for batch in batches:
-        code = linear.encode(batch.x, batch.lengths)
+        code = linear.encode(objective.seen(batch), batch.lengths)
         for i, size in enumerate(sizes):
             kept = torch.full((len(code),), size, device=code.device)
             for part, given in enumerate(objective.parts(linear, code, batch, kept)):

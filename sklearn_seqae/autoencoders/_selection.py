@@ -78,12 +78,17 @@ class Selection:
 
     n_values : int
         Real values in the held-out rows.
+
+    is_penalised : bool, default=False
+        Whether what is trained on is the loss and a penalty, at whose cost the loss
+        may well rise.
     """
 
     course: np.ndarray
     mean: np.ndarray
     pca: np.ndarray
     n_values: int
+    is_penalised: bool = False
 
     @classmethod
     def join(cls, parts):
@@ -100,6 +105,7 @@ class Selection:
             mean=np.concatenate([part.mean for part in parts]),
             pca=np.concatenate([part.pca for part in parts]),
             n_values=sum(part.n_values for part in parts),
+            is_penalised=parts[0].is_penalised,
         )
 
     @property
@@ -141,18 +147,23 @@ class Selection:
         less `SURE` times its standard error, must be more than `WORTH_IT`; else the
         start is kept. The mean gain of an ordered code must be so at each of its sizes.
         """
-        best = int(np.argmin([held_out_loss(e, self.course[0]) for e in self.course]))
+        first, is_penalised = self.course[0], self.is_penalised
+        losses = [held_out_loss(each, first, is_penalised) for each in self.course]
+        best = int(np.argmin(losses))
         start, end = np.sqrt(self.course[[0, best], :, 0])
         gain = start - end
         sure_gain = gain.mean() - SURE * gain.std() / np.sqrt(len(gain))
         return best if sure_gain > WORTH_IT * start.mean() else 0
 
 
-def held_out_loss(rows, start):
+def held_out_loss(rows, start, is_penalised=False):
     """Loss of an epoch; infinite where an ordered code is not worth it at any size.
 
-    So it is where a forecast gains at the cost of the reconstruction beside it.
+    So it is where a forecast gains at the cost of the reconstruction beside it; a
+    penalty may gain at that cost.
     """
+    if is_penalised:
+        return rows[:, 0].sum()
     if rows[:, 1].sum() > start[:, 1].sum():
         return np.inf
     now, then = rows[:, 3:].sum(axis=0), start[:, 3:].sum(axis=0)

@@ -6,6 +6,13 @@ from numbers import Integral
 import numpy as np
 import torch
 
+from sklearn_seqae.autoencoders._bottlenecks import (
+    LEAST_UNIT,
+    as_probabilistic_pca,
+    bottleneck_of,
+    corrupted,
+    noise_of,
+)
 from sklearn_seqae.autoencoders._pca_start import (
     ROUNDING,
     codes_and_residuals,
@@ -20,7 +27,7 @@ from sklearn_seqae.autoencoders._selection import (
     held_out_loss,
 )
 from sklearn_seqae.modules.autoencoder import Autoencoder
-from sklearn_seqae.modules.bottleneck import NestedDropout
+from sklearn_seqae.modules.bottleneck import Plain
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.span import InSpan
 from sklearn_seqae.training.batches import Batches
@@ -41,6 +48,7 @@ def build_module(estimator, architecture, generator):
         n_ahead=architecture.get("n_ahead"),
         is_ordered=architecture["ordered"],
         is_logistic=estimator.loss == "binary_cross_entropy",
+        is_variational=architecture["variational"],
         **networks,
     )
 
@@ -191,16 +199,17 @@ class Trainer:
         least = estimator._least_batches if estimator.batch_size == "auto" else 1
         batches = self._batches(data, size, generator, least)
         objective = Objective(
-            estimator.loss, generator=generator, **estimator._objective_options(data)
+            estimator.loss,
+            generator=generator,
+            noise=noise_of(estimator, generator),
+            **estimator._objective_options(data),
         )
         module = build_module(estimator, architecture, generator)
         if self.start is not None:
             module.load_state_dict(self.start.net.module_.state_dict())
         elif module.linear_path is not None:
             self._start_as_pca(module, architecture, data, objective)
-        if self.ordered:
-            weights = self._nested_weights(module)
-            objective.nested = NestedDropout(weights, generator)
+        objective.bottleneck = bottleneck_of(estimator, module, generator) or Plain()
         net = self.make_net(estimator, module, objective)
         if self.start is None and architecture.get("rank"):
             batches = self._into_span(net, batches)
@@ -216,14 +225,18 @@ class Trainer:
         codes, residuals = codes_and_residuals(linear, batches, sizes, objective)
         if self.estimator.loss == "binary_cross_entropy":  # logits leave no residual
             residuals = torch.ones_like(residuals)
+        if self.estimator._is_penalised():
+            residuals = residuals.where(residuals > 0, LEAST_UNIT)
         residuals = residuals.expand(-1, width).to(codes.device)
         self.estimator._settle(module, batches.x, basis, codes, residuals[0])
+        if architecture["variational"]:
+            as_probabilistic_pca(module, codes, self.estimator.loss)
         if module.forecaster is not None:
             module.set_units(forecaster_unit=residuals[len(residuals) - 1])
 
     def _into_span(self, net, batches):
         """Turn the training rows of a wide table, where their errors allow it."""
-        if self.estimator.loss != "squared_error":
+        if not self.estimator._trains_in_span(self.samples):
             return batches
         basis = net.module_.encoder.basis
         net.criterion_ = InSpan(net.criterion_, net.module_, basis)
@@ -233,18 +246,16 @@ class Trainer:
             generator=batches.generator,
         )
 
-    @staticmethod
-    def _nested_weights(module):
-        """Weights that make the loss of each size of code 1 at the start."""
-        unit = module.decoder_unit.clamp(min=ROUNDING)
-        return (unit[-1] / unit).square()
-
     def _pca(self, architecture, data, n_components=None):
+        seen = None
+        if self.estimator.noise is not None:
+            seen = corrupted(data, self.estimator, self.seed)
         linear, basis = pca_start(
             architecture,
             data,
             loss=self.estimator.loss,
             seed=self.seed,
+            seen=seen,
             n_components=n_components,
         )
         device = self.estimator.device
@@ -363,7 +374,8 @@ class Watch:
         else:
             self.misses += 1
         self.least = min(self.least, loss)
-        loss = held_out_loss(rows, self.course[0])
+        is_penalised = self.estimator._is_penalised()
+        loss = held_out_loss(rows, self.course[0], is_penalised)
         if self.keeps_weights and (epoch == 0 or loss < self.least_kept):
             self.least_kept = loss
             weights = self.trained.net.average_.state_dict().items()
@@ -379,4 +391,5 @@ class Watch:
             mean=self.mean,
             pca=self.pca,
             n_values=self.data.n_values,
+            is_penalised=self.estimator._is_penalised(),
         )

@@ -20,6 +20,7 @@ from sklearn_seqae._params import (
     RealNotInt,
     StrOptions,
 )
+from sklearn_seqae.autoencoders._bottlenecks import BottleneckMixin
 from sklearn_seqae.autoencoders._coding import CodingMixin, whitening
 from sklearn_seqae.autoencoders._report import warn_if_no_better, warn_if_not_reached
 from sklearn_seqae.autoencoders._scaling import Scaling, along
@@ -29,7 +30,9 @@ from sklearn_seqae.autoencoders._summary import SummaryMixin
 from sklearn_seqae.autoencoders._tasks import CallbackSupportMixin, FitTasks
 from sklearn_seqae.autoencoders._trainer import Trained, Trainer
 from sklearn_seqae.autoencoders._tuning import TuningMixin
+from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
+from sklearn_seqae.modules.noise import NOISES
 
 MOST_HELD_OUT = 5000  # rows of one split, enough to tell the epochs apart
 MOST_HELD_OUT_ORDERED = 1000  # where each row is decoded once for each size
@@ -42,6 +45,7 @@ ORDERED_ONLY = (
 
 
 class BaseAutoencoder(
+    BottleneckMixin,
     CodingMixin,
     TuningMixin,
     SummaryMixin,
@@ -61,7 +65,10 @@ class BaseAutoencoder(
         "hidden_layer_sizes": ["array-like"],
         "init": [StrOptions({"pca", "random"})],
         "loss": [StrOptions(set(LOSSES))],
-        "bottleneck": [StrOptions({"plain", "ordered"})],
+        "bottleneck": [StrOptions(set(BOTTLENECKS))],
+        "bottleneck_weight": [Interval(Real, 0, None, closed="left")],
+        "noise": [StrOptions(set(NOISES)), None],
+        "noise_level": [Interval(Real, 0, None, closed="left")],
         "whiten": ["boolean"],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [
@@ -140,6 +147,7 @@ class BaseAutoencoder(
             "ordered": ordered,
             "hidden_layer_sizes": tuple(int(n) for n in self.hidden_layer_sizes),
             "linear_path": self.init == "pca",
+            "variational": self.bottleneck == "variational",
         }
 
     @staticmethod
@@ -150,7 +158,13 @@ class BaseAutoencoder(
     @staticmethod
     def _settle(module, x, basis, codes, residuals):
         """Tell networks beside PCA what they see, and what PCA leaves at each size."""
-        raise NotImplementedError
+        spread, residual = codes.std(0, correction=0), residuals[-1]
+        module.set_units(
+            encoder_unit=residual,
+            decoder_unit=residuals,
+            code_scale=spread.where(spread > 0, 1),
+            residual_scale=residual.masked_fill(residual == 0, 1),
+        )
 
     # Fitting.
 
@@ -191,12 +205,8 @@ class BaseAutoencoder(
             tasks.end()
         return self
 
-    def _is_ordered(self):
-        return self.bottleneck == "ordered" or not isinstance(
-            self.n_components, Integral
-        )
-
     def _check_domain(self, samples):
+        self._check_bottleneck()
         for size in self.hidden_layer_sizes:
             if not isinstance(size, Integral) or size < 1:
                 raise ValueError(
@@ -251,7 +261,7 @@ class BaseAutoencoder(
         self.validation_scores_ = selection.scores.tolist()
         self.best_validation_score_ = self.validation_scores_[self.best_epoch_]
         self.held_out_r2_ = selection.r2()
-        if selection.mean[:, 2].any():
+        if selection.mean[:, 2].any() and not self._is_penalised():
             warn_if_no_better(type(self).__name__, self.held_out_r2_, self._does)
 
     def _keep(self, trained, samples):
@@ -370,6 +380,11 @@ def _draw_seed(random_state):
     if random_state is None:
         random_state = np.random.RandomState()
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def encoder_outputs(architecture):
+    """Outputs of the encoder: the code and, where it is drawn, its log variance."""
+    return architecture["n_components"] * (1 + architecture["variational"])
 
 
 def decoder_inputs(architecture):

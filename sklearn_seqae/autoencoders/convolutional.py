@@ -4,7 +4,11 @@ import numpy as np
 
 from sklearn_seqae import sequences
 from sklearn_seqae._params import StrOptions, fit_context
-from sklearn_seqae.autoencoders.base import BaseAutoencoder, decoder_inputs
+from sklearn_seqae.autoencoders.base import (
+    BaseAutoencoder,
+    decoder_inputs,
+    encoder_outputs,
+)
 from sklearn_seqae.images import read_images
 from sklearn_seqae.modules.convolutional import (
     ACTIVATIONS,
@@ -57,10 +61,31 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         What is minimised. Binary cross-entropy gives the output a sigmoid and wants
         values in [0, 1], which it neither centres nor scales.
 
-    bottleneck : {"plain", "ordered"}, default="plain"
+    bottleneck : {"plain", "ordered", "l1", "kl", "contractive", "variational"}, \
+            default="plain"
         "ordered": components come in order of what they explain, as in PCA, and the
         first k of them are a good code of size k: ``transform(X)[:, :k]`` decodes
         through `inverse_transform` (nested dropout, Rippel, Gelbart and Adams, 2014).
+        "l1", "kl": sparse; the penalty is the mean absolute value of the code, or the
+        divergence of each component's mean activation from 0.05 (Ng, 2011).
+        "contractive": small changes of a sample change the code little; the penalty
+        is the squared norm of the encoder's Jacobian (Rifai et al., 2011).
+        "variational": the code is drawn about what `transform` gives, all codes
+        together are like N(0, I), and `sample` draws new data (Kingma and Welling,
+        2014). Penalties act on codes divided by their root mean square.
+
+    bottleneck_weight : float, default=1.0
+        What the penalty is multiplied with, in units of what PCA leaves. For a
+        variational code it is beta, which rises over the first 100 steps.
+
+    noise : {"gaussian", "masking"} or None, default=None
+        What is done to samples, anew in each epoch, before they are encoded in
+        training; they are given back clean (Vincent et al., 2010). "gaussian" adds to
+        each value, "masking" sets values to their mean.
+
+    noise_level : float, default=0.3
+        Standard deviation of the noise, as a share of the overall spread of X, or
+        the share of the values that is masked.
 
     whiten : bool, default=False
         Whether `transform` gives uncorrelated components of unit variance, as in
@@ -217,6 +242,9 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         init="pca",
         loss="squared_error",
         bottleneck="plain",
+        bottleneck_weight=1.0,
+        noise=None,
+        noise_level=0.3,
         whiten=False,
         alpha=0.01,
         batch_size="auto",
@@ -239,6 +267,9 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         self.init = init
         self.loss = loss
         self.bottleneck = bottleneck
+        self.bottleneck_weight = bottleneck_weight
+        self.noise = noise
+        self.noise_level = noise_level
         self.whiten = whiten
         self.alpha = alpha
         self.batch_size = batch_size
@@ -270,17 +301,6 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         return int(np.clip(n // 10, 8, 64))
 
     @staticmethod
-    def _settle(module, x, basis, codes, residuals):
-        spread = codes.std(0, correction=0)
-        residual = residuals[-1]
-        module.set_units(
-            encoder_unit=residual,
-            decoder_unit=residuals,
-            code_scale=spread.where(spread > 0, 1),
-            residual_scale=residual.masked_fill(residual == 0, 1),
-        )
-
-    @staticmethod
     def _build_networks(architecture, generator):
         options = {
             "shape": architecture["sample_shape"],
@@ -289,10 +309,9 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
             "beside_pca": architecture["linear_path"],
             "generator": generator,
         }
-        n_components = architecture["n_components"]
-        encoder = ConvolutionalEncoder(n_components=n_components, **options)
-        n_components = decoder_inputs(architecture)
-        decoder = ConvolutionalDecoder(n_components=n_components, **options)
+        n_outputs, n_heard = encoder_outputs(architecture), decoder_inputs(architecture)
+        encoder = ConvolutionalEncoder(n_components=n_outputs, **options)
+        decoder = ConvolutionalDecoder(n_components=n_heard, **options)
         return {"encoder": encoder, "decoder": decoder}
 
     @fit_context(prefer_skip_nested_validation=True)

@@ -4,7 +4,11 @@ import numpy as np
 
 from sklearn_seqae._params import Integral, Interval, Real, StrOptions, fit_context
 from sklearn_seqae.autoencoders._forecasting import ForecastingMixin
-from sklearn_seqae.autoencoders.base import BaseAutoencoder, decoder_inputs
+from sklearn_seqae.autoencoders.base import (
+    BaseAutoencoder,
+    decoder_inputs,
+    encoder_outputs,
+)
 from sklearn_seqae.modules.recurrent import CELLS, recurrent_networks
 
 MOST_WARPED = 10_000  # rows, above which warps only cost time
@@ -77,10 +81,31 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         What is minimised. Binary cross-entropy gives the output a sigmoid and wants
         values in [0, 1], which it neither centres nor scales.
 
-    bottleneck : {"plain", "ordered"}, default="plain"
+    bottleneck : {"plain", "ordered", "l1", "kl", "contractive", "variational"}, \
+            default="plain"
         "ordered": components come in order of what they explain, as in PCA, and the
         first k of them are a good code of size k: ``transform(X)[:, :k]`` decodes
         through `inverse_transform` (nested dropout, Rippel, Gelbart and Adams, 2014).
+        "l1", "kl": sparse; the penalty is the mean absolute value of the code, or the
+        divergence of each component's mean activation from 0.05 (Ng, 2011).
+        "contractive": small changes of a sample change the code little; the penalty
+        is the squared norm of the encoder's Jacobian (Rifai et al., 2011).
+        "variational": the code is drawn about what `transform` gives, all codes
+        together are like N(0, I), and `sample` draws new data (Kingma and Welling,
+        2014). Penalties act on codes divided by their root mean square.
+
+    bottleneck_weight : float, default=1.0
+        What the penalty is multiplied with, in units of what PCA leaves. For a
+        variational code it is beta, which rises over the first 100 steps.
+
+    noise : {"gaussian", "masking"} or None, default=None
+        What is done to samples, anew in each epoch, before they are encoded in
+        training; they are given back clean (Vincent et al., 2010). "gaussian" adds to
+        each value, "masking" sets values to their mean.
+
+    noise_level : float, default=0.3
+        Standard deviation of the noise, as a share of the overall spread of X, or
+        the share of the values that is masked.
 
     whiten : bool, default=False
         Whether `transform` gives uncorrelated components of unit variance, as in
@@ -255,6 +280,9 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         init="pca",
         loss="squared_error",
         bottleneck="plain",
+        bottleneck_weight=1.0,
+        noise=None,
+        noise_level=0.3,
         whiten=False,
         alpha=0.01,
         batch_size="auto",
@@ -283,6 +311,9 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         self.init = init
         self.loss = loss
         self.bottleneck = bottleneck
+        self.bottleneck_weight = bottleneck_weight
+        self.noise = noise
+        self.noise_level = noise_level
         self.whiten = whiten
         self.alpha = alpha
         self.batch_size = batch_size
@@ -329,15 +360,9 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
 
     @staticmethod
     def _settle(module, x, basis, codes, residuals):
-        spread = codes.std(0, correction=0)
-        spread = spread.where(spread > 0, 1)
-        residual = residuals[-1]
-        module.set_units(
-            encoder_unit=spread.masked_fill(residual == 0, 0),
-            decoder_unit=residuals,
-            code_scale=spread,
-            residual_scale=residual.masked_fill(residual == 0, 1),
-        )
+        BaseAutoencoder._settle(module, x, basis, codes, residuals)
+        unit = module.code_scale.masked_fill(residuals[-1] == 0, 0)
+        module.set_units(encoder_unit=unit)
 
     @staticmethod
     def _auto_batch_size(n):
@@ -347,7 +372,7 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
     def _build_networks(architecture, generator):
         names = "n_steps", "n_ahead", "reconstructs", "hidden_layer_sizes", "cell"
         return recurrent_networks(
-            n_components=architecture["n_components"],
+            n_outputs=encoder_outputs(architecture),
             n_heard=decoder_inputs(architecture),
             n_channels=architecture["n_features"],
             bidirectional=architecture["bidirectional"],

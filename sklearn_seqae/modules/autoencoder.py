@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from sklearn_seqae.modules.bottleneck import cut
 from sklearn_seqae.modules.linear_path import LinearPath
 
+LOG_VARIANCES = -20.0, 10.0  # beyond, exp would lose itself
+
 
 class Autoencoder(nn.Module):
     """Put an encoder, a decoder and, where there is one, a linear path together.
@@ -20,11 +22,13 @@ class Autoencoder(nn.Module):
     Shape
     -----
     - encode: (N, D) or (N, T, C) to (N, Z)
+    - posterior: as encode, but to two of (N, Z)
     - decode: (N, Z) to (N, D) or (N, T, C)
     - forecast: (N, Z) to (N, T, C)
 
     A forecaster is a second decoder, for what is ahead of the sample. The output of
-    both is what the loss takes: for binary cross-entropy, logits.
+    both is what the loss takes: for binary cross-entropy, logits. The encoder of a
+    variational code gives a correction of its log variance beside that of its mean.
     """
 
     encoder_unit: Tensor
@@ -32,6 +36,7 @@ class Autoencoder(nn.Module):
     forecaster_unit: Tensor
     code_scale: Tensor
     residual_scale: Tensor
+    log_variance: Tensor
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Autoencoder(nn.Module):
         n_ahead: int | None = None,
         is_ordered: bool = False,
         is_logistic: bool = False,
+        is_variational: bool = False,
     ):
         super().__init__()
         self.encoder = encoder
@@ -53,11 +59,13 @@ class Autoencoder(nn.Module):
         self.n_ahead = n_ahead
         self.is_ordered = is_ordered
         self.is_logistic = is_logistic
+        self.is_variational = is_variational
         self.register_buffer("encoder_unit", torch.ones(n_components))
         self.register_buffer("decoder_unit", torch.ones(n_components))
         self.register_buffer("forecaster_unit", torch.ones(n_components))
         self.register_buffer("code_scale", torch.ones(n_components))
         self.register_buffer("residual_scale", torch.ones(()))
+        self.register_buffer("log_variance", torch.zeros(n_components))
 
     @property
     def work(self) -> int:
@@ -88,23 +96,41 @@ class Autoencoder(nn.Module):
         residual_scale : Tensor of shape (), optional
             What the residual of the linear path is divided by before the
             encoder's network hears it.
+
+        log_variance : Tensor of shape (Z,), optional
+            Of a variational code, before the encoder corrects it.
         """
         for name, value in units.items():
             getattr(self, name).copy_(value)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map samples to codes (N, Z)."""
+        """Map samples to codes (N, Z); to the mean of variational ones."""
+        return self.posterior(x, lengths)[0]
+
+    def posterior(
+        self, x: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Map samples to the mean and the log variance of codes, (N, Z) each.
+
+        The second is of use in a variational autoencoder alone.
+        """
         encoder, path = cast(nn.Module, self.encoder), self.linear_path
-        if path is None:
-            return encoder(x, lengths, None)
-        code = path.encode(x, lengths)
-        if self.encoder is None:
-            return code
-        residual = None
-        if encoder.takes_residual:
-            n_steps = x.shape[1] if x.ndim == 3 else None
-            residual = (x - path.decode(code, lengths, n_steps)) / self.residual_scale
-        return code + self.encoder_unit * encoder(x, lengths, residual)
+        code = residual = None
+        if path is not None:
+            code = path.encode(x, lengths)
+            if self.encoder is None:
+                return code, self.log_variance
+            if encoder.takes_residual:
+                n_steps = x.shape[1] if x.ndim == 3 else None
+                residual = x - path.decode(code, lengths, n_steps)
+                residual = residual / self.residual_scale
+        correction, log_variance = encoder(x, lengths, residual), self.log_variance
+        if self.is_variational:
+            correction, log_ratio = correction.chunk(2, dim=1)
+            log_variance = (log_variance + log_ratio).clamp(*LOG_VARIANCES)
+        if code is None:
+            return correction, log_variance
+        return code + self.encoder_unit * correction, log_variance
 
     def decode(
         self,

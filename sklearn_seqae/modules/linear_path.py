@@ -55,6 +55,13 @@ class LinearPath(nn.Module):
         self.decoder.weight[:, :k] = loadings.T
         self.decoder.bias.copy_(intercept)
 
+    @torch.no_grad()
+    def rescale(self, way_in: Tensor, way_out: Tensor) -> None:
+        """Multiply each component with (Z,) on its way in, and on all its ways out."""
+        self.encoder.weight.mul_(way_in[:, None])
+        self.encoder.bias.mul_(way_in)
+        self.decoder.weight.mul_(way_out)
+
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (N, D) to (N, Z)."""
         return self.encoder(x)
@@ -111,6 +118,13 @@ class ResampledLinearPath(LinearPath):
         self.forecaster.weight.zero_()
         self.forecaster.weight[:, : len(loadings)] = loadings.T
         self.forecaster.bias.copy_(intercept)
+
+    @torch.no_grad()
+    def rescale(self, way_in: Tensor, way_out: Tensor) -> None:
+        """Multiply each component with (Z,) on its way in, and on all its ways out."""
+        super().rescale(way_in, way_out)
+        if self.n_ahead is not None:
+            self.forecaster.weight.mul_(way_out)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (N, T, C) to (N, Z)."""

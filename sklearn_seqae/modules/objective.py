@@ -1,14 +1,15 @@
 """What a network is trained for, and measured by."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
-from sklearn_seqae.modules.bottleneck import NestedDropout
+from sklearn_seqae.modules.bottleneck import NestedDropout, Plain
 from sklearn_seqae.modules.losses import masked_loss, row_losses
+from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.resampling import time_warp
 
 OBJECTIVES = ("reconstruct", "predict", "composite")
@@ -24,7 +25,7 @@ class Part(NamedTuple):
 
 
 class Objective:
-    """Give back what came in, or what is ahead of it, or both.
+    """Give back what came in, or what it should have been, or what is ahead of it.
 
     Parameters
     ----------
@@ -32,8 +33,10 @@ class Objective:
         A key of `modules.losses.LOSSES`.
 
     kind : {"reconstruct", "predict", "composite"}, default="reconstruct"
-        "predict": the batch's target, or where it has none the sequence itself
-        without its first step. "composite": both, and the sum of both losses.
+        "reconstruct": the batch's target, or where it has none the sample itself.
+        "predict": the target, or where there is none the sequence itself without its
+        first step. "composite": the sample and what is ahead, and the sum of both
+        losses.
 
     warp : float, default=0
         Sequences are trained on in randomly time-warped copies, anew in each
@@ -47,8 +50,11 @@ class Objective:
     generator : torch.Generator, default=None
         Source of the warps and of those steps.
 
-    nested : NestedDropout, default=None
-        Whether, and how, codes are trained that are cut to fewer components.
+    bottleneck : callable, default=None
+        What encodes: one of `modules.bottleneck`, by default a plain one.
+
+    noise : Noise, default=None
+        What is done to a sample before it is encoded.
     """
 
     def __init__(
@@ -59,45 +65,58 @@ class Objective:
         warp: float = 0.0,
         own: float = 0.0,
         generator: torch.Generator | None = None,
-        nested: NestedDropout | None = None,
+        bottleneck: Callable | None = None,
+        noise: Noise | None = None,
     ):
         self.loss = loss
         self.kind = kind
         self.warp = warp
         self.own = own
         self.generator = generator
-        self.nested = nested
+        self.bottleneck = bottleneck or Plain()
+        self.noise = noise
 
     def __call__(self, module: Autoencoder, batch) -> Tensor:
         """Mean loss of a batch, to train on."""
         if self.generator is not None and self.warp:
-            x = time_warp(batch.x, batch.lengths, self.warp, self.generator)
-            batch = batch._replace(x=x)
-        code = module.encode(batch.x, batch.lengths)
-        if self.nested is None:
-            kept = weights = None
-        else:
-            kept = self.nested.draw(len(code))
-            weights = self.nested.weights[kept - 1]
-        parts = self.parts(module, code, batch, kept, in_training=True)
+            batch = self._warped(batch)
+        seen = self.seen(batch, in_training=True)
+        passed = self.bottleneck(module, seen, batch.lengths, True)
+        parts = self.parts(module, passed.code, batch, passed.kept, in_training=True)
         losses = [
-            masked_loss(self.loss, output, target, mask, weights)
+            masked_loss(self.loss, output, target, mask, passed.weights)
             for output, target, mask, _ in parts
         ]
+        if passed.penalty is not None:
+            losses.append(passed.penalty.sum() / batch.n_values)
         return torch.stack(losses).sum() if len(losses) > 1 else losses[0]
+
+    def seen(self, batch, in_training: bool = False) -> Tensor:
+        """What the encoder sees of a batch."""
+        if self.noise is None:
+            return batch.x
+        return self.noise(batch.x, batch.mask, in_training)
 
     def rows(self, module: Autoencoder, batch) -> Tensor:
         """Losses of each row, summed over its values: (N, 3), nested (N, 3 + Z).
 
         First what is trained on, then the loss and the squared error of the
-        reconstruction, or of the forecast where that is all; nested, then the squared
+        reconstruction, or of the forecast where that is all; ordered, then the squared
         errors of codes cut to 1, ..., Z components. A forecast counts as if it had
-        as many values as the sample.
+        as many values as the sample. What a variational code is trained on is measured
+        with a code drawn once, its losses with the mean that `transform` gives.
         """
-        code = module.encode(batch.x, batch.lengths)
-        if self.nested is None:
+        passed = self.bottleneck(module, self.seen(batch), batch.lengths, False)
+        code = passed.code if passed.mean is None else passed.mean
+        if not isinstance(self.bottleneck, NestedDropout):
             losses, square = self._losses_and_square(module, code, batch, None)
-            return torch.stack([sum(losses), losses[0], square], dim=1)
+            trained = sum(losses)
+            if passed.mean is not None:
+                drawn, _ = self._losses_and_square(module, passed.code, batch, None)
+                trained = sum(drawn)
+            if passed.penalty is not None:
+                trained = trained + passed.penalty
+            return torch.stack([trained, losses[0], square], dim=1)
         each = [
             self._losses_and_square(
                 module, code, batch, torch.full((len(code),), k, device=code.device)
@@ -106,7 +125,7 @@ class Objective:
         ]
         sums = torch.stack([sum(losses) for losses, _ in each], dim=1)  # (N, Z)
         squares = torch.stack([square for _, square in each], dim=1)
-        trained = (sums * self.nested.weights).mean(1)
+        trained = (sums * self.bottleneck.size_weights).mean(1)
         last = torch.stack([trained, each[-1][0][0], squares[:, -1]], dim=1)
         return torch.cat([last, squares], dim=1)
 
@@ -121,14 +140,28 @@ class Objective:
         """Decode codes into what the objective asks for, the reconstruction first."""
         n_steps = batch.x.shape[1] if batch.x.ndim == 3 else None
         if self.kind != "predict":
-            truth = self._truth(module.decoder, batch.x) if in_training else {}
+            own = batch.x
+            if self.kind == "reconstruct" and batch.target is not None:
+                own = batch.target[:, : own.shape[1]]  # padded as all rows need it
+            truth = self._truth(module.decoder, own) if in_training else {}
             output = module.decode(code, batch.lengths, n_steps, kept, **truth)
-            yield Part(output, batch.x, batch.mask, 1.0)
+            yield Part(output, own, batch.mask, 1.0)
         if self.kind != "reconstruct":
             target, lengths, mask, share = _ahead(batch)
             truth = self._truth(module.forecaster, target) if in_training else {}
             output = module.forecast(code, lengths, target.shape[1], kept, **truth)
             yield Part(output, target, mask, share)
+
+    def _warped(self, batch):
+        """Warp a batch in time, and the target of a pair with it."""
+        x, target = batch.x, batch.target
+        if target is None:
+            x = time_warp(x, batch.lengths, self.warp, self.generator)
+            return batch._replace(x=x)
+        both = torch.cat([x, target[:, : x.shape[1]]], dim=2)
+        both = time_warp(both, batch.lengths, self.warp, self.generator)
+        x, target = both.split(x.shape[2], dim=2)
+        return batch._replace(x=x, target=target)
 
     def _truth(self, decoder, target: Tensor) -> dict[str, Tensor | None]:
         if not getattr(decoder, "is_conditional", False):

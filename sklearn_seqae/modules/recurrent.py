@@ -23,7 +23,7 @@ MOST_PATCHES = 16  # recurrent steps that a sequence of usual length takes
 
 def recurrent_networks(
     *,
-    n_components: int,
+    n_outputs: int,
     n_heard: int,
     n_steps: int,
     n_ahead: int | None,
@@ -36,7 +36,7 @@ def recurrent_networks(
 
     Parameters
     ----------
-    n_components, n_heard : int
+    n_outputs, n_heard : int
         Outputs of the encoder and inputs of a decoder.
 
     n_steps, n_ahead : int
@@ -72,7 +72,7 @@ def recurrent_networks(
         )
 
     encoder = RecurrentEncoder(
-        n_components=n_components,
+        n_components=n_outputs,
         hidden_layer_sizes=hidden_layer_sizes,
         patch_size=patch_size(n_steps),
         **options,
@@ -119,6 +119,8 @@ class RecurrentEncoder(nn.Module):
     generator : torch.Generator
         Source of every random number.
     """
+
+    is_twice_differentiable = False  # cells are not, in torch
 
     def __init__(
         self,
