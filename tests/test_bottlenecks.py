@@ -23,7 +23,7 @@ from sklearn_seqae.modules.bottleneck import (
     squared_jacobian,
 )
 from sklearn_seqae.modules.dense import DenseNetwork
-from sklearn_seqae.modules.noise import NOISES, Noise
+from sklearn_seqae.modules.noise import NOISES
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.training.batches import Batch
 from tests.instances import convolutional, dense, name, recurrent
@@ -314,30 +314,3 @@ def test_importance_sampling_is_no_lower_than_the_bound(halves):
     with torch.no_grad():
         measured = objective.rows(model.module_, Batch(x, None, None, x.numel()))
     torch.testing.assert_close(-measured[:, 0].mean(), bound, rtol=0.02, atol=0)
-
-
-# Noise ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", NOISES)
-def test_noise_leaves_padding_and_has_its_level(kind):
-    x = torch.ones(200, 30, 2)
-    mask = torch.arange(30) < torch.full((200, 1), 20)
-    noisy = Noise(kind, 0.3, torch.Generator().manual_seed(0))(x, mask, True)
-    assert (noisy[:, 20:] == 1).all()
-    real = noisy[:, :20]
-    level = (real == 0).float().mean() if kind == "masking" else real.std()
-    assert level.item() == pytest.approx(0.3, abs=0.02)
-
-
-@pytest.mark.parametrize("kind", NOISES)
-def test_noise_is_new_in_training_and_the_same_when_measured(kind):
-    noise = Noise(kind, 0.3, torch.Generator().manual_seed(0))
-    x = torch.ones(20, 30)
-    assert (noise(x, in_training=True) != noise(x, in_training=True)).any()
-    assert (noise(x) == noise(x)).all()
-
-
-def test_more_than_all_values_cannot_be_masked(wine):
-    with pytest.raises(ValueError, match="'noise_level' .* range \\[0, 1\\]. Got 1.5"):
-        dense(noise="masking", noise_level=1.5).fit(wine)

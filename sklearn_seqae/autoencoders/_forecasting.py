@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from sklearn.utils import metadata_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,6 +27,9 @@ def _gives(what, lacking, having):
 
 class ForecastingMixin:
     """Read, decode and compare by the parameters `objective` and `horizon`."""
+
+    # scikit-learn would take `lengths` for metadata to be routed.
+    __metadata_request__inverse_transform = {"lengths": metadata_routing.UNUSED}
 
     @property
     def _does(self):
@@ -68,6 +72,8 @@ class ForecastingMixin:
 
     def _compare(self, samples):
         if self.objective != "predict":
+            if self.objective == "composite":  # about the reconstruction
+                samples = replace(samples, target=None)
             return super()._compare(samples)
         given, lengths = self._forecast(samples)
         if self.horizon is not None:

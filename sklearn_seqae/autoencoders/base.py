@@ -8,7 +8,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_random_state, metadata_routing
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae import sequences
@@ -22,9 +22,10 @@ from sklearn_seqae._params import (
 )
 from sklearn_seqae.autoencoders._bottlenecks import BottleneckMixin
 from sklearn_seqae.autoencoders._coding import CodingMixin, whitening
+from sklearn_seqae.autoencoders._pairs import PairsMixin
 from sklearn_seqae.autoencoders._report import warn_if_no_better, warn_if_not_reached
 from sklearn_seqae.autoencoders._scaling import Scaling, along
-from sklearn_seqae.autoencoders._selection import explained, held_out_splits
+from sklearn_seqae.autoencoders._selection import held_out_splits
 from sklearn_seqae.autoencoders._state import FittedStateMixin, kept_if_it_fails
 from sklearn_seqae.autoencoders._summary import SummaryMixin
 from sklearn_seqae.autoencoders._tasks import CallbackSupportMixin, FitTasks
@@ -48,6 +49,7 @@ class BaseAutoencoder(
     BottleneckMixin,
     CodingMixin,
     TuningMixin,
+    PairsMixin,
     SummaryMixin,
     FittedStateMixin,
     CallbackSupportMixin,
@@ -107,11 +109,6 @@ class BaseAutoencoder(
         """Rows of a batch: about ten steps an epoch, within bounds."""
         return int(np.clip(-(-n // 10), 8, 256))
 
-    # scikit-learn would take `lengths` for metadata to be routed.
-    __metadata_request__inverse_transform = {
-        "lengths": metadata_routing.UNUSED,
-    }
-
     def _read(self, X, *, reset, owner=None, ensure_min_steps=1):
         """Read X through the data door, for an estimator around this one if `owner`."""
         owner = self if owner is None else owner
@@ -168,11 +165,11 @@ class BaseAutoencoder(
 
     # Fitting.
 
-    def _fit(self, X):
+    def _fit(self, X, target=None):
         start = perf_counter()
         tasks = FitTasks(self, X)
         with kept_if_it_fails(self):
-            samples = self._read_to_learn(X, reset=True)
+            samples = self._read_pairs(X, target, reset=True)
             self._check_domain(samples)
             seed = _draw_seed(self.random_state)
             last = self._warm_start(samples)
@@ -328,40 +325,6 @@ class BaseAutoencoder(
         samples = self._read(X, reset=False)
         return samples.restore(self._reconstruct(samples))
 
-    def score(self, X, y=None):
-        """Share of the squared deviations from the training mean that is kept, R².
-
-        For PCA this is, on the training data, the sum of
-        `explained_variance_ratio_`; higher is better, 1 is perfect, 0 is what the
-        training mean gives.
-
-        Parameters
-        ----------
-        X : {array-like, sequences}
-            Samples, in any container that `fit` takes.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        r2 : float
-            0 where X does not deviate from the training mean at all.
-        """
-        check_is_fitted(self)
-        given, target, mean = self._compare(self._read_to_learn(X, reset=False))
-        error, left = np.square(target - given).sum(), np.square(target - mean).sum()
-        return float(explained(error, left))
-
-    def _compare(self, samples):
-        """What the model gives, what it should give, and what the mean gives."""
-        values = samples.values.astype(np.float64)
-        given = self._reconstruct(samples)
-        mean = along(self.mean_, values, samples.lengths)
-        if samples.lengths is None:
-            return given, values, mean
-        return given[samples.mask], values[samples.mask], mean[samples.mask]
-
     @property
     def _n_features_out(self):
         return self.n_components_
@@ -382,11 +345,11 @@ def _draw_seed(random_state):
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def encoder_outputs(architecture):
-    """Outputs of the encoder: the code and, where it is drawn, its log variance."""
-    return architecture["n_components"] * (1 + architecture["variational"])
+def code_sizes(architecture):
+    """Outputs of the encoder, and inputs of the decoder.
 
-
-def decoder_inputs(architecture):
-    """Inputs of the decoder: the code and, where it is cut, which of it is there."""
-    return architecture["n_components"] * (1 + architecture["ordered"])
+    The code and, where it is drawn, its log variance; the code and, where it is cut,
+    which of it is there.
+    """
+    width, parts = architecture["n_components"], ("variational", "ordered")
+    return tuple(width * (1 + architecture[part]) for part in parts)

@@ -4,11 +4,7 @@ import numpy as np
 
 from sklearn_seqae import sequences
 from sklearn_seqae._params import StrOptions, fit_context
-from sklearn_seqae.autoencoders.base import (
-    BaseAutoencoder,
-    decoder_inputs,
-    encoder_outputs,
-)
+from sklearn_seqae.autoencoders.base import BaseAutoencoder, code_sizes
 from sklearn_seqae.images import read_images
 from sklearn_seqae.modules.convolutional import (
     ACTIVATIONS,
@@ -309,13 +305,13 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
             "beside_pca": architecture["linear_path"],
             "generator": generator,
         }
-        n_outputs, n_heard = encoder_outputs(architecture), decoder_inputs(architecture)
+        n_outputs, n_heard = code_sizes(architecture)
         encoder = ConvolutionalEncoder(n_components=n_outputs, **options)
         decoder = ConvolutionalDecoder(n_components=n_heard, **options)
         return {"encoder": encoder, "decoder": decoder}
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, target=None):
         """Fit the autoencoder to X.
 
         Parameters
@@ -329,12 +325,17 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         y : None
             Ignored.
 
+        target : same container and shape as X, default=None
+            What X should have been, to be learned from noisy samples: `reconstruct`
+            then gives what is nearest to it. In a Pipeline it is routed as metadata,
+            and ``transform_input=["target"]`` has it scaled as X is.
+
         Returns
         -------
         self : ConvolutionalAutoencoderTransformer
             The fitted estimator.
         """
-        return self._fit(X)
+        return self._fit(X, target)
 
     def inverse_transform(self, X):
         """Decode codes into images or sequences.

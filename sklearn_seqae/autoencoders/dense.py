@@ -1,11 +1,7 @@
 """The dense autoencoder, for tables."""
 
 from sklearn_seqae._params import StrOptions, fit_context
-from sklearn_seqae.autoencoders.base import (
-    BaseAutoencoder,
-    decoder_inputs,
-    encoder_outputs,
-)
+from sklearn_seqae.autoencoders.base import BaseAutoencoder, code_sizes
 from sklearn_seqae.modules.dense import ACTIVATIONS, DenseNetwork
 
 
@@ -281,11 +277,8 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
     @staticmethod
     def _build_networks(architecture, generator):
         n_features, rank = architecture["n_features"], architecture["rank"]
-        sizes = [
-            rank or n_features,
-            *architecture["hidden_layer_sizes"],
-            encoder_outputs(architecture),
-        ]
+        n_outputs, n_heard = code_sizes(architecture)
+        sizes = [rank or n_features, *architecture["hidden_layer_sizes"], n_outputs]
         options = {
             "activation": architecture["activation"],
             "zero_head": architecture["linear_path"],
@@ -293,12 +286,12 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         }
         wide = n_features if rank else None
         encoder = DenseNetwork(sizes=sizes, rotated_in=wide, **options)
-        sizes[-1] = decoder_inputs(architecture)
+        sizes[-1] = n_heard
         decoder = DenseNetwork(sizes=sizes[::-1], rotated_out=wide, **options)
         return {"encoder": encoder, "decoder": decoder}
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, target=None):
         """Fit the autoencoder to X.
 
         Parameters
@@ -309,12 +302,17 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         y : None
             Ignored.
 
+        target : same container and shape as X, default=None
+            What X should have been, to be learned from noisy samples: `reconstruct`
+            then gives what is nearest to it. In a Pipeline it is routed as metadata,
+            and ``transform_input=["target"]`` has it scaled as X is.
+
         Returns
         -------
         self : DenseAutoencoderTransformer
             The fitted estimator.
         """
-        return self._fit(X)
+        return self._fit(X, target)
 
     def inverse_transform(self, X):
         """Decode codes.

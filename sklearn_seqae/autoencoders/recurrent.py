@@ -4,11 +4,7 @@ import numpy as np
 
 from sklearn_seqae._params import Integral, Interval, Real, StrOptions, fit_context
 from sklearn_seqae.autoencoders._forecasting import ForecastingMixin
-from sklearn_seqae.autoencoders.base import (
-    BaseAutoencoder,
-    decoder_inputs,
-    encoder_outputs,
-)
+from sklearn_seqae.autoencoders.base import BaseAutoencoder, code_sizes
 from sklearn_seqae.modules.recurrent import CELLS, recurrent_networks
 
 MOST_WARPED = 10_000  # rows, above which warps only cost time
@@ -302,18 +298,14 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.cell = cell
         self.bidirectional = bidirectional
-        self.objective = objective
-        self.horizon = horizon
-        self.decoder = decoder
-        self.scheduled_sampling = scheduled_sampling
+        self.objective, self.horizon = objective, horizon
+        self.decoder, self.scheduled_sampling = decoder, scheduled_sampling
         self.reverse_target = reverse_target
         self.sample_shape = sample_shape
         self.init = init
         self.loss = loss
-        self.bottleneck = bottleneck
-        self.bottleneck_weight = bottleneck_weight
-        self.noise = noise
-        self.noise_level = noise_level
+        self.bottleneck, self.bottleneck_weight = bottleneck, bottleneck_weight
+        self.noise, self.noise_level = noise, noise_level
         self.whiten = whiten
         self.alpha = alpha
         self.batch_size = batch_size
@@ -336,13 +328,11 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
 
     def _objective_options(self, samples):
         warp = 0.0  # what is ahead would not fit to a warped sequence
-        if self.init == "pca" and samples.target is None:
+        is_about_itself = samples.target is None or self.objective == "reconstruct"
+        if self.init == "pca" and is_about_itself:
             warp = self._warp(len(samples))
-        return {
-            "kind": self.objective,
-            "warp": warp,
-            "own": self.scheduled_sampling,
-        }
+        own = self.scheduled_sampling
+        return {"kind": self.objective, "warp": warp, "own": own}
 
     def _architecture(self, n_features, *, n_rows, **shape):
         return {
@@ -370,10 +360,11 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
 
     @staticmethod
     def _build_networks(architecture, generator):
+        n_outputs, n_heard = code_sizes(architecture)
         names = "n_steps", "n_ahead", "reconstructs", "hidden_layer_sizes", "cell"
         return recurrent_networks(
-            n_outputs=encoder_outputs(architecture),
-            n_heard=decoder_inputs(architecture),
+            n_outputs=n_outputs,
+            n_heard=n_heard,
             n_channels=architecture["n_features"],
             bidirectional=architecture["bidirectional"],
             beside_pca=architecture["linear_path"],
@@ -383,7 +374,7 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         )
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, target=None):
         """Fit the autoencoder to X.
 
         Parameters
@@ -397,9 +388,15 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         y : None
             Ignored.
 
+        target : same container and shape as X, default=None
+            What X should have been, to be learned from noisy samples: `reconstruct`
+            then gives what is nearest to it. In a Pipeline it is routed as metadata,
+            and ``transform_input=["target"]`` has it scaled as X is. With
+            ``objective="reconstruct"`` only.
+
         Returns
         -------
         self : RecurrentAutoencoderTransformer
             The fitted estimator.
         """
-        return self._fit(X)
+        return self._fit(X, target)

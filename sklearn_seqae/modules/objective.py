@@ -79,7 +79,7 @@ class Objective:
     def __call__(self, module: Autoencoder, batch) -> Tensor:
         """Mean loss of a batch, to train on."""
         if self.generator is not None and self.warp:
-            batch = self._warped(batch)
+            batch = _warped(batch, self.warp, self.generator)
         seen = self.seen(batch, in_training=True)
         passed = self.bottleneck(module, seen, batch.lengths, True)
         parts = self.parts(module, passed.code, batch, passed.kept, in_training=True)
@@ -152,17 +152,6 @@ class Objective:
             output = module.forecast(code, lengths, target.shape[1], kept, **truth)
             yield Part(output, target, mask, share)
 
-    def _warped(self, batch):
-        """Warp a batch in time, and the target of a pair with it."""
-        x, target = batch.x, batch.target
-        if target is None:
-            x = time_warp(x, batch.lengths, self.warp, self.generator)
-            return batch._replace(x=x)
-        both = torch.cat([x, target[:, : x.shape[1]]], dim=2)
-        both = time_warp(both, batch.lengths, self.warp, self.generator)
-        x, target = both.split(x.shape[2], dim=2)
-        return batch._replace(x=x, target=target)
-
     def _truth(self, decoder, target: Tensor) -> dict[str, Tensor | None]:
         if not getattr(decoder, "is_conditional", False):
             return {}
@@ -197,3 +186,14 @@ def _ahead(batch) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | float]
     shorter = None if lengths is None else lengths - 1
     mask = None if mask is None else mask[:, 1:]
     return x[:, 1:], shorter, mask, n_steps / (n_steps - 1)
+
+
+def _warped(batch, strength: float, generator: torch.Generator):
+    """Warp a batch in time, and the target of a pair with it."""
+    x, target = batch.x, batch.target
+    if target is None:
+        return batch._replace(x=time_warp(x, batch.lengths, strength, generator))
+    both = torch.cat([x, target[:, : x.shape[1]]], dim=2)
+    both = time_warp(both, batch.lengths, strength, generator)
+    x, target = both.split(x.shape[2], dim=2)
+    return batch._replace(x=x, target=target)
