@@ -49,6 +49,7 @@ class Samples:
     lengths: np.ndarray | None  # (N,); None where every sequence fills its T steps
     container: Container
     target: np.ndarray | None = None  # (N, ...), what is learned of each sample
+    weight: np.ndarray | None = None  # (N,), how much each counts; None: all alike
 
     def __len__(self) -> int:
         return len(self.values)
@@ -84,13 +85,14 @@ class Samples:
         """Return these rows, trimmed to the longest sequence among them."""
         container = self.container.take(rows)
         target = None if self.target is None else self.target[rows]
+        weight = None if self.weight is None else self.weight[rows]
         if self.lengths is None:
-            return Samples(self.values[rows], None, container, target)
+            return Samples(self.values[rows], None, container, target, weight)
         lengths = self.lengths[rows]
         n_steps = lengths.max(initial=1)
         values = self.values[:, :n_steps][rows]
-        padded = (lengths < n_steps).any()
-        return Samples(values, lengths if padded else None, container, target)
+        real = lengths if (lengths < n_steps).any() else None
+        return Samples(values, real, container, target, weight)
 
     def restore(self, values: np.ndarray, lengths: np.ndarray | None = None) -> Any:
         """Put values, one row per sample, into the kind of container X was."""

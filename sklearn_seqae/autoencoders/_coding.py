@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_seqae import sequences
-from sklearn_seqae.autoencoders._scaling import Scaling
+from sklearn_seqae.autoencoders._scaling import Scaling, weighted_mean
 from sklearn_seqae.training.inference import in_tiles
 
 
@@ -105,7 +105,7 @@ class CodingMixin:
         return Z
 
 
-def whitening(codes):
+def whitening(codes, weight=None):
     """Mean, factor and inverse factor with which codes become white.
 
     The factors are triangular, so that the first k white components depend on the
@@ -113,10 +113,10 @@ def whitening(codes):
     deviations.
     """
     codes = codes.astype(np.float64)
-    mean, width = codes.mean(axis=0), codes.shape[1]
+    mean, width = weighted_mean(codes, weight), codes.shape[1]
     covariance = np.zeros((width, width))
     if len(codes) > 1:
-        covariance += np.cov(codes, rowvar=False)
+        covariance += np.cov(codes, rowvar=False, aweights=weight)
     floor = np.finfo(np.float32).eps * max(np.trace(covariance), 1e-30)
     inverse = np.linalg.cholesky(covariance + floor * np.eye(width)).T
     return [

@@ -54,11 +54,9 @@ class ForecastingMixin:
             samples = _split_ahead(samples, ahead)
         if not reset:
             return _last(samples, self._window)
-        self._window = self._mean_ahead = None
-        if has_future:
-            self._mean_ahead = samples.target.mean(axis=0, dtype=np.float64)
-            if samples.lengths is None:
-                self._window = samples.values.shape[1]
+        self._window = None
+        if has_future and samples.lengths is None:
+            self._window = samples.values.shape[1]
         return samples
 
     def _forecast(self, samples):
@@ -77,7 +75,7 @@ class ForecastingMixin:
             return super()._compare(samples)
         given, lengths = self._forecast(samples)
         if self.horizon is not None:
-            return given, samples.target.astype(np.float64), self._mean_ahead
+            return given, samples.target.astype(np.float64), self._target_mean
         values = samples.values.astype(np.float64)
         mean = along(self.mean_, values, samples.lengths)[..., 1:, :]
         mean = np.broadcast_to(mean, given.shape)

@@ -1,12 +1,12 @@
-"""Samples, and what they should have been: real pairs, to learn from and to score."""
+"""What stands beside X: what it should have been, and how much each sample counts."""
 
 import copy
 from dataclasses import replace
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sklearn_seqae.autoencoders._scaling import along
+from sklearn_seqae.autoencoders._scaling import along, weighted_mean
 from sklearn_seqae.autoencoders._selection import explained
 from sklearn_seqae.sequences import resample
 
@@ -16,22 +16,30 @@ class PairsMixin:
 
     def _read_pairs(self, X, target, *, reset):
         """Read X and, where there is one, the clean target of each of its samples."""
-        objective = getattr(self, "objective", "reconstruct")
-        if target is not None and objective != "reconstruct":
+        if target is not None and not self._is_given_back():
             raise ValueError(
                 "The target is what X should have been, which only a network with "
-                f"objective='reconstruct' learns. Got objective={objective!r}: leave "
-                "out target."
+                f"objective='reconstruct' learns. Got objective={self.objective!r}: "
+                "leave out target."
             )
         samples = self._read_to_learn(X, reset=reset)
-        if reset:
-            self._target_mean = None
         if target is None:
             return samples
-        clean = _read_target(self, target, samples)
-        if reset:
-            self._target_mean = _mean_of(clean, samples.lengths)
-        return replace(samples, target=clean)
+        return replace(samples, target=_read_target(self, target, samples))
+
+    def _mean_target(self, samples):
+        """Mean of what is learned; None where that is X."""
+        values = samples.target
+        if values is None:
+            return None
+        if samples.lengths is not None and self._is_given_back():
+            n_steps = int(np.median(samples.lengths))
+            values = resample(values, samples.lengths, n_steps)
+        return weighted_mean(values, samples.weight)
+
+    def _is_given_back(self):
+        """Whether the target is what X should have been, and not what is ahead."""
+        return getattr(self, "objective", "reconstruct") == "reconstruct"
 
     def score(self, X, y=None, *, target=None):
         """Share of the squared deviations from the training mean that is kept, R².
@@ -99,9 +107,16 @@ def _shape(samples):
     return tuple(int(n) for n in samples.values.shape)
 
 
-def _mean_of(values, lengths):
-    """Mean row, or mean sequence of the median length."""
-    if values.ndim == 3:
-        n_steps = values.shape[1] if lengths is None else int(np.median(lengths))
-        values = resample(values, lengths, n_steps)
-    return values.mean(axis=0, dtype=np.float64)
+def weighted(samples, sample_weight):
+    """Give samples their weights, 1 on average; those without weight are left out."""
+    if sample_weight is None:
+        return samples
+    weight = _check_sample_weight(
+        sample_weight, samples.values, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.all():
+        kept = np.flatnonzero(weight)
+        samples, weight = samples.take(kept), weight[kept]
+    if (weight == weight[0]).all():
+        return samples
+    return replace(samples, weight=(weight / weight.mean()).astype(np.float32))

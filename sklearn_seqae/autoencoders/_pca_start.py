@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
+from sklearn_seqae.autoencoders._scaling import weighted_mean
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.losses import row_losses
@@ -74,7 +75,8 @@ def pca_start(architecture, data, *, loss, seed, seen=None, n_components=None):
         flat = _flatten(seen.values, data.lengths, n_steps, rows)
     if data.target is not None and not architecture.get("n_ahead"):
         clean = _flatten(data.target, data.lengths, n_steps, rows)
-    mean = intercept = flat.mean(axis=0)
+    weight = None if data.weight is None else data.weight[rows]
+    mean = intercept = weighted_mean(flat, weight)
     basis = components = loadings = np.zeros((0, flat.shape[1]))
     if n_components != 0:
         solver = _solver(*flat.shape)
@@ -82,13 +84,13 @@ def pca_start(architecture, data, *, loss, seed, seen=None, n_components=None):
         size = min(max(width, rank), *flat.shape)
         pca = PCA(size, svd_solver=solver, random_state=seed)
         with np.errstate(invalid="ignore", divide="ignore"):  # one row: 0 / 0
-            basis = pca.fit(flat).components_
+            basis = pca.fit(_weighted(flat, weight)).components_
         components = loadings = basis[:width]
     code = (flat - mean) @ components.T
     if loss == "binary_cross_entropy":
-        loadings, intercept = _least_squares(code, _logits(clean))
+        loadings, intercept = _least_squares(code, _logits(clean), weight)
     elif clean is not flat:
-        loadings, intercept = _least_squares(code, clean)
+        loadings, intercept = _least_squares(code, clean, weight)
     path = make_linear_path(architecture)
     path.start(
         components=_tensor(components),
@@ -101,7 +103,7 @@ def pca_start(architecture, data, *, loss, seed, seen=None, n_components=None):
         ahead = _flat_ahead(data, architecture["n_ahead"], rows)
         if loss == "binary_cross_entropy":
             ahead = _logits(ahead)
-        loadings, intercept = _least_squares(code, ahead)
+        loadings, intercept = _least_squares(code, ahead, weight)
         path.start_forecast(loadings=_tensor(loadings), intercept=_tensor(intercept))
     linear = Autoencoder(
         n_components=width, encoder=None, decoder=None, linear_path=path
@@ -114,10 +116,22 @@ def _logits(probabilities):
     return np.log(squeezed / (1 - squeezed))
 
 
-def _least_squares(code, target):
+def _weighted(flat, weight):
+    """Rows whose PCA is that of weighted ones: mirrored, they are centred for it."""
+    if weight is None:
+        return flat
+    left = np.sqrt(weight)[:, np.newaxis] * (flat - weighted_mean(flat, weight))
+    return np.concatenate([left, -left])
+
+
+def _least_squares(code, target, weight):
     """Loadings and intercept with which a centred code comes nearest to a target."""
-    intercept = target.mean(axis=0)
-    return np.linalg.lstsq(code, target - intercept)[0], intercept
+    intercept = weighted_mean(target, weight)
+    left = target - intercept
+    if weight is not None:
+        root = np.sqrt(weight)[:, np.newaxis]
+        code, left = root * code, root * left
+    return np.linalg.lstsq(code, left)[0], intercept
 
 
 def _flat_ahead(data, n_ahead, rows):
@@ -128,16 +142,19 @@ def _flat_ahead(data, n_ahead, rows):
     return _flatten(data.values[:, 1:], lengths, n_ahead, rows)
 
 
-def enough_components(x, lengths, n_steps, fraction, seed):
+def enough_components(samples, n_steps, fraction, seed):
     """Components with which PCA surely explains a fraction of the variance.
 
     A quarter more than on the training rows, as held-out rows need more.
     """
-    flat = _flatten(x, lengths, n_steps, _some_rows(len(x), seed))
+    rows = _some_rows(len(samples), seed)
+    flat = _flatten(samples.values, samples.lengths, n_steps, rows)
     flat = flat / max(float(np.abs(flat).max()), np.finfo(np.float64).tiny)
     size = min(MOST_COMPONENTS, *flat.shape)
     if not np.ptp(flat, axis=0).any():
         return 1
+    if samples.weight is not None:
+        flat = _weighted(flat, samples.weight[rows])
     pca = PCA(size, svd_solver=_solver(*flat.shape), random_state=seed).fit(flat)
     explained = np.cumsum(pca.explained_variance_ratio_)
     needed = int(np.searchsorted(explained, fraction)) + 1
@@ -186,7 +203,10 @@ def codes_and_residuals(linear, batches, sizes, objective):
                 each = row_losses(
                     "squared_error", given.output, given.target, given.mask
                 )
-                squares[part][i] += (each * given.share).sum()
+                each = each * given.share
+                squares[part][i] += (
+                    each if batch.weight is None else each * batch.weight
+                ).sum()
         codes.append(code)
     residuals = (torch.stack(squares) / batches.n_values).sqrt()
     return torch.cat(codes), torch.where(residuals > ROUNDING, residuals, 0)

@@ -29,7 +29,7 @@ class Scaling:
         self.scale = scale
 
     @classmethod
-    def fit(cls, values, lengths, *, n_steps, centered):
+    def fit(cls, values, lengths, *, n_steps, centered, weight=None):
         """Measure the mean and the spread of training rows.
 
         Parameters
@@ -45,10 +45,13 @@ class Scaling:
 
         centered : bool
             False where the values have a fixed domain: they stay as they are.
+
+        weight : ndarray of shape (N,), default=None
+            How much each row counts.
         """
         full = values if n_steps is None else resample(values, lengths, n_steps)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = full.mean(axis=0, dtype=np.float64)
+            mean = weighted_mean(full, weight)
             center = mean if n_steps is None else mean.mean(axis=0, keepdims=True)
             if not centered:
                 return cls(mean, np.zeros_like(center), 1.0)
@@ -56,7 +59,8 @@ class Scaling:
             largest = float(np.abs(left).max())
             scale = 1.0
             if 0 < largest < np.inf:  # the squares of huge values would overflow
-                scale = largest * float(np.sqrt(np.mean(np.square(left / largest))))
+                squares = weighted_mean(np.square(left / largest), weight)
+                scale = largest * float(np.sqrt(np.mean(squares)))
         return cls(mean, center, scale)
 
     def apply(self, values, lengths):
@@ -75,6 +79,13 @@ class Scaling:
         """Bring values back to X's units, in float64 until the last cast."""
         result = (values * np.float64(self.scale) + self.center).astype(dtype)
         return _clear_padding(result, lengths)
+
+
+def weighted_mean(values, weight):
+    """Mean row in float64; without weights all rows count alike."""
+    if weight is None:
+        return values.mean(axis=0, dtype=np.float64)
+    return np.average(values.astype(np.float64), axis=0, weights=weight)
 
 
 def along(mean, values, lengths):

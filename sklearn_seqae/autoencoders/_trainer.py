@@ -108,11 +108,7 @@ class Trainer:
             self.n_components = start.architecture["n_components"]
         elif not isinstance(self.n_components, Integral):
             self.n_components = enough_components(
-                samples.values,
-                samples.lengths,
-                self.n_steps,
-                estimator.n_components,
-                seed,
+                samples, self.n_steps, estimator.n_components, seed
             )
 
     def n_trainings(self, splits):
@@ -180,6 +176,7 @@ class Trainer:
                 part.lengths,
                 n_steps=self.n_steps,
                 centered=estimator.loss != "binary_cross_entropy",
+                weight=part.weight,
             )
             architecture = estimator._architecture(
                 part.values.shape[-1],
@@ -244,6 +241,7 @@ class Trainer:
             batches.x @ basis.T,
             batch_size=batches.batch_size,
             generator=batches.generator,
+            weight=batches.weight,
         )
 
     def _pca(self, architecture, data, n_components=None):
@@ -292,9 +290,9 @@ class Trainer:
         return watch.selection()
 
     def _batches(self, data, batch_size, generator=None, least=1):
-        x, lengths, target = (
+        x, lengths, target, weight = (
             None if array is None else torch.from_numpy(array).to(self.estimator.device)
-            for array in (data.values, data.lengths, data.target)
+            for array in (data.values, data.lengths, data.target, data.weight)
         )
         return Batches(
             x,
@@ -303,6 +301,7 @@ class Trainer:
             generator=generator,
             least=least,
             target=target,
+            weight=weight,
         )
 
     def _watch(self, trained, part, held_out):

@@ -22,7 +22,7 @@ from sklearn_seqae._params import (
 )
 from sklearn_seqae.autoencoders._bottlenecks import BottleneckMixin
 from sklearn_seqae.autoencoders._coding import CodingMixin, whitening
-from sklearn_seqae.autoencoders._pairs import PairsMixin
+from sklearn_seqae.autoencoders._pairs import PairsMixin, weighted
 from sklearn_seqae.autoencoders._report import warn_if_no_better, warn_if_not_reached
 from sklearn_seqae.autoencoders._scaling import Scaling, along
 from sklearn_seqae.autoencoders._selection import held_out_splits
@@ -165,11 +165,11 @@ class BaseAutoencoder(
 
     # Fitting.
 
-    def _fit(self, X, target=None):
+    def _fit(self, X, sample_weight=None, target=None):
         start = perf_counter()
         tasks = FitTasks(self, X)
         with kept_if_it_fails(self):
-            samples = self._read_pairs(X, target, reset=True)
+            samples = weighted(self._read_pairs(X, target, reset=True), sample_weight)
             self._check_domain(samples)
             seed = _draw_seed(self.random_state)
             last = self._warm_start(samples)
@@ -197,7 +197,7 @@ class BaseAutoencoder(
             if trainer.ordered:
                 self._report_order(selection or trainer.look_back(trained), samples)
             if self.whiten:
-                self._whitening = whitening(self._encode(samples))
+                self._whitening = whitening(self._encode(samples), samples.weight)
             self._seconds = perf_counter() - start
             tasks.end()
         return self
@@ -265,6 +265,7 @@ class BaseAutoencoder(
         """Keep the network, and the way to and from its units."""
         self.loss_curve_ = trained.loss_curve
         self.mean_ = trained.scaling.mean
+        self._target_mean = None if samples is None else self._mean_target(samples)
         self._center = trained.scaling.center
         self._scale = trained.scaling.scale
         self._architecture_ = trained.architecture
@@ -284,6 +285,8 @@ class BaseAutoencoder(
                 warn_if_not_reached(type(self).__name__, self.n_components, model[-1])
         values = samples.values.astype(np.float64)
         left = values - along(self.mean_, values, samples.lengths)
+        if samples.weight is not None:
+            left *= np.sqrt(samples.weight).reshape(-1, *[1] * (left.ndim - 1))
         if samples.lengths is not None:
             left = left[samples.mask]
         variance = np.square(left).sum() / max(1, len(values) - 1)

@@ -311,7 +311,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         return {"encoder": encoder, "decoder": decoder}
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, target=None):
+    def fit(self, X, y=None, sample_weight=None, *, target=None):
         """Fit the autoencoder to X.
 
         Parameters
@@ -325,6 +325,10 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         y : None
             Ignored.
 
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sample counts, as if it were there so many times; those of
+            weight 0 are left out.
+
         target : same container and shape as X, default=None
             What X should have been, to be learned from noisy samples: `reconstruct`
             then gives what is nearest to it. In a Pipeline it is routed as metadata,
@@ -335,7 +339,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         self : ConvolutionalAutoencoderTransformer
             The fitted estimator.
         """
-        return self._fit(X, target)
+        return self._fit(X, sample_weight, target)
 
     def inverse_transform(self, X):
         """Decode codes into images or sequences.

@@ -291,7 +291,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         return {"encoder": encoder, "decoder": decoder}
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, target=None):
+    def fit(self, X, y=None, sample_weight=None, *, target=None):
         """Fit the autoencoder to X.
 
         Parameters
@@ -301,6 +301,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
         y : None
             Ignored.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sample counts, as if it were there so many times; those of
+            weight 0 are left out.
 
         target : same container and shape as X, default=None
             What X should have been, to be learned from noisy samples: `reconstruct`
@@ -312,7 +316,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self : DenseAutoencoderTransformer
             The fitted estimator.
         """
-        return self._fit(X, target)
+        return self._fit(X, sample_weight, target)
 
     def inverse_transform(self, X):
         """Decode codes.

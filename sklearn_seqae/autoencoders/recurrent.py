@@ -374,7 +374,7 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         )
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, target=None):
+    def fit(self, X, y=None, sample_weight=None, *, target=None):
         """Fit the autoencoder to X.
 
         Parameters
@@ -388,6 +388,10 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         y : None
             Ignored.
 
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sample counts, as if it were there so many times; those of
+            weight 0 are left out.
+
         target : same container and shape as X, default=None
             What X should have been, to be learned from noisy samples: `reconstruct`
             then gives what is nearest to it. In a Pipeline it is routed as metadata,
@@ -399,4 +403,4 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         self : RecurrentAutoencoderTransformer
             The fitted estimator.
         """
-        return self._fit(X, target)
+        return self._fit(X, sample_weight, target)

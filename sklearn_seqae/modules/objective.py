@@ -82,13 +82,17 @@ class Objective:
             batch = _warped(batch, self.warp, self.generator)
         seen = self.seen(batch, in_training=True)
         passed = self.bottleneck(module, seen, batch.lengths, True)
+        weights, penalty = passed.weights, passed.penalty
+        if batch.weight is not None:
+            weights = batch.weight if weights is None else batch.weight * weights
+            penalty = None if penalty is None else batch.weight * penalty
         parts = self.parts(module, passed.code, batch, passed.kept, in_training=True)
         losses = [
-            masked_loss(self.loss, output, target, mask, passed.weights)
+            masked_loss(self.loss, output, target, mask, weights)
             for output, target, mask, _ in parts
         ]
-        if passed.penalty is not None:
-            losses.append(passed.penalty.sum() / batch.n_values)
+        if penalty is not None:
+            losses.append(penalty.sum() / batch.n_values)
         return torch.stack(losses).sum() if len(losses) > 1 else losses[0]
 
     def seen(self, batch, in_training: bool = False) -> Tensor:
@@ -98,14 +102,19 @@ class Objective:
         return self.noise(batch.x, batch.mask, in_training)
 
     def rows(self, module: Autoencoder, batch) -> Tensor:
-        """Losses of each row, summed over its values: (N, 3), nested (N, 3 + Z).
+        """Losses of each row, times its weight: (N, 3), or (N, 3 + Z) where ordered.
 
-        First what is trained on, then the loss and the squared error of the
-        reconstruction, or of the forecast where that is all; ordered, then the squared
-        errors of codes cut to 1, ..., Z components. A forecast counts as if it had
-        as many values as the sample. What a variational code is trained on is measured
-        with a code drawn once, its losses with the mean that `transform` gives.
+        Each is summed over the row's values. First what is trained on, then the loss
+        and the squared error of the reconstruction, or of the forecast where that is
+        all; ordered, then the squared errors of codes cut to 1, ..., Z components. A
+        forecast counts as if it had as many values as the sample. What a variational
+        code is trained on is measured with a code drawn once, its losses with the mean
+        that `transform` gives.
         """
+        rows = self._rows(module, batch)
+        return rows if batch.weight is None else rows * batch.weight[:, None]
+
+    def _rows(self, module: Autoencoder, batch) -> Tensor:
         passed = self.bottleneck(module, self.seen(batch), batch.lengths, False)
         code = passed.code if passed.mean is None else passed.mean
         if not isinstance(self.bottleneck, NestedDropout):

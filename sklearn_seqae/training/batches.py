@@ -15,6 +15,7 @@ class Batch(NamedTuple):
     mask: Tensor | None  # (N, T), None where no step is padding
     n_values: int  # real values, the weight of this batch in a mean
     target: Tensor | None = None  # (N, ...), None where x is what is learned
+    weight: Tensor | None = None  # (N,), None where all samples count alike
 
 
 class Batches:
@@ -43,6 +44,9 @@ class Batches:
 
     target : Tensor of shape (N, ...), default=None
         What is learned of each sample, where that is not the sample itself.
+
+    weight : Tensor of shape (N,), default=None
+        How much each sample counts, 1 on average.
     """
 
     POOL = 32  # batches that are taken, and sorted by length, together
@@ -56,17 +60,22 @@ class Batches:
         generator: torch.Generator | None = None,
         least: int = 1,
         target: Tensor | None = None,
+        weight: Tensor | None = None,
     ):
         self.x = x
         self.target = target
+        self.weight = weight
         self.lengths = lengths
         self.batch_size = batch_size
         self.generator = generator
         self.target = target
         self.rounds = -(-least // -(-len(x) // batch_size))
-        self.n_values = x.numel()
+        self.n_values: float = x.numel()
         if lengths is not None:
             self.n_values = int(lengths.sum()) * x.shape[2]
+        if weight is not None:
+            each = x[0].numel() if lengths is None else lengths * x.shape[2]
+            self.n_values = float((weight * each).sum())
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -89,12 +98,12 @@ class Batches:
             rows = torch.randperm(len(self), generator=self.generator)
         if self.lengths is None:
             for pool in rows.split(self.batch_size * self.POOL):
-                x, target = self.x[pool], self._target_of(pool)
+                x, beside = self.x[pool], self._beside(pool)
                 for start in range(0, len(x), self.batch_size):
                     own = slice(start, start + self.batch_size)
                     part = x[own]
-                    learned = None if target is None else target[own]
-                    yield Batch(part, None, None, part.numel(), learned)
+                    target, weight = (None if a is None else a[own] for a in beside)
+                    yield Batch(part, None, None, part.numel(), target, weight)
             return
         for chosen in self._of_similar_length(rows, self.lengths):
             lengths = self.lengths[chosen]
@@ -102,10 +111,11 @@ class Batches:
             x = self.x[:, :longest][chosen]
             mask = torch.arange(longest, device=x.device) < lengths[:, None]
             n_values = int(lengths.sum()) * x.shape[2]
-            yield Batch(x, lengths, mask, n_values, self._target_of(chosen))
+            yield Batch(x, lengths, mask, n_values, *self._beside(chosen))
 
-    def _target_of(self, rows: Tensor) -> Tensor | None:
-        return None if self.target is None else self.target[rows]
+    def _beside(self, rows: Tensor) -> list[Tensor | None]:
+        """Target and weight of these rows."""
+        return [None if a is None else a[rows] for a in (self.target, self.weight)]
 
     def _of_similar_length(self, rows: Tensor, lengths: Tensor) -> list[Tensor]:
         batches: list[Tensor] = []

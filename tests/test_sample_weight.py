@@ -1,0 +1,130 @@
+"""Weights: 0 is as if the row were absent, 2 as if it were there twice."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
+
+from sklearn_seqae import DenseAutoencoderTransformer
+from tests.instances import convolutional, dense, recurrent
+
+FAMILIES = {"dense": dense, "recurrent": recurrent, "convolutional": convolutional}
+each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+STANDING_STILL = {"learning_rate_init": 1e-30, "max_iter": 1, "early_stopping": False}
+
+
+@pytest.fixture(scope="module")
+def weight(wine):
+    """A weight from 0 to 3 for each row."""
+    return np.random.RandomState(0).randint(0, 4, len(wine))
+
+
+@each_family
+@pytest.mark.parametrize("bottleneck", ["plain", "ordered", "variational"])
+def test_rows_of_weight_0_are_absent(family, bottleneck, wine, weight):
+    some = np.where(weight > 0, 2.5, 0)
+    weighted = family(bottleneck=bottleneck).fit(wine, sample_weight=some)
+    absent = family(bottleneck=bottleneck).fit(wine[weight > 0])
+    np.testing.assert_array_equal(weighted.transform(wine), absent.transform(wine))
+    assert weighted.held_out_r2_ == absent.held_out_r2_
+
+
+@each_family
+@pytest.mark.parametrize("whiten", [False, True])
+def test_the_start_is_pca_of_rows_that_often(family, whiten, wine, weight):
+    model = family(3, whiten=whiten, **STANDING_STILL)
+    model.fit(wine, sample_weight=weight)
+    repeated = wine.repeat(weight, axis=0)
+    pca = PCA(3, whiten=whiten).fit(repeated)
+    np.testing.assert_allclose(model.mean_.ravel(), pca.mean_, atol=1e-6)
+    np.testing.assert_allclose(
+        np.abs(model.transform(wine)), np.abs(pca.transform(wine)), rtol=0.02, atol=1e-3
+    )
+    np.testing.assert_allclose(
+        model.reconstruct(wine), pca.inverse_transform(pca.transform(wine)), atol=1e-3
+    )
+
+
+@each_family
+def test_the_start_of_pairs_is_the_map_of_rows_that_often(family, wine, weight):
+    target = np.square(wine)
+    model = family(3, **STANDING_STILL)
+    model.fit(wine, sample_weight=weight, target=target)
+    code = PCA(3).fit(wine.repeat(weight, axis=0)).transform(wine)
+    line = LinearRegression().fit(code, target, sample_weight=weight)
+    np.testing.assert_allclose(model.reconstruct(wine), line.predict(code), atol=1e-3)
+
+
+def test_ratios_of_an_ordered_start_are_those_of_rows_that_often(wine, weight):
+    model = dense(3, bottleneck="ordered", **STANDING_STILL)
+    model.fit(wine, sample_weight=weight)
+    pca = PCA(3).fit(wine.repeat(weight, axis=0))
+    np.testing.assert_allclose(
+        model.explained_variance_ratio_, pca.explained_variance_ratio_, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        model.explained_variance_, pca.explained_variance_, rtol=0.02
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"loss": "huber"}])
+def test_training_on_weights_is_like_training_on_rows_that_often(wine, options):
+    # The order of the batches is another: so means of several seeds are compared, by
+    # what the weights change at all.
+    weight = np.where(np.arange(len(wine)) % 5 == 0, 6, 1)
+    heavy = wine[weight > 1]
+
+    def scores(X, sample_weight=None):
+        models = [
+            DenseAutoencoderTransformer(
+                2,
+                hidden_layer_sizes=(32,),
+                max_iter=epochs,
+                batch_size=32,
+                early_stopping=False,
+                random_state=seed,
+                **options,
+            ).fit(X, sample_weight=sample_weight)
+            for seed in range(3)
+            for epochs in [60 * len(wine) // len(X)]
+        ]
+        errors = [np.square(heavy - m.reconstruct(heavy)).mean() for m in models]
+        return np.mean(errors)
+
+    weighted, repeated = scores(wine, weight), scores(wine.repeat(weight, axis=0))
+    alike = scores(wine)
+    assert repeated < alike
+    assert abs(weighted - repeated) < 0.35 * (alike - repeated)
+
+
+def test_held_out_rows_count_by_their_weight(wine, weight):
+    still = {"learning_rate_init": 1e-30, "max_iter": 1}
+    model = dense(**still).fit(wine, sample_weight=weight + 1)
+    alike = dense(**still).fit(wine)
+    assert model.held_out_r2_["pca"] != alike.held_out_r2_["pca"]
+    assert model.held_out_r2_["model"] == pytest.approx(model.held_out_r2_["pca"])
+
+
+@pytest.mark.parametrize("bottleneck", ["ordered", "kl", "variational"])
+def test_ragged_sequences_have_weights(ragged, bottleneck):
+    weight = np.arange(len(ragged))
+    model = recurrent(bottleneck=bottleneck).fit(ragged, sample_weight=weight)
+    again = clone(model).fit(ragged[1:], sample_weight=10 * weight[1:])
+    assert model.score(ragged) == pytest.approx(again.score(ragged), abs=1e-3)
+
+
+@each_family
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.ones(3), "sample_weight.shape == .*, expected"),
+        (np.ones((178, 2)), "Sample weights must be 1D"),
+        (np.zeros(178), "must contain at least one non-zero"),
+        (np.full(178, np.nan), "sample_weight contains NaN"),
+        (np.linspace(-1, 1, 178), "Negative values in data passed to `sample_weight`"),
+    ],
+)
+def test_bad_weights_are_named(family, wine, weight, message):
+    with pytest.raises(ValueError, match=message):
+        family().fit(wine, sample_weight=weight)
