@@ -35,6 +35,9 @@ class ForecastingMixin:
     def _does(self):
         return "forecasts" if self.objective == "predict" else "reconstructs"
 
+    def _forecasts_ahead(self, samples):
+        return self.objective != "reconstruct" and samples.target is not None
+
     def _n_ahead(self, n_steps):
         """Steps that the forecast has, of a sequence of so many; None without one."""
         if self.objective == "reconstruct":

@@ -131,6 +131,11 @@ class BaseAutoencoder(
         """Strength of the time warps that n rows are trained on, beside PCA."""
         return 0.0
 
+    @staticmethod
+    def _forecasts_ahead(samples):
+        """Say whether the target of the samples is what follows them."""
+        return False
+
     def _objective_options(self, samples):
         """Say what the network is trained for, beside its loss."""
         return {}
@@ -183,7 +188,7 @@ class BaseAutoencoder(
                     enough=self._enough_held_out,
                     most=MOST_HELD_OUT_ORDERED if trainer.ordered else MOST_HELD_OUT,
                     n_components=trainer.n_components,
-                    in_blocks=samples.target is not None and self._takes_sequences,
+                    in_blocks=self._forecasts_ahead(samples),
                 )
             tasks.begin(trainer.n_trainings(splits))
             if splits:

@@ -50,20 +50,17 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
 
     decoder : {"unconditional", "conditional"}, default="unconditional"
         "conditional": each step also sees the one before, the true one in training
-        and its own output in use, where it never sees the truth. Such a decoder has
-        one direction alone.
+        and its own output in use. Such a decoder has one direction alone.
 
     scheduled_sampling : float, default=0.0
         Share of the steps, in [0, 1], at which a conditional decoder sees its own
         output in training, too (Bengio et al., 2015). 0 is the fastest.
 
     reverse_target : bool, default=False
-        Whether the decoder writes the last step first. What it gives is in the
-        order of time all the same.
+        Whether the decoder writes the last step first; the result is in order again.
 
     sample_shape : tuple (-1, n_channels) or None, default=None
-        How a row of a table is read: as time steps of `n_channels` values each. None
-        is one channel.
+        How a row of a table is read: steps of `n_channels` values; None: of one.
 
     init : {"pca", "random"}, default="pca"
         "pca": the code and the reconstruction are those of PCA of the sequences,
@@ -116,8 +113,7 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         batches an epoch.
 
     learning_rate_init : float, default=0.01
-        Highest learning rate of AdamW. It rises and falls in one
-        cycle (Smith and Topin, 2019).
+        Highest learning rate of AdamW's one cycle (Smith and Topin, 2019).
 
     max_iter : int, default=30
         Most epochs.
@@ -129,9 +125,8 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
 
     validation_fraction : float, default=0.3
         Share of the rows that is held out, in (0, 1). With few rows there are up to
-        five such folds, until 150 rows have been held out. Where a forecast has a
-        `horizon` these are neighbours, the last rows first: windows of one series
-        overlap.
+        five such folds, until 150 rows have been held out. With a `horizon` these
+        are neighbours, the last rows first: windows of one series overlap.
 
     n_iter_no_change : int or inf, default=inf
         Epochs without gain after which the selection ends. The cycle of the learning
@@ -328,8 +323,7 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
 
     def _objective_options(self, samples):
         warp = 0.0  # what is ahead would not fit to a warped sequence
-        is_about_itself = samples.target is None or self.objective == "reconstruct"
-        if self.init == "pca" and is_about_itself:
+        if self.init == "pca" and not self._forecasts_ahead(samples):
             warp = self._warp(len(samples))
         own = self.scheduled_sampling
         return {"kind": self.objective, "warp": warp, "own": own}
