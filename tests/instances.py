@@ -196,10 +196,11 @@ INSTANCES = [
     *RECURRENT,
     *CONVOLUTIONAL,
     SequenceScaler(),
-    detector(dense(1)),
-    detector(recurrent(1)),
-    detector(convolutional(1)),
+    detector(dense(1), contamination=0.1, score_method="nearest"),
+    detector(recurrent(1), contamination=0.1),
+    detector(convolutional(1), contamination=0.1),
     detector(PCA(1)),
+    detector(PCA(1), score_method="reconstruction", false_alarm_rate=0.1),
     detector(make_pipeline(StandardScaler(), dense(1)), contamination=0.3),
     *CLASSIFIERS,
 ]
@@ -209,8 +210,12 @@ TAKES_SEQUENCES = [
     *RECURRENT[:4],
     recurrent(loss="binary_cross_entropy"),
     SequenceScaler(),
-    detector(recurrent()),
-    detector(make_pipeline(SequenceScaler(), recurrent())),
+    detector(recurrent(), contamination=0.1),
+    detector(
+        make_pipeline(SequenceScaler(), recurrent(early_stopping=False)),
+        score_method="mahalanobis",
+        contamination=0.1,
+    ),
     classifier(recurrent(early_stopping=False)),
 ]
 
@@ -244,6 +249,11 @@ RESTRICTED = [
         )
         for family in (recurrent, convolutional)
     ],
+    (
+        detector(PCA(1), window_size=4),
+        "rows are time steps in their order, and a few of them are no window",
+        ["check_methods_sample_order_invariance", "check_methods_subset_invariance"],
+    ),
     (
         convolutional(sample_shape=(2, 3)),
         "the check's rows do not have six columns",

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +19,20 @@ from sklearn_seqae import (
     RecurrentAutoencoderTransformer,
     SequenceScaler,
 )
+from sklearn_seqae.anomaly.scoring import (
+    Mahalanobis,
+    MahalanobisOfCode,
+    Nearest,
+    Reconstruction,
+)
 from tests.instances import dense, recurrent
+
+# Few rows: that the threshold is not exact is told in test_calibration.py.
+pytestmark = pytest.mark.filterwarnings("ignore:A false-alarm rate of")
+
+# What is not about the threshold has no need of its five folds.
+QUICK = {"contamination": 0.1}
+PLAIN = {"score_method": "reconstruction", **QUICK}
 
 ROW_ESTIMATORS = [
     PCA(2),
@@ -38,8 +54,8 @@ def tumours():
 
 @pytest.mark.parametrize("estimator", ROW_ESTIMATORS, ids=str)
 def test_the_score_is_minus_the_mean_squared_error(wine, estimator):
-    detector = AutoencoderAnomalyDetector(estimator).fit(wine)
-    fitted = detector.estimator_
+    detector = AutoencoderAnomalyDetector(estimator, **PLAIN)
+    fitted = detector.fit(wine).estimator_
     rebuilt = fitted.inverse_transform(fitted.transform(wine))
     expected = -np.square(wine - rebuilt).mean(axis=1)
     np.testing.assert_allclose(detector.score_samples(wine), expected, rtol=1e-6)
@@ -49,8 +65,8 @@ def test_the_score_is_minus_the_mean_squared_error(wine, estimator):
     "estimator", [recurrent(), make_pipeline(SequenceScaler(), recurrent())], ids=str
 )
 def test_a_sequence_counts_its_own_steps_only(ragged, estimator):
-    detector = AutoencoderAnomalyDetector(estimator).fit(ragged)
-    X = ragged
+    detector = AutoencoderAnomalyDetector(estimator, **PLAIN)
+    X, detector = ragged, detector.fit(ragged)
     if hasattr(detector.estimator_, "reconstruct"):
         rebuilt = detector.estimator_.reconstruct(X)
     else:
@@ -81,7 +97,7 @@ def test_the_default_for_rows_is_dense(tumours):
 
 
 def test_the_default_for_sequences_is_recurrent(ragged):
-    detector = AutoencoderAnomalyDetector(random_state=0).fit(ragged[:20])
+    detector = AutoencoderAnomalyDetector(**QUICK, random_state=0).fit(ragged[:20])
     assert isinstance(detector.estimator_, RecurrentAutoencoderTransformer)
     upset = np.random.RandomState(0).permutation(ragged[0].ravel()).reshape(-1, 3)
     assert detector.score_samples([upset * 5])[0] < detector.offset_
@@ -89,15 +105,16 @@ def test_the_default_for_sequences_is_recurrent(ragged):
 
 def test_the_default_cannot_rebuild_everything():
     X = np.random.RandomState(0).normal(size=(50, 2))
-    detector = AutoencoderAnomalyDetector(random_state=0).fit(X)
+    detector = AutoencoderAnomalyDetector(**PLAIN, random_state=0).fit(X)
     assert detector.estimator_.n_components_ == 1
     assert detector.score_samples(X).mean() < -0.01
 
 
 def test_a_frozen_estimator_is_not_fitted_again(wine):
     fitted = PCA(2).fit(wine[:100])
-    detector = AutoencoderAnomalyDetector(FrozenEstimator(fitted)).fit(wine[100:])
-    other = AutoencoderAnomalyDetector(PCA(2)).fit(wine[:100])
+    frozen = FrozenEstimator(fitted)
+    detector = AutoencoderAnomalyDetector(frozen, **PLAIN).fit(wine[100:])
+    other = AutoencoderAnomalyDetector(PCA(2), **PLAIN).fit(wine[:100])
     np.testing.assert_array_equal(
         detector.score_samples(wine), other.score_samples(wine)
     )
@@ -105,8 +122,8 @@ def test_a_frozen_estimator_is_not_fitted_again(wine):
 
 def test_a_frozen_autoencoder_knows_the_lengths(ragged):
     fitted = recurrent().fit(ragged)
-    detector = AutoencoderAnomalyDetector(FrozenEstimator(fitted)).fit(ragged)
-    other = AutoencoderAnomalyDetector(recurrent()).fit(ragged)
+    detector = AutoencoderAnomalyDetector(FrozenEstimator(fitted), **QUICK).fit(ragged)
+    other = AutoencoderAnomalyDetector(recurrent(), **QUICK).fit(ragged)
     np.testing.assert_array_equal(
         detector.score_samples(ragged), other.score_samples(ragged)
     )
@@ -115,7 +132,7 @@ def test_a_frozen_autoencoder_knows_the_lengths(ragged):
 def test_random_state_reaches_every_part():
     estimator = make_pipeline(StandardScaler(), dense(random_state=None))
     X = np.random.RandomState(0).normal(size=(40, 6))
-    detector = AutoencoderAnomalyDetector(estimator, random_state=3)
+    detector = AutoencoderAnomalyDetector(estimator, **QUICK, random_state=3)
     first = detector.fit(X).score_samples(X)
     np.testing.assert_array_equal(clone(detector).fit(X).score_samples(X), first)
     assert estimator[-1].random_state is None
@@ -181,3 +198,38 @@ def test_rows_that_are_all_the_same_are_normal(X):
     detector = AutoencoderAnomalyDetector(random_state=0).fit(X)
     assert np.isfinite(detector.offset_)
     assert (detector.predict(X) == 1).all()
+
+
+def test_sequences_are_calibrated_unseen(ragged):
+    detector = AutoencoderAnomalyDetector(recurrent(), false_alarm_rate=0.1)
+    detector.fit(ragged)
+    assert len(detector.calibration_scores_) == len(ragged)
+    assert detector.offset_ < np.percentile(detector.score_samples(ragged), 20)
+
+
+@pytest.mark.parametrize(
+    ("options", "scorer"),
+    [
+        ({}, Nearest),
+        ({"contamination": 0.1}, Mahalanobis),
+        ({"contamination": 0.1, "window_size": 5}, MahalanobisOfCode),
+        ({"contamination": 0.1, "score_method": "nearest"}, Nearest),
+        ({"contamination": 0.1, "score_method": "reconstruction"}, Reconstruction),
+    ],
+)
+def test_the_score_follows_from_what_the_rows_are(wine, options, scorer):
+    detector = AutoencoderAnomalyDetector(PCA(2), **options).fit(wine)
+    assert type(detector._model.scorer) is scorer
+
+
+def test_a_detector_around_pca_loads_no_torch():
+    code = """
+import sys, numpy as np
+from sklearn.decomposition import PCA
+from sklearn_seqae import AutoencoderAnomalyDetector
+X = np.random.RandomState(0).normal(size=(120, 3))
+for options in ({}, {"window_size": 5}):
+    AutoencoderAnomalyDetector(PCA(1), **options).fit(X).explain(X)
+assert not {"torch", "skorch"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 
+from sklearn_seqae import AutoencoderAnomalyDetector
 from sklearn_seqae.datasets import make_sine_sequences
 from tests.containers import flat
 from tests.instances import recurrent
@@ -191,6 +192,27 @@ def test_codes_with_a_horizon_are_not_decoded_to_other_lengths(waves):
     assert model.inverse_transform(code, lengths=[4] * 60).shape == (60, 4, 1)
     with pytest.raises(ValueError, match="lengths must be None or 4"):
         model.inverse_transform(code, lengths=[5] * 60)
+
+
+@pytest.mark.parametrize("horizon", [None, 5])
+@pytest.mark.parametrize("objective", ["predict", "composite"])
+def test_a_detector_compares_with_what_the_objective_gives(waves, objective, horizon):
+    model = quick(objective=objective, horizon=horizon).fit(waves)
+    expected = waves.copy()
+    ahead = horizon or waves.shape[1] - 1
+    window = waves[:, :-horizon] if horizon else waves
+    if objective == "composite":
+        expected[:, : window.shape[1]] = model.reconstruct(window)
+    if objective == "predict" or horizon:
+        expected[:, -ahead:] = model.predict(window)
+    for X in (waves, flat(waves), list(waves)):
+        detector = AutoencoderAnomalyDetector(
+            quick(objective=objective, horizon=horizon),
+            contamination=0.1,
+            score_method="reconstruction",
+        ).fit(X)
+        errors = np.square(waves - expected).mean(axis=(1, 2))
+        np.testing.assert_allclose(-detector.score_samples(X), errors, rtol=1e-3)
 
 
 @pytest.mark.parametrize("init", ["pca", "random"])

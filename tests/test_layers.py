@@ -30,6 +30,7 @@ ROOMS = {
     "anomaly/__init__": {"rooms": ["anomaly/*"]},
     "displays/__init__": {"rooms": ["displays/*"]},
     "_params": {"packages": ["sklearn"]},
+    "_fitted": {"packages": ["sklearn"]},
     "containers": {"packages": ["numpy"], "inside": FRAMES},
     "sequences": {"rooms": ["containers"], "packages": ["numpy", "sklearn"]},
     "images": {"rooms": ["containers", "sequences"], "packages": ["numpy", "sklearn"]},
@@ -40,7 +41,10 @@ ROOMS = {
     "modules/*": {"rooms": ["modules/*"], "packages": ["torch"]},
     "training/*": {"rooms": ["training/*"], "packages": ["numpy", "torch", "skorch"]},
     "autoencoders/base": {
-        "rooms": ["sequences", "_params", "training/*", "modules/*", "autoencoders/_*"],
+        "rooms": [
+            *["sequences", "_params", "_fitted", "training/*", "modules/*"],
+            "autoencoders/_*",
+        ],
         "packages": [*ESTIMATOR, "torch"],
     },
     "autoencoders/_*": {
@@ -68,10 +72,11 @@ ROOMS = {
     },
     "anomaly/*": {
         "rooms": [
-            *["autoencoders", "windows", "sequences", "images"],
-            *["training/*", "_params", "anomaly/*"],
+            *["autoencoders", "windows", "sequences", "images", "containers"],
+            *["_params", "_fitted", "anomaly/*"],
         ],
         "packages": ESTIMATOR,
+        "inside": ["pandas"],
     },
     "classification/__init__": {"rooms": ["classification/*"]},
     "classification/*": {
@@ -82,7 +87,7 @@ ROOMS = {
         "packages": [*ESTIMATOR, "torch"],
     },
     "displays/*": {
-        "rooms": ["sequences", "images", "displays/*"],
+        "rooms": ["sequences", "images", "_fitted", "displays/*"],
         "packages": ESTIMATOR,
         "inside": ["matplotlib"],
     },

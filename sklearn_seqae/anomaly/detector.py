@@ -1,79 +1,46 @@
+"""Anomaly detection around an autoencoder."""
+
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_seqae._params import HasMethods, Interval, Real, fit_context
+from sklearn_seqae._fitted import kept_if_it_fails
+from sklearn_seqae._params import (
+    HasMethods,
+    Integral,
+    Interval,
+    Real,
+    StrOptions,
+    fit_context,
+)
+from sklearn_seqae.anomaly import calibration
+from sklearn_seqae.anomaly._explaining import Causes, ExplainingMixin
+from sklearn_seqae.anomaly._model import (
+    Model,
+    default_estimator,
+    set_random_state,
+    takes_sequences,
+)
+from sklearn_seqae.anomaly._series import Series, Windows, automatic_window
+from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
 from sklearn_seqae.images import holds_images, read_images
 from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
 
 __all__ = ["AutoencoderAnomalyDetector"]
 
 
-def _default_estimator(samples, sequences, images):
-    """Return the autoencoder that suits the samples, its code narrower than they are.
+class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
+    """Detect anomalies by what an autoencoder cannot explain, and say where.
 
-    torch is imported here, so that a detector around PCA never loads it.
-    """
-    from sklearn_seqae.autoencoders import (
-        ConvolutionalAutoencoderTransformer,
-        DenseAutoencoderTransformer,
-        RecurrentAutoencoderTransformer,
-    )
+    An autoencoder that was fitted to mostly normal samples knows how normal samples
+    look. The score of a sample is minus a distance that is made of its reconstruction
+    errors, so that higher is more normal. The threshold on it is set either for a
+    known rate of false alarms, or for a share of anomalies among the training samples.
 
-    # A code as wide as the sample rebuilds anything, anomalies included.
-    width = int(np.prod(samples.values.shape[1:]))
-    n_components = max(1, min(8, width // 2))
-    if images:
-        return ConvolutionalAutoencoderTransformer(n_components)
-    if sequences:
-        return RecurrentAutoencoderTransformer(n_components)
-    return DenseAutoencoderTransformer(n_components)
-
-
-def _set_random_state(estimator, seed):
-    """Set every `random_state` of the estimator and of its parts."""
-    names = [
-        name
-        for name in estimator.get_params()
-        if name == "random_state" or name.endswith("__random_state")
-    ]
-    estimator.set_params(**dict.fromkeys(names, seed))
-
-
-def _reconstruct(estimator, X):
-    """Return what the fitted estimator makes of X, in X's own shape."""
-    if isinstance(estimator, FrozenEstimator):
-        return _reconstruct(estimator.estimator, X)
-    if hasattr(estimator, "reconstruct"):
-        return estimator.reconstruct(X)
-    if not isinstance(estimator, Pipeline):
-        return estimator.inverse_transform(estimator.transform(X))
-    # Step by step: a code does not know the lengths of ragged sequences, so that an
-    # autoencoder at the end has to be asked for its reconstruction.
-    steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
-    *before, last = steps
-    for step in before:
-        X = step.transform(X)
-    X = _reconstruct(last, X)
-    for step in reversed(before):
-        X = step.inverse_transform(X)
-    return X
-
-
-class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
-    """Detect anomalies by how badly an autoencoder reconstructs them.
-
-    An autoencoder that was fitted on mostly normal samples has learned how normal
-    samples look. The score of a sample is minus its mean squared reconstruction
-    error, so that higher is more normal, and the threshold follows from the share
-    of anomalies that is expected among the training samples.
-
-    Samples are the rows of a table, images (a 4-D array), or whole sequences, of equal
-    or of unequal length.
-    The error is in the units of X: features of different units are best scaled
-    before, with :class:`~sklearn.preprocessing.StandardScaler` or
+    Samples are the rows of a table, images, whole sequences of equal or of unequal
+    length, or, with `window_size`, the time steps of a long series. The errors are in
+    the units of X: features of different units are best scaled before, with
+    :class:`~sklearn.preprocessing.StandardScaler` or
     :class:`~sklearn_seqae.SequenceScaler` in front of the detector.
 
     Parameters
@@ -81,13 +48,45 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     estimator : transformer with `inverse_transform`, default=None
         What reconstructs the samples: an autoencoder, PCA, a Pipeline that ends with
         one of them, or a :class:`~sklearn.frozen.FrozenEstimator` around a fitted
-        one. None chooses :class:`~sklearn_seqae.DenseAutoencoderTransformer` for
-        tables, :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for sequences
-        and :class:`~sklearn_seqae.ConvolutionalAutoencoderTransformer` for images,
-        with a code of half the values in a sample and of 8 at most.
+        one. None chooses, with 30 epochs and no early stopping,
+        :class:`~sklearn_seqae.DenseAutoencoderTransformer` for tables and windows,
+        :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for sequences and
+        :class:`~sklearn_seqae.ConvolutionalAutoencoderTransformer` for images; the code
+        is half as wide as a sample, 32 at most, of sequences and windows 8.
 
-    contamination : float, default=0.1
-        The share of anomalies among the training samples, in (0, 0.5].
+    score_method : {"auto", "nearest", "mahalanobis", "reconstruction"}, \
+            default="auto"
+        "nearest": the distance to the nearest training samples, errors included, in
+        units of how far those lie from each other.
+        "mahalanobis": the Mahalanobis distance in the joint space of a sample and its
+        errors, with a covariance of the most central 60 % of the training samples; for
+        sequences and windows the squares of that of the code and of the error, summed.
+        "reconstruction": the mean squared error.
+        "auto": "mahalanobis" with a `window_size`, and for tables with a
+        `contamination`; else "nearest".
+
+    contamination : "auto" or float, default="auto"
+        "auto": the training samples are taken for normal, and the threshold is set
+        for `false_alarm_rate`. A float in (0, 0.5] is the share of anomalies among
+        the training samples.
+
+    false_alarm_rate : float, default=0.01
+        With ``contamination="auto"`` the share of new normal samples that may be
+        flagged, in (0, 1). The estimator is fitted on five parts of the training
+        samples beside all of them, so that each sample is scored unseen.
+
+    window_size : int, "auto" or None, default=None
+        None: each row is a sample of its own. An int: rows are time steps in their
+        order, and windows of so many steps are scored. "auto": windows of two periods
+        of the series, but 100 to 250 steps and no more than a quarter of it.
+
+    step : int, default=1
+        Time steps from a window to the next: more is faster and coarser.
+
+    alignment : {"centered", "trailing"}, default="centered"
+        "centered": a time step has the mean score of all windows that cover it.
+        "trailing": it has the score of the window that ends with it, and nothing
+        after it matters. The first steps, which end no window, have the median score.
 
     random_state : int, RandomState instance or None, default=None
         Set for every random part of the estimator. None leaves the estimator's own.
@@ -99,10 +98,18 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     offset_ : float
         The threshold on the scores: `decision_function` is `score_samples` minus
-        `offset_`. The share `contamination` of the training scores lies below it.
+        `offset_`.
+
+    calibration_scores_ : ndarray
+        Scores of training samples in ascending order, from which `offset_` and
+        `p_values` are made: with ``contamination="auto"`` those of models that have
+        not seen them.
+
+    window_size_ : int or None
+        Time steps of a window.
 
     n_features_in_ : int
-        Number of columns of a table, or number of channels of sequences and images.
+        Number of columns of a table, or number of channels of sequences.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where X has names that are all strings.
@@ -112,26 +119,69 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     sklearn.ensemble.IsolationForest : Detects anomalies by random splits.
     sklearn.covariance.EllipticEnvelope : Detects anomalies of a Gaussian.
 
+    Notes
+    -----
+    A list of arrays, or a 3-D array, with `window_size` is several series: no window
+    crosses a seam, and what is per time step comes back as a list.
+
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn.decomposition import PCA
     >>> from sklearn_seqae.anomaly import AutoencoderAnomalyDetector
-    >>> X = np.linspace(0, 1, 50)[:, None] * [1.0, 2.0, 3.0]
-    >>> detector = AutoencoderAnomalyDetector(PCA(1), contamination=0.01).fit(X)
+    >>> X = np.linspace(0, 1, 120)[:, None] * [1.0, 2.0, 3.0]
+    >>> detector = AutoencoderAnomalyDetector(PCA(1)).fit(X)
     >>> detector.predict([[0.5, 1.0, 1.5], [0.5, 0.5, 0.5]])
+    array([ 1, -1])
+
+    The rows of a series, here with 20 steps that do not fit in:
+
+    >>> steps = np.arange(600)
+    >>> series = np.sin(steps / 8)[:, None]
+    >>> series[400:420] = 0
+    >>> detector = AutoencoderAnomalyDetector(PCA(2), window_size=50)
+    >>> detector = detector.fit(series[:300])
+    >>> detector.predict(series)[[100, 410]]
     array([ 1, -1])
     """
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "transform", "inverse_transform"]), None],
-        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        "score_method": [StrOptions({"auto", *SCORES})],
+        "contamination": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, 0.5, closed="right"),
+        ],
+        "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
+        "window_size": [
+            None,
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "step": [Interval(Integral, 1, None, closed="left")],
+        "alignment": [StrOptions({"centered", "trailing"})],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, estimator=None, *, contamination=0.1, random_state=None):
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        score_method="auto",
+        contamination="auto",
+        false_alarm_rate=0.01,
+        window_size=None,
+        step=1,
+        alignment="centered",
+        random_state=None,
+    ):
         self.estimator = estimator
+        self.score_method = score_method
         self.contamination = contamination
+        self.false_alarm_rate = false_alarm_rate
+        self.window_size = window_size
+        self.step = step
+        self.alignment = alignment
         self.random_state = random_state
 
     # The parts of `estimator` are checked by its own fit.
@@ -141,7 +191,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), images or sequences
+        X : array-like of shape (n_samples, n_features), sequences or series
             The training samples, most of them normal.
 
         y : Ignored
@@ -152,53 +202,123 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         self : object
             Fitted detector.
         """
-        before = vars(self).copy()
-        try:
-            self._fit(X)
-        except BaseException:
-            # Ctrl-C included: the earlier fit stays whole.
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        with kept_if_it_fails(self):
+            if self.window_size is None:
+                scores = self._fit_samples(X)
+            else:
+                scores = self._fit_series(X)
+            self.calibration_scores_ = np.sort(scores)
+            if self.contamination == "auto":
+                self.offset_ = calibration.threshold(scores, self.false_alarm_rate)
+            else:
+                self.offset_ = float(np.percentile(scores, 100 * self.contamination))
         return self
 
-    def _fit(self, X):
+    def _fit_samples(self, X):
+        """Fit to samples, and return scores to calibrate with."""
         self._images = holds_images(X)
         self._sequences = not self._images and holds_sequences(X)
         samples = self._read(X, reset=True)
+        self.window_size_ = None
+        self._fit_model(samples)
+        folds = list(calibration.folds(len(samples)))
+        if self.contamination != "auto" or not folds:
+            return self._model.scores(samples)
+        scores = np.empty(len(samples))
+        for others, rows in folds:
+            model = self._make_model(samples.take(others))
+            scores[rows] = model.scores(samples.take(rows))
+        return scores
+
+    def _fit_series(self, X):
+        """Fit to the windows of series; return scores of steps to calibrate with."""
+        self._images = self._sequences = False
+        series = self._read_series(X, reset=True)
+        self.window_size_ = self.window_size
+        if self.window_size == "auto":
+            self.window_size_ = automatic_window(series.items)
+        series.check(self.window_size_)
+        self._windows = Windows(
+            self.window_size_,
+            self.step,
+            self.alignment == "trailing",
+            takes_sequences(self.estimator),
+        )
+        windows = self._windows.to_fit(series.items)
+        self._fit_model(windows)
+        self._unknown = float(np.median(self._model.scores(windows)))
+        blocks = []
+        if self.contamination == "auto":
+            blocks = calibration.blocks(series.lengths, self.window_size_)
+        if not blocks:
+            return np.concatenate(self._series_scores(series))
+        scores = []
+        for number, at in blocks:
+            item = series.items[number]
+            others = [one for i, one in enumerate(series.items) if i != number]
+            others += [item[: at.start], item[at.stop :]]
+            model = self._make_model(self._windows.to_fit(others))
+            held_out = self._windows.scores(model, item[at], self._unknown)
+            scores.append(self._windows.settled(held_out))
+        return np.concatenate(scores)
+
+    def _fit_model(self, samples):
+        self._model = self._make_model(samples)
+        self.estimator_ = self._model.estimator
+        strange = vars(self._model).pop("training_errors")  # too large to keep
+        width = strange.shape[-1]
+        if self.window_size is not None:
+            width = self.n_features_in_
+        elif samples.values.ndim == 2:
+            strange = samples.values
+        elif samples.lengths is not None:
+            strange = strange[samples.mask]
+        self._causes = Causes().fit(strange.reshape(-1, width))
+
+    def _make_model(self, samples):
         if self.estimator is None:
-            estimator = _default_estimator(samples, self._sequences, self._images)
+            estimator = default_estimator(samples, windows=bool(self.window_size))
         else:
             estimator = clone(self.estimator)
         if self.random_state is not None:
-            _set_random_state(estimator, self.random_state)
-        self.estimator_ = estimator.fit(X, None)
-        scores = self._score(X, samples)
-        self.offset_ = float(np.percentile(scores, 100 * self.contamination))
+            set_random_state(estimator, self.random_state)
+        method = self.score_method
+        if method == "auto":
+            is_clean = self.contamination == "auto" or self._sequences
+            near = is_clean and self.window_size is None
+            method = "nearest" if near else "mahalanobis"
+        scorer = SCORES[method]
+        if method == "mahalanobis" and (self._sequences or self.window_size):
+            scorer = MahalanobisOfCode
+        return Model(estimator, scorer(), samples)
 
     def score_samples(self, X):
-        """Return minus the mean squared reconstruction error of each sample.
+        """Return how normal each sample is.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), images or sequences
+        X : array-like of shape (n_samples, n_features), sequences or series
             The samples, as in fit.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            The higher, the more normal. The mean is over the values of the sample;
-            a sequence counts its own time steps only.
+            Minus the distance of `score_method`: the higher, the more normal. With
+            `window_size` one for each time step: a pandas Series where X has a
+            DatetimeIndex, and a list of arrays for several series.
         """
         check_is_fitted(self)
-        return self._score(X, self._read(X, reset=False))
+        if self.window_size is None:
+            return self._model.scores(self._read(X, reset=False))
+        series = self._read_series(X, reset=False)
+        return series.restore(self._series_scores(series))
 
     def decision_function(self, X):
         """Return how far the score of each sample lies above the threshold.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), images or sequences
+        X : array-like of shape (n_samples, n_features), sequences or series
             The samples, as in fit.
 
         Returns
@@ -206,14 +326,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         decisions : ndarray of shape (n_samples,)
             `score_samples(X) - offset_`; negative for anomalies.
         """
-        return self.score_samples(X) - self.offset_
+        return _of_each(self._decide, self.score_samples(X))
 
     def predict(self, X):
         """Say which samples are normal.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), images or sequences
+        X : array-like of shape (n_samples, n_features), sequences or series
             The samples, as in fit.
 
         Returns
@@ -221,7 +341,33 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,)
             1 for normal samples, -1 for anomalies.
         """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        scores = self.decision_function(X)
+        return _of_each(lambda each: np.where(each < 0, -1, 1), scores)
+
+    def p_values(self, X):
+        """Return the share of normal samples that are as strange as each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), sequences or series
+            The samples, as in fit.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples,)
+            The probability that a normal sample has so low a score, in
+            [1 / (n + 1), 1] where n is the number of `calibration_scores_`. It holds
+            on the average over training samples, with ``contamination="auto"``.
+        """
+
+        def p_of(scores):
+            p = calibration.p_values(np.asarray(scores), self.calibration_scores_)
+            return scores * 0 + p  # a Series keeps its index
+
+        return _of_each(p_of, self.score_samples(X))
+
+    def _decide(self, scores):
+        return scores - self.offset_
 
     def _read(self, X, *, reset):
         if self._images:
@@ -230,31 +376,25 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             return read_sequences(self, X, reset=reset)
         return read_table(self, X, reset=reset)
 
-    def _score(self, X, samples):
-        rebuilt = _reconstruct(self.estimator_, X)
-        if self._images:
-            rebuilt = read_images(self, rebuilt, reset=False).values
-        elif self._sequences:
-            # A reconstruction may have lost the names of its channels.
-            rebuilt = read_sequences(self, rebuilt, reset=False, check_names=False)
-            rebuilt = rebuilt.values
-        # The sums are in float64, also where X is float32.
-        errors = np.asarray(rebuilt, dtype=np.float64) - samples.values
-        n_values = np.prod(errors.shape[1:])
-        if samples.lengths is not None:
-            n_values = samples.lengths * errors.shape[2]
-        with np.errstate(over="ignore"):
-            squares = np.square(errors).reshape(len(errors), -1)
-            # One by one: the zeros of the padding then change no bit of a sum.
-            scores = -np.cumsum(squares, axis=1)[:, -1] / n_values
-        if not np.isfinite(scores).all():
-            raise ValueError(
-                "The reconstruction errors of X are not finite. X contains values too "
-                "large for the estimator: scale X before the detector."
-            )
-        return scores
+    def _read_series(self, X, *, reset):
+        series = Series.read(self, X, reset=reset)
+        if not reset:
+            series.check(self.window_size_)
+        return series
+
+    def _series_scores(self, series):
+        return [
+            self._windows.scores(self._model, item, self._unknown)
+            for item in series.items
+        ]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _of_each(function, values):
+    """Apply a function to values, or to those of each of several series."""
+    several = isinstance(values, list)
+    return [function(each) for each in values] if several else function(values)

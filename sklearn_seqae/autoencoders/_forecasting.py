@@ -86,20 +86,20 @@ class ForecastingMixin:
         return given[real], values[:, 1:][real], mean[real]
 
     def _expect(self, X):
-        """X with its own forecast where one reaches: what a detector compares with."""
+        """What a detector compares X with: X, but for what is given of it."""
         ahead = self.horizon or 1
         samples = super()._read(X, reset=False, ensure_min_steps=ahead + 1)
-        values = samples.values.copy()
-        if self.horizon is None:
-            given, lengths = self._forecast(samples)
-            real = np.arange(given.shape[1]) < lengths[:, np.newaxis]
-            values[:, 1:][real] = given[real]
-        else:
+        values, window = samples.values.copy(), samples
+        if self.horizon is not None:
             window = _last(_split_ahead(samples, ahead), self._window)
-            rows = np.arange(len(values))[:, np.newaxis]
-            ends = _lengths(samples)[:, np.newaxis]
-            steps = ends - ahead + np.arange(ahead)
-            values[rows, steps] = self._forecast(window)[0]
+        ends = _lengths(samples) - (0 if self.horizon is None else ahead)
+        if self.objective == "composite":
+            rebuilt, lengths = self._reconstruct(window), _lengths(window)
+            _put(values, ends - lengths, rebuilt, lengths)
+        if self.objective == "predict" or self.horizon is not None:
+            forecast, lengths = self._forecast(window)
+            starts = np.ones_like(ends) if self.horizon is None else ends
+            _put(values, starts, forecast, lengths)
         return samples.restore(values)
 
     @available_if(_gives("forecast", lacking="reconstruct", having="predict"))
@@ -189,6 +189,13 @@ def _last(samples, n_steps):
         return samples
     ends = _lengths(samples)[:, np.newaxis]
     return _steps(samples, np.maximum(0, ends - n_steps), ends)
+
+
+def _put(values, starts, parts, lengths):
+    """Write a part of some length into each sequence, from one of its steps on."""
+    step = np.arange(parts.shape[1])
+    rows, steps = np.nonzero(step < lengths[:, np.newaxis])
+    values[rows, starts[rows] + steps] = parts[rows, steps]
 
 
 def _lengths(samples):

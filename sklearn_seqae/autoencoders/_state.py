@@ -1,7 +1,6 @@
 """Fitted state: numpy arrays and plain values, kept whole."""
 
 import warnings
-from contextlib import contextmanager
 
 import torch
 from sklearn.exceptions import InconsistentVersionWarning
@@ -42,15 +41,3 @@ class FittedStateMixin:
         module.load_state_dict({k: torch.tensor(w) for k, w in weights.items()})
         self.net_ = Trainer.make_net(self, module)
         self.module_ = self.net_.module_.eval()
-
-
-@contextmanager
-def kept_if_it_fails(estimator):
-    """Leave a fitted estimator as it was when the block fails or is interrupted."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise

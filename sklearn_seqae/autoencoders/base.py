@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae import sequences
+from sklearn_seqae._fitted import kept_if_it_fails
 from sklearn_seqae._params import (
     Integral,
     Interval,
@@ -26,7 +27,7 @@ from sklearn_seqae.autoencoders._pairs import PairsMixin, weighted
 from sklearn_seqae.autoencoders._report import warn_if_no_better, warn_if_not_reached
 from sklearn_seqae.autoencoders._scaling import Scaling, along
 from sklearn_seqae.autoencoders._selection import held_out_splits
-from sklearn_seqae.autoencoders._state import FittedStateMixin, kept_if_it_fails
+from sklearn_seqae.autoencoders._state import FittedStateMixin
 from sklearn_seqae.autoencoders._summary import SummaryMixin
 from sklearn_seqae.autoencoders._tasks import CallbackSupportMixin, FitTasks
 from sklearn_seqae.autoencoders._trainer import Trained, Trainer

@@ -10,6 +10,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_seqae._fitted import kept_if_it_fails
 from sklearn_seqae._params import (
     HasMethods,
     Integral,
@@ -22,7 +23,6 @@ from sklearn_seqae.autoencoders import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
 )
-from sklearn_seqae.autoencoders._state import kept_if_it_fails
 from sklearn_seqae.classification._fine_tuning import FineTuning, has_gained
 from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
 from sklearn_seqae.training.inference import in_tiles

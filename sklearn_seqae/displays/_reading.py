@@ -4,24 +4,10 @@ from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
 
+from sklearn_seqae._fitted import held_by, refuse, steps_of
 from sklearn_seqae.images import holds_images
 from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
-
-
-def _holds(estimator):
-    """Return the fitted estimator that a search, a detector or the like holds."""
-    if isinstance(estimator, FrozenEstimator):
-        return estimator.estimator
-    for name in ("best_estimator_", "estimator_"):
-        if hasattr(estimator, name):
-            return getattr(estimator, name)
-    return None
-
-
-def _steps(pipeline):
-    return [step for _, step in pipeline.steps if step not in (None, "passthrough")]
 
 
 def parts_of(estimator):
@@ -29,19 +15,10 @@ def parts_of(estimator):
     if not isinstance(estimator, FrozenEstimator):  # it passes all attributes on
         yield estimator
     if isinstance(estimator, Pipeline):
-        for step in reversed(_steps(estimator)):
+        for step in reversed(steps_of(estimator)):
             yield from parts_of(step)
-    elif _holds(estimator) is not None:
-        yield from parts_of(_holds(estimator))
-
-
-def refuse(estimator, attribute, advice):
-    """Raise that an estimator is not fitted, or else that it lacks an attribute."""
-    check_is_fitted(estimator)
-    raise AttributeError(
-        f"{type(estimator).__name__} has none of the following attributes: "
-        f"{attribute}. {advice}"
-    )
+    elif held_by(estimator) is not None:
+        yield from parts_of(held_by(estimator))
 
 
 def part_with(estimator, attribute, advice):
@@ -68,33 +45,9 @@ def encode(estimator, X):
     """Return the codes of X, also from a detector or a search around a transformer."""
     if hasattr(estimator, "transform"):
         return estimator.transform(X)
-    if _holds(estimator) is not None:
-        return encode(_holds(estimator), X)
+    if held_by(estimator) is not None:
+        return encode(held_by(estimator), X)
     return refuse(estimator, "transform", "Pass a fitted transformer.")
-
-
-def reconstruct(estimator, X):
-    """Return what a fitted estimator gives back of X, in X's own shape."""
-    if hasattr(estimator, "reconstruct"):
-        return estimator.reconstruct(X)
-    if isinstance(estimator, Pipeline):
-        # Step by step: only the autoencoder knows the lengths of ragged sequences.
-        *before, last = _steps(estimator)
-        for step in before:
-            X = step.transform(X)
-        X = reconstruct(last, X)
-        for step in reversed(before):
-            X = step.inverse_transform(X)
-        return X
-    if hasattr(estimator, "inverse_transform"):
-        return estimator.inverse_transform(estimator.transform(X))
-    if _holds(estimator) is not None:
-        return reconstruct(_holds(estimator), X)
-    return refuse(
-        estimator,
-        "reconstruct, inverse_transform",
-        "Pass a fitted autoencoder, or a transformer with 'inverse_transform'.",
-    )
 
 
 def forecaster_of(estimator):
@@ -108,7 +61,7 @@ def forecaster_of(estimator):
 def forecast(estimator, X):
     """Return what a fitted estimator says is ahead of X, in X's units."""
     if isinstance(estimator, Pipeline):
-        *before, last = _steps(estimator)
+        *before, last = steps_of(estimator)
         for step in before:
             X = step.transform(X)
         X = forecast(last, X)
@@ -117,7 +70,7 @@ def forecast(estimator, X):
         return X
     if hasattr(estimator, "objective"):
         return estimator.predict(X)
-    return forecast(_holds(estimator), X)
+    return forecast(held_by(estimator), X)
 
 
 def read_samples(X, *, sample_shape, sequences, caller):

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import _safe_indexing
 
+from sklearn_seqae._fitted import reconstruct
 from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colours,
@@ -14,7 +15,6 @@ from sklearn_seqae.displays._reading import (
     forecaster_of,
     parts_of,
     read_samples,
-    reconstruct,
 )
 
 MOST_SHOWN = 4  # samples by default, and in a row

@@ -1,0 +1,335 @@
+"""Compare the anomaly detector, on its defaults, with others on real data.
+
+Parts, each with every detector in the same run ::
+
+    python benchmarks/anomaly.py --data DIR [--size quick|full] [--part adbench ...]
+
+- ``one-class``: ADBench's tables; fitted on half of the normal rows, scored on all
+  others. ``contaminated``: fitted and scored on all rows; here our detector, and it
+  alone, is told so by ``contamination=0.1`` for every set.
+- ``calibration``: share of unseen normal rows of the same tables that is flagged, at
+  three nominal rates.
+- ``explanation``: how often the first cause is the feature that was corrupted.
+- ``univariate`` and ``multivariate``: the series of TSB-AD that are in the folder,
+  fitted on the whole series and, as a second row, on its first ``train_rows``.
+- ``nab``: alarms of the fitted series as intervals, against the labelled ones.
+
+DIR holds the data, its reader ``load.py`` and published figures in ``reference``. The
+results go to ``anomaly_<size>.csv`` (a row for each part, set, seed and method) and
+``anomaly_<size>.png``. Tables are standardised by their training rows; PyOD's
+autoencoder joins in where it can be imported.
+"""
+
+import argparse
+import time
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from representation import import_reader
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+from vus import period_of, runs_of, vus_pr
+
+PARTS = (
+    *("one-class", "contaminated", "calibration", "explanation"),
+    *("univariate", "multivariate", "nab"),
+)
+RATES = (0.01, 0.05, 0.1)
+# One rule for all series of NAB, where a tenth of the steps is labelled: the most
+# strange 15 % of the steps, merged, and what stands out among them.
+NAB_CONTAMINATION, NAB_GAP, NAB_DROP = 0.15, 4, 0.3
+QUICK_SETS = ("WBC", "cardio", "thyroid", "vowels", "wine")
+MOST_ROWS = 10_000  # of a table, drawn with the seed: LOF and kNN compare all pairs
+
+
+def make_detector(**options):
+    from sklearn_seqae import AutoencoderAnomalyDetector
+
+    return AutoencoderAnomalyDetector(random_state=0, **options)
+
+
+# --------------------------------------------------------------------------------------
+# Peers: each gives the strangeness of X after a fit on X_train
+
+
+def by_forest(X_train, X, seed):
+    return -IsolationForest(random_state=seed).fit(X_train).score_samples(X)
+
+
+def by_neighbors(X_train, X, seed, k=5):
+    same = X is X_train  # a row is then no neighbour of its own
+    search = NearestNeighbors(n_neighbors=min(k, len(X_train) - 1)).fit(X_train)
+    return search.kneighbors(None if same else X)[0].mean(axis=1)
+
+
+def by_20_neighbors(X_train, X, seed):
+    return by_neighbors(X_train, X, seed, k=20)
+
+
+def by_lof(X_train, X, seed):
+    if X is X_train:
+        return -LocalOutlierFactor().fit(X).negative_outlier_factor_
+    return -LocalOutlierFactor(novelty=True).fit(X_train).score_samples(X)
+
+
+def by_pca(X_train, X, seed):
+    n_components = max(1, min(32, X.shape[1] // 2))
+    pca = PCA(n_components, random_state=seed).fit(X_train)
+    return np.square(X - pca.inverse_transform(pca.transform(X))).mean(axis=1)
+
+
+def by_pyod(X_train, X, seed):
+    from pyod.models.auto_encoder import AutoEncoder
+
+    return AutoEncoder(random_state=seed).fit(X_train).decision_function(X)
+
+
+def by_ours(X_train, X, seed):
+    options = {"contamination": 0.1} if X is X_train else {}
+    detector = make_detector(**options).set_params(random_state=seed)
+    if X is not X_train:
+        # The threshold is of no matter here, and its five fits are saved.
+        detector.set_params(contamination=0.1, score_method="nearest")
+    return -detector.fit(X_train).score_samples(X)
+
+
+METHODS = {
+    "AutoencoderAnomalyDetector": by_ours,
+    "IsolationForest": by_forest,
+    "kNN (5)": by_neighbors,
+    "kNN (20)": by_20_neighbors,
+    "LOF": by_lof,
+    "PCA reconstruction": by_pca,
+}
+if find_spec("pyod"):
+    METHODS["PyOD AutoEncoder"] = by_pyod
+
+# --------------------------------------------------------------------------------------
+# Tables
+
+
+def one_class(X, y, seed):
+    """Half of the normal rows, and all others with their labels; standardised."""
+    rows = np.random.RandomState(seed).permutation(len(y))[:MOST_ROWS]
+    X, y = X[rows], y[rows]
+    normal = np.flatnonzero(y == 0)
+    train, rest = np.split(normal, [len(normal) // 2])
+    test = np.concatenate([rest, np.flatnonzero(y == 1)])
+    scaler = StandardScaler().fit(X[train])
+    return scaler.transform(X[train]), scaler.transform(X[test]), y[test]
+
+
+def contaminated(X, y, seed):
+    rows = np.random.RandomState(seed).permutation(len(y))[:MOST_ROWS]
+    X = StandardScaler().fit_transform(X[rows])
+    return X, X, y[rows]
+
+
+def tables(reader, size):
+    names = reader.names("adbench")
+    for name in names if size == "full" else QUICK_SETS:
+        yield name, *reader.load_adbench(name)
+
+
+def run_tables(reader, size, part, methods):
+    prepare = one_class if part == "one-class" else contaminated
+    for name, X, y in tables(reader, size):
+        for seed in range(3 if size == "full" else 1):
+            X_train, X_test, labels = prepare(X, y, seed)
+            for method in methods:
+                start = time.process_time()
+                scores = METHODS[method](X_train, X_test, seed)
+                yield {
+                    **{"set": name, "seed": seed, "method": method},
+                    "auroc": roc_auc_score(labels, scores),
+                    "ap": average_precision_score(labels, scores),
+                    "seconds": time.process_time() - start,
+                }
+
+
+def run_calibration(reader, size, part):
+    for name, X, y in tables(reader, size):
+        X_train, X_test, labels = one_class(X, y, 0)
+        if len(X_train) < 100:
+            continue
+        detector = make_detector().fit(X_train)
+        p = detector.p_values(X_test[labels == 0])
+        for rate in RATES:
+            found = {"nominal": rate, "realised": np.mean(p <= rate)}
+            yield {"set": name, "method": "AutoencoderAnomalyDetector", **found}
+
+
+def run_explanation(reader, size, part):
+    """Move one feature of unseen normal rows by 3 to 6 standard deviations."""
+    for name, X, y in tables(reader, size):
+        X_train, X_test, labels = one_class(X, y, 0)
+        X_test = X_test[labels == 0][:200].copy()
+        rng = np.random.RandomState(0)
+        varied = np.flatnonzero(X_train.std(axis=0) > 0)
+        planted = rng.choice(varied, size=len(X_test))
+        rows = np.arange(len(X_test))
+        X_test[rows, planted] += rng.choice([-1, 1], size=len(rows)) * rng.uniform(
+            3, 6, size=len(rows)
+        )
+        detector = make_detector(score_method="nearest", contamination=0.05)
+        causes = detector.fit(X_train).explain(X_test, n_causes=1)
+        right = causes["feature"] == [f"x{planted[row]}" for row in causes["row"]]
+        yield {
+            **{"set": name, "method": "AutoencoderAnomalyDetector"},
+            **{"alarms": len(right) / len(rows), "top_cause": right.mean()},
+        }
+
+
+# --------------------------------------------------------------------------------------
+# Series
+
+
+def series(reader, folder, kind, size):
+    """Yield (name, values (T, C), labels, train_rows) of the series of TSB-AD."""
+    file = "tsb_ad_u_vus_pr.csv" if kind == "univariate" else "tsb_ad_m_vus_pr.csv"
+    listed = pd.read_csv(Path(folder) / "reference" / file)
+    for row in listed.iloc[:: 1 if size == "full" else 6].itertuples():
+        if row.folder == "nab":
+            stored = reader.load_nab(row.name)
+            X, labels = stored["value"][1:, np.newaxis], stored["label"][1:]
+        elif row.folder == "smd":
+            _, X, labels = reader.load_smd(row.name)
+        else:
+            stored = reader.load_smap_msl(row.name)
+            X, labels = stored["test"], stored["label"]
+        if kind == "univariate":
+            X = X[:, :1]
+        yield row.name, X.astype(float), labels, row.train_rows
+
+
+def run_series(reader, size, part, folder):
+    for name, X, labels, train_rows in series(reader, folder, part, size):
+        width = period_of(X[:, 0])
+        for fitted_on, rows in (("all", len(X)), ("train", train_rows)):
+            scaler = StandardScaler().fit(X[:rows])
+            Z = scaler.transform(X)
+            start = time.process_time()
+            detector = make_detector(window_size="auto", contamination=0.1)
+            scores = -detector.fit(Z[:rows]).score_samples(Z)
+            yield {
+                **{"set": name, "method": "AutoencoderAnomalyDetector"},
+                **{"fitted_on": fitted_on, "vus_pr": vus_pr(scores, labels, width)},
+                "seconds": time.process_time() - start,
+            }
+
+
+def run_nab(reader, size, part):
+    """Count intervals that overlap: (found, missed, false) of each series."""
+    for name in reader.names("nab")[:: 1 if size == "full" else 6]:
+        stored = reader.load_nab(name)
+        labels, X = stored["label"], stored["value"][:, np.newaxis]
+        Z = StandardScaler().fit_transform(X)
+        runs = np.array(runs_of(labels)).reshape(-1, 2)
+        detector = make_detector(window_size="auto", contamination=NAB_CONTAMINATION)
+        gap = NAB_GAP * detector.fit(Z).window_size_
+        found = detector.detect_intervals(Z, gap=gap, min_drop=NAB_DROP)
+        found = found[["start", "end"]].to_numpy()
+        meet = (found[:, :1] <= runs[:, 1]) & (found[:, 1:] >= runs[:, 0])
+        yield {
+            **{"set": name, "method": "AutoencoderAnomalyDetector"},
+            **{"category": str(stored["category"]), "found": meet.any(axis=0).sum()},
+            **{"missed": (~meet.any(axis=0)).sum(), "false": (~meet.any(axis=1)).sum()},
+        }
+
+
+# --------------------------------------------------------------------------------------
+# Results
+
+
+def f1_of_nab(table):
+    """F1 of the counts of all series that have labelled intervals."""
+    labelled = table[table["found"] + table["missed"] > 0]
+    found, missed, false = labelled[["found", "missed", "false"]].sum()
+    return 2 * found / (2 * found + missed + false)
+
+
+def summarise(results):
+    """Print the mean of each part and method."""
+    for part, table in results.groupby("part", sort=False):
+        keys = ["method", *(["fitted_on"] if part.endswith("variate") else [])]
+        keys += ["nominal"] if part == "calibration" else []
+        print(f"\n{part}, {table['set'].nunique()} sets")
+        measures = table.dropna(axis=1, how="all").columns.difference(
+            [*keys, "part", "set", "seed", "category"], sort=False
+        )
+        print(table.groupby(keys, sort=False)[list(measures)].mean().round(3))
+        if part == "nab":
+            print(table.groupby("method", sort=False)[list(table)].apply(f1_of_nab))
+
+
+def draw(results, file):
+    """Draw each set as a point: ours against the best peer, and the series."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+    for ax, part in zip(axes, ("one-class", "contaminated"), strict=False):
+        table = results[results["part"] == part]
+        if not len(table):
+            continue
+        means = table.pivot_table(index="method", columns="set", values="auroc")
+        means = means.loc[means.mean(axis=1).sort_values().index]
+        for row, (_, values) in enumerate(means.iterrows()):
+            ax.plot(values, [row] * len(values), "o", mfc="none", color="#999999")
+            ax.plot(values.mean(), row, "D", color="#0072B2")
+        ax.set_yticks(range(len(means)), means.index)
+        ax.set(title=f"ADBench, {part}", xlabel="AUROC; blue: mean of the sets")
+    table = results[results["part"] == "calibration"]
+    if len(table):
+        axes[2].plot(table["nominal"], table["realised"], "o", mfc="none", color="#999")
+        means = table.groupby("nominal")["realised"].mean()
+        axes[2].plot(means, "D", color="#0072B2")
+        axes[2].axline((0.01, 0.01), slope=1, color="black", lw=1)
+        axes[2].set(title="Calibration", xlabel="nominal rate", ylabel="realised rate")
+    figure.savefig(file, dpi=100)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--size", choices=["quick", "full"], default="quick")
+    parser.add_argument("--part", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--method", nargs="*", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--output", type=Path, default=Path())
+    arguments = parser.parse_args()
+    reader, size = import_reader(arguments.data), arguments.size
+    file = arguments.output / f"anomaly_{size}.csv"
+    # What is not run anew stays in the file.
+    kept = pd.DataFrame({"part": [], "method": []})
+    if file.exists():
+        kept = pd.read_csv(file)
+    by_method = partial(run_tables, methods=arguments.method)
+    runs = {
+        **dict.fromkeys(("one-class", "contaminated"), by_method),
+        **{"calibration": run_calibration, "explanation": run_explanation},
+        **{"nab": run_nab},
+    }
+    for part in arguments.part:
+        if part.endswith("variate"):
+            rows = run_series(reader, size, part, arguments.data)
+        else:
+            rows = runs[part](reader, size, part)
+        found = []
+        for row in rows:
+            found.append({"part": part, **row})
+            print(found[-1], flush=True)
+        found = pd.DataFrame(found)
+        anew = (kept["part"] == part) & kept["method"].isin(found["method"])
+        kept = pd.concat([kept[~anew], found], ignore_index=True)
+        kept.to_csv(file, index=False, float_format="%.4f")
+    summarise(kept)
+    draw(kept, file.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What can be done with any fitted estimator, without loading torch."""
+
+from contextlib import contextmanager
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+
+@contextmanager
+def kept_if_it_fails(estimator):
+    """Leave a fitted estimator as it was when the block fails or is interrupted."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def steps_of(pipeline):
+    """Return the steps of a Pipeline that do something."""
+    return [step for _, step in pipeline.steps if step not in (None, "passthrough")]
+
+
+def held_by(estimator):
+    """Return the fitted estimator that a search, a detector or the like holds."""
+    if isinstance(estimator, FrozenEstimator):
+        return estimator.estimator
+    for name in ("best_estimator_", "estimator_"):
+        if hasattr(estimator, name):
+            return getattr(estimator, name)
+    return None
+
+
+def refuse(estimator, attribute, advice):
+    """Raise that an estimator is not fitted, or else that it lacks an attribute."""
+    check_is_fitted(estimator)
+    raise AttributeError(
+        f"{type(estimator).__name__} has none of the following attributes: "
+        f"{attribute}. {advice}"
+    )
+
+
+def forecasts(estimator):
+    """Say whether what an estimator gives of samples is a forecast, or of a part."""
+    if isinstance(estimator, Pipeline):
+        return bool(steps_of(estimator)) and forecasts(steps_of(estimator)[-1])
+    return getattr(estimator, "objective", "reconstruct") != "reconstruct"
+
+
+def reconstruct(estimator, X):
+    """Return what a fitted estimator gives back of X, in X's own shape."""
+    if hasattr(estimator, "_expect") and forecasts(estimator):
+        return estimator._expect(X)
+    if hasattr(estimator, "reconstruct"):
+        return estimator.reconstruct(X)
+    if isinstance(estimator, Pipeline):
+        # Step by step: only the autoencoder knows the lengths of ragged sequences.
+        *before, last = steps_of(estimator)
+        for step in before:
+            X = step.transform(X)
+        X = reconstruct(last, X)
+        for step in reversed(before):
+            X = step.inverse_transform(X)
+        return X
+    if hasattr(estimator, "inverse_transform"):
+        return estimator.inverse_transform(estimator.transform(X))
+    if held_by(estimator) is not None:
+        return reconstruct(held_by(estimator), X)
+    return refuse(
+        estimator,
+        "reconstruct, inverse_transform",
+        "Pass a fitted autoencoder, or a transformer with 'inverse_transform'.",
+    )

@@ -1,0 +1,152 @@
+"""An estimator fitted to samples, and a score fitted to what it makes of them."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from sklearn_seqae._fitted import forecasts, reconstruct, steps_of
+from sklearn_seqae.anomaly.scoring import Parts
+from sklearn_seqae.sequences import read_sequences, resample
+
+WIDE = 256  # values of a window, above which PCA stands before the network
+
+
+class Model:
+    """What scores samples: rows of a table, sequences, or windows of a series.
+
+    Parameters
+    ----------
+    estimator : transformer
+        It is cloned and fitted.
+
+    scorer : object of `scoring`
+        It is fitted.
+
+    samples : Samples
+        What both are fitted to.
+    """
+
+    def __init__(self, estimator, scorer, samples):
+        values = samples.values
+        self.n_steps = None
+        if values.ndim == 3:
+            lengths = samples.lengths
+            self.n_steps = values.shape[1]
+            if lengths is not None:
+                self.n_steps = int(np.median(lengths))
+        self.estimator = clone(estimator).fit(samples.restore(values), None)
+        self.scorer = scorer
+        parts, errors = self.look(samples)
+        with np.errstate(all="ignore"):
+            self.scorer.fit(parts)
+        self.training_errors = errors
+
+    def scores(self, samples):
+        """Scores of samples: the higher, the more normal."""
+        with np.errstate(all="ignore"):
+            scores = -self.scorer.distances(self.look(samples)[0])
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                "The reconstruction errors of X are not finite. X contains values too "
+                "large for the estimator: scale X before the detector."
+            )
+        return scores
+
+    def look(self, samples):
+        """Return the parts of samples, and their errors in the samples' shape."""
+        values = samples.values
+        # The sums are in float64, also where X is float32.
+        codes, rebuilt = self._rebuild(samples)
+        errors = values - np.asarray(rebuilt, dtype=np.float64)
+        lengths, n = samples.lengths, len(values)
+        n_values = np.prod(values.shape[1:])
+        if lengths is not None:
+            n_values = lengths * values.shape[2]
+        with np.errstate(over="ignore"):
+            if values.ndim == 2:
+                squares = np.einsum("ij,ij->i", errors, errors)
+            else:
+                # One by one: the zeros of the padding then change no bit of a sum.
+                squares = np.square(errors).reshape(n, -1)
+                squares = np.cumsum(squares, axis=1)[:, -1]
+        flat = values, errors
+        if values.ndim == 3:
+            flat = (resample(each, lengths, self.n_steps) for each in flat)
+        flat = (np.asarray(each, dtype=np.float64).reshape(n, -1) for each in flat)
+        return Parts(*flat, mean_squares=squares / n_values, codes=codes), errors
+
+    def _rebuild(self, samples):
+        X = samples.restore(samples.values)
+        codes = None
+        if samples.values.ndim == 2 and not forecasts(self.estimator):
+            # The code is decoded, so that the samples are encoded once.
+            codes = self.estimator.transform(X)
+            rebuilt = np.asarray(self.estimator.inverse_transform(codes))
+            rebuilt = rebuilt.reshape(samples.values.shape)
+            codes = np.asarray(codes, dtype=np.float64)
+            return codes.reshape(len(codes), -1), rebuilt
+        if self.scorer.needs_codes:
+            codes = np.asarray(self.estimator.transform(X), dtype=np.float64)
+            codes = codes.reshape(len(codes), -1)
+        # In a container like X, though the names of its channels may be lost.
+        rebuilt = reconstruct(self.estimator, X)
+        if samples.values.ndim == 2:
+            return codes, np.asarray(rebuilt)
+        reader = BaseEstimator()
+        return codes, read_sequences(reader, rebuilt, reset=True).values
+
+
+def default_estimator(samples, *, windows):
+    """Return the autoencoder that suits the samples, or windows of a series.
+
+    torch is imported here, so that a detector around PCA never loads it.
+    """
+    from sklearn_seqae.autoencoders import (
+        ConvolutionalAutoencoderTransformer,
+        DenseAutoencoderTransformer,
+        RecurrentAutoencoderTransformer,
+    )
+
+    # A code as wide as the sample rebuilds anything, anomalies included.
+    width = int(np.prod(samples.values.shape[1:]))
+    # A detector has no need of the best epoch: a few, in the order of a second.
+    course = {"early_stopping": False, "max_iter": 30}
+    if samples.values.ndim == 3:
+        n_components = max(1, min(8, width // 2))
+        return RecurrentAutoencoderTransformer(n_components, **course)
+    if samples.container.shape is not None:
+        return ConvolutionalAutoencoderTransformer(
+            max(1, min(32, width // 2)), **course
+        )
+    if not windows:
+        n_components = max(1, min(32, width // 2))
+        return DenseAutoencoderTransformer(n_components, **course)
+    course["max_iter"] = 20
+    dense = DenseAutoencoderTransformer(max(1, min(8, width // 2)), **course)
+    if width <= WIDE:
+        return dense
+    n_components = min(WIDE // 4, len(samples))
+    return make_pipeline(PCA(n_components, random_state=0), dense)
+
+
+def takes_sequences(estimator):
+    """Say whether an estimator reads windows as sequences, not as flat rows."""
+    if isinstance(estimator, FrozenEstimator):
+        return takes_sequences(estimator.estimator)
+    if isinstance(estimator, Pipeline):
+        return any(takes_sequences(step) for step in steps_of(estimator))
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    in_3d = tags is not None and tags().input_tags.three_d_array
+    return in_3d or getattr(estimator, "_takes_sequences", False)
+
+
+def set_random_state(estimator, seed):
+    """Set every `random_state` of the estimator and of its parts."""
+    names = [
+        name
+        for name in estimator.get_params()
+        if name == "random_state" or name.endswith("__random_state")
+    ]
+    estimator.set_params(**dict.fromkeys(names, seed))

@@ -1,0 +1,206 @@
+"""Long series: their windows, and from windows back to one value per time step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_seqae.anomaly.scoring import evenly
+from sklearn_seqae.containers import Container
+from sklearn_seqae.sequences import Samples, holds_sequences, read_sequences, read_table
+from sklearn_seqae.windows import merge_scores, sliding_windows
+
+MOST_WINDOWS = 2048  # that a model is fitted to
+TOGETHER = 1024  # windows that are scored at once
+LONGEST_PERIOD = 1000  # steps
+USUAL_WINDOW = 100  # steps, where there is no period
+
+
+@dataclass(frozen=True)
+class Series:
+    """One long series or several, and how values of their steps go back."""
+
+    items: list  # (T, C) arrays
+    is_one: bool
+    container: Container
+    names: list  # of the channels
+
+    @classmethod
+    def read(cls, detector, X, *, reset):
+        """Read a table whose rows are time steps, or a list of such tables."""
+        is_one = not holds_sequences(X)
+        if is_one:
+            samples = read_table(detector, X, reset=reset)
+            items = [samples.values]
+        else:
+            samples = read_sequences(detector, X, reset=reset)
+            lengths = samples.lengths
+            if lengths is None:
+                lengths = np.full(len(samples), samples.values.shape[1])
+            items = [item[:n] for item, n in zip(samples.values, lengths, strict=True)]
+        names = getattr(detector, "feature_names_in_", None)
+        if names is None:
+            names = [f"x{c}" for c in range(items[0].shape[1])]
+        return cls(items, is_one, samples.container, list(names))
+
+    @property
+    def lengths(self):
+        return [len(item) for item in self.items]
+
+    @property
+    def times(self):
+        """The times of the steps of a single series where it has any, else None."""
+        index = self.container.index if self.is_one else None
+        is_time = index is not None and type(index).__name__ == "DatetimeIndex"
+        return index if is_time else None
+
+    def restore(self, steps):
+        """Put one value, or one row, per time step into what X was."""
+        if not self.is_one:
+            return steps
+        if self.times is None:
+            return steps[0]
+        import pandas as pd
+
+        if steps[0].ndim == 1:
+            return pd.Series(steps[0], index=self.times)
+        return pd.DataFrame(steps[0], index=self.times, columns=self.names)
+
+    def check(self, window_size):
+        """Raise where a series is shorter than a window."""
+        for number, item in enumerate(self.items):
+            if len(item) < window_size:
+                which = "X" if self.is_one else f"series {number} of X"
+                raise ValueError(
+                    f"Found {which} with {len(item)} sample(s), its time steps, while "
+                    f"a minimum of {window_size} is required by window_size="
+                    f"{window_size}. Pass a longer series, or refit with a smaller "
+                    "'window_size'."
+                )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How series are cut into windows, and what comes of them put back.
+
+    Parameters
+    ----------
+    size, step : int
+        Time steps of a window, and from one to the next.
+
+    trailing : bool
+        Whether a time step is judged by the last window that has ended with it, else
+        by the mean of all windows that cover it.
+
+    as_sequences : bool
+        Whether windows are (T, C), else flat rows.
+    """
+
+    size: int
+    step: int
+    trailing: bool
+    as_sequences: bool
+
+    def of(self, item):
+        """A view (n_windows, size, C) of one series."""
+        return sliding_windows(item, self.size, step=self.step)
+
+    def samples(self, windows):
+        """Windows in the form that the estimator reads."""
+        if self.as_sequences:
+            return Samples(np.ascontiguousarray(windows), None, Container("array"))
+        rows = windows.reshape(len(windows), -1)
+        return Samples(rows, None, Container("table"))
+
+    def to_fit(self, items):
+        """Windows spread evenly over some series, few enough to fit to."""
+        views = [self.of(item) for item in items if len(item) >= self.size]
+        ends = np.cumsum([len(view) for view in views])
+        chosen = evenly(ends[-1], MOST_WINDOWS)
+        number = np.searchsorted(ends, chosen, side="right")
+        start = np.r_[0, ends][number]
+        parts = [view[(chosen - start)[number == i]] for i, view in enumerate(views)]
+        return self.samples(np.concatenate(parts))
+
+    def scores(self, model, item, unknown):
+        """One score per time step of one series.
+
+        `unknown` is the score of steps before the end of the first window, where
+        windows are trailing.
+        """
+        view = self.of(item)
+        scores = np.concatenate(
+            [model.scores(self.samples(part)) for part in _few(view)]
+        )
+        if not self.trailing:
+            return merge_scores(scores, self.size, step=self.step, n_steps=len(item))
+        ended = (np.arange(len(item)) - self.size + 1) // self.step
+        known = np.minimum(ended, len(scores) - 1)
+        return np.where(ended >= 0, scores[known], unknown)
+
+    def settled(self, scores):
+        """The scores of steps that have as many windows as any, for calibration."""
+        at_edge = self.size - 1
+        return scores[at_edge : None if self.trailing else len(scores) - at_edge]
+
+    def errors(self, model, item):
+        """The error at each time step, (T, C): that of the windows that judge it."""
+        total = np.zeros(item.shape)
+        count = np.zeros((len(item), 1))
+        view, first = self.of(item), 0
+        for part in _few(view):
+            errors = model.look(self.samples(part))[1].reshape(part.shape)
+            start, n = first * self.step, len(part)
+            last = [self.size - 1] if self.trailing else range(self.size)
+            for offset in last:
+                begin = start + offset
+                at = slice(begin, begin + (n - 1) * self.step + 1, self.step)
+                total[at] += errors[:, offset]
+                count[at] += 1
+            first += n
+        return total / np.maximum(count, 1)
+
+
+def _few(view):
+    for start in range(0, len(view), TOGETHER):
+        yield view[start : start + TOGETHER]
+
+
+def automatic_window(items):
+    """Two periods of the series, but 100 to 250 steps and no more than a quarter.
+
+    The period is the lag at which the autocorrelation, averaged over the channels,
+    has its highest peak.
+    """
+    shortest = min(len(item) for item in items)
+    longest = max(items, key=len)
+    period = dominant_period(longest)
+    size = USUAL_WINDOW if period is None else 2 * period
+    size = int(np.clip(size, USUAL_WINDOW, 5 * USUAL_WINDOW // 2))
+    return max(1, min(size, shortest // 4))
+
+
+def dominant_period(item):
+    """The lag of the highest peak of the autocorrelation, None where there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_seqae.anomaly._series import dominant_period
+    >>> dominant_period(np.sin(np.arange(500) * 2 * np.pi / 24)[:, None])
+    24
+    """
+    values = item[:20_000].astype(np.float64)
+    values = values - values.mean(axis=0)
+    n = len(values)
+    spectrum = np.abs(np.fft.rfft(values, 2 * n, axis=0)) ** 2
+    correlation = np.fft.irfft(spectrum, axis=0)[: min(LONGEST_PERIOD, n // 3) + 1]
+    power = correlation[0]
+    if not (power > 0).any():
+        return None
+    curve = (correlation[:, power > 0] / power[power > 0]).mean(axis=1)
+    inner = curve[1:-1]
+    peaks = np.flatnonzero((inner > curve[:-2]) & (inner >= curve[2:])) + 1
+    peaks = peaks[peaks >= 3]
+    if not len(peaks):
+        return None
+    return int(peaks[np.argmax(curve[peaks])])

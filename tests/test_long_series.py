@@ -1,0 +1,200 @@
+"""The detector on long series: a value per time step, from windows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_seqae import AutoencoderAnomalyDetector, DenseAutoencoderTransformer
+from tests.instances import dense, recurrent
+
+WINDOW = 20
+METHODS = ["score_samples", "decision_function", "predict", "p_values"]
+LABELS = np.repeat([1, -1, 1], [300, 15, 185])
+
+
+def detector(estimator=None, **options):
+    options = {"window_size": WINDOW, "contamination": 0.05, **options}
+    estimator = PCA(4) if estimator is None else estimator
+    return AutoencoderAnomalyDetector(estimator, random_state=0, **options)
+
+
+@pytest.fixture(scope="module")
+def series():
+    """500 steps of two channels; from step 300 on the second stands still for 15."""
+    steps = np.arange(500)
+    noise = np.random.RandomState(0).normal(size=(500, 2)) * 0.1
+    waves = np.column_stack([np.sin(steps / 3), np.cos(steps / 3) * 20])
+    waves[300:315, 1] = 0
+    return waves + noise * [1, 20]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [PCA(4), make_pipeline(StandardScaler(), PCA(4)), dense(), recurrent()],
+    ids=["PCA", "Pipeline", "dense", "recurrent"],
+)
+@pytest.mark.parametrize("alignment", ["centered", "trailing"])
+def test_each_time_step_has_a_value(series, estimator, alignment):
+    model = detector(estimator, alignment=alignment).fit(series)
+    for method in METHODS:
+        values = getattr(model, method)(series)
+        assert values.shape == (500,) and np.isfinite(values).all()
+    for method in ("reconstruction_errors", "feature_scores"):
+        assert getattr(model, method)(series).shape == (500, 2)
+    assert model.step_scores(series).shape == (500,)
+
+
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("alignment", ["centered", "trailing"])
+def test_the_strange_steps_are_found(series, step, alignment):
+    model = make_pipeline(StandardScaler(), detector(step=step, alignment=alignment))
+    scores = model.fit(series).score_samples(series)
+    assert roc_auc_score(LABELS, scores) > 0.9
+    intervals = model[-1].detect_intervals(model[0].transform(series))
+    best = intervals.loc[intervals["score"].idxmin()]
+    assert best["start"] <= 315 + WINDOW and best["end"] >= 300
+
+
+def test_the_default_reads_windows_as_rows_of_a_dense_network(series):
+    model = AutoencoderAnomalyDetector(
+        window_size=WINDOW, contamination=0.1, random_state=0
+    ).fit(series / [1, 20])
+    assert isinstance(model.estimator_, DenseAutoencoderTransformer)
+    assert model.estimator_.n_features_in_ == 2 * WINDOW
+    assert roc_auc_score(LABELS, model.score_samples(series / [1, 20])) > 0.9
+
+
+def test_the_default_puts_pca_before_the_network_where_windows_are_wide(series):
+    wide = np.hstack([series / [1, 20]] * 7)
+    model = AutoencoderAnomalyDetector(
+        window_size=WINDOW, contamination=0.1, step=5, random_state=0
+    ).fit(wide)
+    assert [type(step).__name__ for _, step in model.estimator_.steps] == [
+        "PCA",
+        "DenseAutoencoderTransformer",
+    ]
+    assert roc_auc_score(LABELS, model.score_samples(wide)) > 0.9
+
+
+@pytest.mark.parametrize("rows", [[100], [100, 101, 350], [499]])
+def test_trailing_scores_use_nothing_later(series, rows):
+    model = detector(alignment="trailing").fit(series)
+    for row in rows:
+        for method in ("score_samples", "reconstruction_errors", "feature_scores"):
+            whole = getattr(model, method)(series)
+            so_far = getattr(model, method)(series[: row + 1])
+            np.testing.assert_array_equal(so_far, whole[: row + 1], err_msg=method)
+
+
+def test_centered_scores_are_the_mean_of_the_windows_that_cover_a_step(series):
+    model = detector().fit(series)
+    alone = [model.score_samples(series[i : i + WINDOW])[0] for i in range(81, 101)]
+    np.testing.assert_allclose(model.score_samples(series)[100], np.mean(alone))
+
+
+def test_steps_before_the_first_whole_window_are_no_alarms(series):
+    model = detector(alignment="trailing").fit(series)
+    decisions = model.decision_function(series)[: WINDOW - 1]
+    assert (decisions > 0).all() and np.ptp(decisions) == 0
+
+
+def test_no_window_crosses_the_seam_of_two_series(series):
+    parts = [series[:200], series[200:]]
+    model = detector().fit(parts)
+    for method in [*METHODS, "reconstruction_errors", "step_scores"]:
+        both = getattr(model, method)(parts)
+        assert [len(values) for values in both] == [200, 300]
+        for values, part in zip(both, parts, strict=True):
+            np.testing.assert_array_equal(values, getattr(model, method)([part])[0])
+    intervals = model.detect_intervals(parts)
+    assert list(intervals.columns) == ["series", "start", "end", "score"]
+    strange = intervals.loc[intervals["score"].idxmin()]
+    assert strange["series"] == 1 and strange["start"] <= 115 <= strange["end"] + WINDOW
+
+
+def test_times_come_back(series):
+    times = pd.date_range("2024-01-01", periods=500, freq="h")
+    X = pd.DataFrame(series, index=times, columns=["load", "heat"])
+    model = detector().fit(X)
+    for method in ("score_samples", "decision_function", "p_values", "step_scores"):
+        values = getattr(model, method)(X)
+        pd.testing.assert_index_equal(values.index, times)
+        plain = getattr(model, method)(series_like(X))
+        np.testing.assert_array_equal(values, plain)
+    errors = model.reconstruction_errors(X)
+    assert list(errors.columns) == ["load", "heat"]
+    intervals = model.detect_intervals(X)
+    assert intervals["start"].isin(times).all() and intervals["end"].isin(times).all()
+    assert (intervals["end"] >= intervals["start"]).all()
+    assert model.explain(X)["time"].isin(times).all()
+
+
+def series_like(X):
+    """The same columns without their times."""
+    return X.reset_index(drop=True)
+
+
+def test_the_automatic_window_has_two_periods():
+    steps = np.arange(3000)
+    for period, expected in [(70, 140), (9, 100), (400, 250)]:
+        X = np.sin(steps * 2 * np.pi / period)[:, None]
+        model = detector(window_size="auto", step=50).fit(X)
+        assert model.window_size_ == pytest.approx(expected, abs=2)
+
+
+def test_an_automatic_window_leaves_four_in_a_short_series(series):
+    assert detector(window_size="auto").fit(series[:200]).window_size_ == 50
+    constant = np.ones((300, 1))
+    assert detector(window_size="auto").fit(constant).window_size_ == 75
+
+
+def test_a_series_shorter_than_the_window_raises(series):
+    with pytest.raises(ValueError, match="X with 10 sample.*minimum of 20"):
+        detector().fit(series[:10])
+    with pytest.raises(ValueError, match="series 1 of X with 10 sample"):
+        detector().fit([series, series[:10]])
+    with pytest.raises(ValueError, match="refit with a smaller 'window_size'"):
+        detector().fit(series).predict(series[:10])
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2])
+def test_steps_are_calibrated_by_blocks_that_were_held_out(rate):
+    found = []
+    for seed in range(6):
+        noise = np.random.RandomState(seed).normal(size=(3000, 1))
+        X = np.sin(np.arange(3000) / 5)[:, None] + 0.3 * noise
+        model = detector(contamination="auto", false_alarm_rate=rate).fit(X[:2000])
+        found.append(np.mean(model.predict(X[2000:]) == -1))
+    assert np.mean(found) == pytest.approx(rate, rel=0.4)
+
+
+def test_the_size_of_the_code_is_searched_with_labels_in_the_order_of_time(series):
+    pipeline = make_pipeline(StandardScaler(), detector(contamination=0.1))
+    name = "autoencoderanomalydetector__"
+    search = GridSearchCV(
+        pipeline,
+        {f"{name}estimator__n_components": [2, 6], f"{name}window_size": [10, 20]},
+        scoring="roc_auc",
+        cv=TimeSeriesSplit(2, test_size=400),
+    ).fit(np.vstack([series, series]), np.tile(LABELS, 2))
+    assert search.best_score_ > 0.9
+
+
+def test_a_copy_of_a_fitted_detector_scores_alike(series):
+    import pickle
+
+    model = detector(dense()).fit(series)
+    copied = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(
+        copied.score_samples(series), model.score_samples(series)
+    )
+    again = clone(model).fit(series)
+    np.testing.assert_array_equal(
+        again.score_samples(series), model.score_samples(series)
+    )

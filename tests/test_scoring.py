@@ -1,0 +1,120 @@
+"""The distances that scores are made of."""
+
+import numpy as np
+import pytest
+from sklearn.neighbors import LocalOutlierFactor
+
+from sklearn_seqae.anomaly.scoring import (
+    N_NEIGHBORS,
+    SCORES,
+    Mahalanobis,
+    MahalanobisOfCode,
+    Nearest,
+    Parts,
+    Reconstruction,
+    evenly,
+    in_tiles,
+)
+
+EACH = pytest.mark.parametrize("score", [*SCORES.values(), MahalanobisOfCode])
+
+
+def parts(errors, samples=None, codes=None):
+    """Parts of samples with these errors; the rest is zero where it is not given."""
+    zeros = np.zeros_like(errors)
+    return Parts(
+        zeros if samples is None else samples,
+        errors,
+        np.square(errors).mean(axis=1),
+        zeros if codes is None else codes,
+    )
+
+
+@pytest.fixture
+def cloud():
+    rng = np.random.RandomState(0)
+    errors = rng.normal(size=(300, 3)) @ np.diag([1, 0.2, 3])
+    return parts(errors, rng.normal(size=(300, 4)), rng.normal(size=(300, 2)))
+
+
+@EACH
+def test_far_is_stranger_than_near(score, cloud):
+    fitted = score().fit(cloud)
+    far = Parts(cloud.samples * 9, cloud.errors * 9, cloud.mean_squares * 81, None)
+    far = Parts(far.samples, far.errors, far.mean_squares, cloud.codes * 9)
+    assert np.median(fitted.distances(far)) > fitted.distances(cloud).max()
+
+
+@EACH
+def test_a_distance_does_not_depend_on_the_rows_beside_it(score, cloud):
+    fitted = score().fit(cloud)
+    together = fitted.distances(cloud)
+    for rows in ([3], [250, 3, 17], np.arange(299, -1, -1)):
+        np.testing.assert_array_equal(
+            fitted.distances(cloud.take(rows)), together[rows]
+        )
+
+
+@EACH
+def test_samples_that_are_all_the_same_are_equally_strange(score):
+    same = parts(np.full((10, 2), 0.5), np.ones((10, 2)), np.ones((10, 1)))
+    distances = score().fit(same).distances(same)
+    assert np.isfinite(distances).all() and np.ptp(distances) == 0
+
+
+@EACH
+def test_one_sample_can_be_fitted(score):
+    one = parts(np.ones((1, 2)))
+    assert np.isfinite(score().fit(one).distances(parts(np.zeros((3, 2))))).all()
+
+
+def test_mahalanobis_sees_an_error_that_is_small_but_unusual_there(cloud):
+    errors = np.zeros((2, 3))
+    errors[[0, 1], [1, 2]] = 2.0  # ten times the spread of x1, less than that of x2
+    both = parts(errors, np.zeros((2, 4)), np.zeros((2, 2)))
+    first, second = Mahalanobis().fit(cloud).distances(both)
+    assert first > 3 * second
+    first, second = Reconstruction().fit(cloud).distances(both)
+    assert first == second
+
+
+def test_a_trimmed_covariance_is_not_widened_by_anomalies(cloud):
+    rows = np.arange(60)
+    spoilt = Parts(*(np.copy(each) for each in vars(cloud).values()))
+    spoilt.errors[rows] += [0, 15, 0]
+    trimmed = Mahalanobis().fit(spoilt).distances(spoilt)
+    plain = Mahalanobis(core=1).fit(spoilt).distances(spoilt)
+
+    def gap(distances):
+        return np.median(distances[:60]) / np.median(distances[60:])
+
+    assert gap(trimmed) > 2 * gap(plain)
+
+
+def test_a_training_sample_is_no_neighbour_of_itself(cloud):
+    fitted = Nearest().fit(cloud)
+    lof = LocalOutlierFactor(N_NEIGHBORS).fit(Nearest._joint(cloud))
+    expected = lof._distances_fit_X_.mean(axis=1)
+    np.testing.assert_allclose(fitted.spread, expected)
+    assert (fitted.distances(cloud) > 0).all()
+
+
+def test_the_distance_counts_in_units_of_the_place():
+    rng = np.random.RandomState(0)
+    dense, sparse = rng.normal(size=(200, 2)) * 0.1, rng.normal(size=(200, 2)) + 50
+    fitted = Nearest().fit(parts(np.zeros((400, 2)), np.vstack([dense, sparse])))
+    off = np.array([[0.0, 3.0], [50.0, 53.0]])  # as far from either centre
+    near_dense, near_sparse = fitted.distances(parts(np.zeros((2, 2)), off))
+    assert near_dense > 2 * near_sparse
+
+
+def test_rows_are_spread_evenly_where_there_are_too_many():
+    np.testing.assert_array_equal(evenly(4, 9), np.arange(4))
+    rows = evenly(1000, 10)
+    assert len(set(rows)) == 10 and rows[0] == 0 and rows[-1] == 999
+
+
+def test_tiles_give_what_the_whole_gives():
+    rows = np.random.RandomState(0).normal(size=(1300, 3))
+    np.testing.assert_array_equal(in_tiles(np.square, rows), np.square(rows))
+    assert in_tiles(np.square, rows[:0]).shape == (0, 3)
