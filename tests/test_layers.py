@@ -81,7 +81,7 @@ ROOMS = {
     "classification/__init__": {"rooms": ["classification/*"]},
     "classification/*": {
         "rooms": [
-            *["autoencoders", "autoencoders/_state"],
+            *["autoencoders", "_fitted"],
             *["windows", "sequences", "training/*", "_params", "classification/*"],
         ],
         "packages": [*ESTIMATOR, "torch"],
