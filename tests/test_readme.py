@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/choosing_size.md", "docs/forecasting.md")
+PAGES = (
+    "README.md",
+    "docs/bottlenecks.md",
+    "docs/choosing_size.md",
+    "docs/forecasting.md",
+)
 
 
 def blocks(page):
