@@ -20,6 +20,7 @@ from sklearn_seqae.displays._reading import (
 MOST_SHOWN = 4  # samples by default, and in a row
 LINES = ("-", "--", "-.", ":")
 AHEAD = (0, (1, 0.8))  # line style of forecasts, densely dotted
+ENTRY_WIDTH = 1.6  # inches that an entry of the legend takes
 MOST_NAMED = 30  # columns, whose names fit under the bars
 
 
@@ -253,9 +254,11 @@ class ReconstructionDisplay:
         for panel in grid[:, 0]:
             panel.set_ylabel("column" if self.kind == "row" else "value")
         handles, names = self._legend()
-        if ax is None:  # below the panels
-            options = {"loc": "outside lower center", "ncols": 6}
-            self.axes_[0].figure.legend(handles, names, **options)
+        if ax is None:  # below the panels, in as many columns as fit
+            figure = self.axes_[0].figure
+            n_columns = max(1, int(figure.get_figwidth() / ENTRY_WIDTH))
+            options = {"loc": "outside lower center", "ncols": n_columns}
+            figure.legend(handles, names, **options)
         else:
             self.axes_[0].legend(handles, names, fontsize="small")
 
@@ -268,7 +271,7 @@ class ReconstructionDisplay:
         drawn = {name: artists[0] for name, artists in drawn.items() if artists}
         if self.kind == "row":
             return list(drawn.values()), list(drawn)
-        channels = list(drawn.values())[-1]
+        channels = drawn.get("reconstruction") or drawn["forecast"]
         handles, names = [lines[0] for lines in drawn.values()], list(drawn)
         if len(channels) > 1:
             default = [f"channel {number}" for number in range(len(channels))]
