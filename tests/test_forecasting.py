@@ -46,6 +46,7 @@ def test_nine_steps_are_learned_without_pca(objective, decoder, is_reversed):
         reverse_target=is_reversed,
         hidden_layer_sizes=(16,),
         init="random",
+        batch_size="auto",  # ten batches an epoch, of the one sequence
         max_iter=40,
     ).fit(NINE)
     assert model.transform(NINE).shape == (1, 2)

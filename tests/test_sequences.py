@@ -195,9 +195,16 @@ def test_rows_that_the_shape_does_not_fit_are_refused(sample_shape):
         read(np.ones((3, 12)), sample_shape=sample_shape)
 
 
-@pytest.mark.parametrize("X", [np.ones((3, 4)), np.ones((3, 4, 1)), LINES])
-def test_sequences_can_be_too_short(X):
-    with pytest.raises(ValueError, match=r"time step\(s\).*minimum of 5 is required"):
+@pytest.mark.parametrize(
+    "X, unit",
+    [
+        (np.ones((3, 4)), "feature"),
+        (np.ones((3, 4, 1)), "time step"),
+        (LINES, "time step"),
+    ],
+)
+def test_sequences_can_be_too_short(X, unit):
+    with pytest.raises(ValueError, match=unit + r"\(s\).*minimum of 5 is required"):
         read(X, ensure_min_steps=5)
 
 
