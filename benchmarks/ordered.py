@@ -115,7 +115,8 @@ def summary(part, table):
     if part == "sizes":
         share = np.mean(table["error_ratio"] <= 1.00005)
         return f"at or below PCA in {share:.1%} of {len(table)} cells"
-    fewer = np.mean(table["held_out_r2_pca"] < FRACTION)  # with as many components
+    reached = table["held_out_r2"] >= FRACTION
+    fewer = np.mean(reached & (table["held_out_r2_pca"] < FRACTION))  # with as many
     more = np.sum(table["held_out_r2_pca_less"] >= FRACTION)
     return f"fewer than PCA on {fewer:.1%} of {len(table)} sets, more on {more}"
 
