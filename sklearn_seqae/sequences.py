@@ -60,6 +60,13 @@ class Samples:
         return self.container.kind
 
     @property
+    def n_steps_of_each(self) -> np.ndarray:
+        """(N,), the steps of each sequence, whether or not there is padding."""
+        if self.lengths is None:
+            return np.full(len(self), self.values.shape[1])
+        return self.lengths
+
+    @property
     def mask(self) -> np.ndarray | None:
         """(N, T) bool, True on real steps; None where all are real."""
         if self.lengths is None:

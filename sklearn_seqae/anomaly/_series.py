@@ -33,10 +33,8 @@ class Series:
             items = [samples.values]
         else:
             samples = read_sequences(detector, X, reset=reset)
-            lengths = samples.lengths
-            if lengths is None:
-                lengths = np.full(len(samples), samples.values.shape[1])
-            items = [item[:n] for item, n in zip(samples.values, lengths, strict=True)]
+            pairs = zip(samples.values, samples.n_steps_of_each, strict=True)
+            items = [item[:n] for item, n in pairs]
         names = getattr(detector, "feature_names_in_", None)
         if names is None:
             names = [f"x{c}" for c in range(items[0].shape[1])]

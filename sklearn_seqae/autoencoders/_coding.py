@@ -28,9 +28,7 @@ class CodingMixin:
 
     def _lengths(self, samples):
         """Lengths for the tiles: those of sequences, None for tables."""
-        if samples.values.ndim == 2 or samples.lengths is not None:
-            return samples.lengths
-        return np.full(len(samples), samples.values.shape[1])
+        return None if samples.values.ndim == 2 else samples.n_steps_of_each
 
     def _encode(self, samples):
         x = self._scaling.apply(samples.values, samples.lengths)

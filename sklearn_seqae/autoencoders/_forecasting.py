@@ -64,7 +64,7 @@ class ForecastingMixin:
 
     def _forecast(self, samples):
         """Forecasts (N, T, C), and their lengths."""
-        lengths = _lengths(samples) - 1
+        lengths = samples.n_steps_of_each - 1
         if self.horizon is not None:
             lengths = np.full(len(samples), self.horizon)
         n_steps = int(lengths.max())
@@ -92,9 +92,9 @@ class ForecastingMixin:
         values, window = samples.values.copy(), samples
         if self.horizon is not None:
             window = _last(_split_ahead(samples, ahead), self._window)
-        ends = _lengths(samples) - (0 if self.horizon is None else ahead)
+        ends = samples.n_steps_of_each - (0 if self.horizon is None else ahead)
         if self.objective == "composite":
-            rebuilt, lengths = self._reconstruct(window), _lengths(window)
+            rebuilt, lengths = self._reconstruct(window), window.n_steps_of_each
             _put(values, ends - lengths, rebuilt, lengths)
         if self.objective == "predict" or self.horizon is not None:
             forecast, lengths = self._forecast(window)
@@ -177,7 +177,7 @@ class ForecastingMixin:
 
 def _split_ahead(samples, horizon):
     """Take the last steps of each sequence off, as the target."""
-    ends = _lengths(samples)[:, np.newaxis]
+    ends = samples.n_steps_of_each[:, np.newaxis]
     rows = np.arange(len(samples))[:, np.newaxis]
     target = samples.values[rows, ends - horizon + np.arange(horizon)]
     return replace(_steps(samples, 0 * ends, ends - horizon), target=target)
@@ -187,7 +187,7 @@ def _last(samples, n_steps):
     """Keep the last steps of longer sequences; None keeps all."""
     if n_steps is None or samples.values.shape[1] <= n_steps:
         return samples
-    ends = _lengths(samples)[:, np.newaxis]
+    ends = samples.n_steps_of_each[:, np.newaxis]
     return _steps(samples, np.maximum(0, ends - n_steps), ends)
 
 
@@ -196,12 +196,6 @@ def _put(values, starts, parts, lengths):
     step = np.arange(parts.shape[1])
     rows, steps = np.nonzero(step < lengths[:, np.newaxis])
     values[rows, starts[rows] + steps] = parts[rows, steps]
-
-
-def _lengths(samples):
-    if samples.lengths is None:
-        return np.full(len(samples), samples.values.shape[1])
-    return samples.lengths
 
 
 def _steps(samples, starts, ends):

@@ -116,10 +116,8 @@ def read_samples(X, *, sample_shape, sequences, caller):
             ) from error
     if sequences or sample_shape is not None or holds_sequences(X):
         read = read_sequences(reader, X, sample_shape=sample_shape, reset=True)
-        lengths = read.lengths
-        if lengths is None:
-            lengths = [read.values.shape[1]] * len(read)
-        items = [v[:n] for v, n in zip(read.values, lengths, strict=True)]
+        pairs = zip(read.values, read.n_steps_of_each, strict=True)
+        items = [steps[:n] for steps, n in pairs]
         kind = "sequence"
     else:
         items, kind = list(read_table(reader, X, reset=True).values), "row"
