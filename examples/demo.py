@@ -57,8 +57,6 @@ from sklearn_seqae.displays import (
 OUTPUT = Path(sys.argv[1] if len(sys.argv) > 1 else "demo_output")
 OUTPUT.mkdir(parents=True, exist_ok=True)
 
-# Of Okabe and Ito's colours, which the colour-blind can tell apart.
-BLUE = "#0072B2"
 plt.rcParams.update(
     {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110}
 )
@@ -223,8 +221,8 @@ taxi_table = pd.DataFrame(
 # as what gives back most, rare days too, is not always what finds most.
 
 # %%
-# Left, each day by its code. Right, the score of each day, with the labelled windows
-# shaded.
+# Left, each day by its code. Right, the score of each day, with the alarms and the
+# labelled windows shaded.
 
 figure = plt.figure(figsize=(12, 4.2), layout="constrained")
 left, right = figure.subplots(1, 2, width_ratios=[1, 1.9])
@@ -234,8 +232,8 @@ left.scatter(*codes[flagged].T, s=70, fc="none", ec="black", lw=1.2, label="flag
 left.set(title="Days in two dimensions")
 left.legend(frameon=False, fontsize=8)
 
-AnomalyScoreDisplay.from_scores(
-    -day_scores, threshold=detector.offset_, labels=labelled, times=dates, ax=right
+AnomalyScoreDisplay.from_estimator(
+    detector, scaled_days, labels=labelled, times=dates, ax=right
 )
 for days_of_window, event in zip(window_days, taxi.events, strict=True):
     first, last = dates[days_of_window][[0, -1]]
@@ -247,13 +245,11 @@ for days_of_window, event in zip(window_days, taxi.events, strict=True):
         ha="center",
         va="top",
         fontsize=7,
-        color=BLUE,
     )
 right.set(
-    title="Score of each day; labelled windows shaded",
+    title="Score of each day; alarms and labelled windows shaded",
     ylim=(0, 1.25 * day_scores.max()),  # room for the names of the events
 )
-right.legend(frameon=False, fontsize=8, loc="upper left")
 save(figure, "taxi.png")
 
 # %%

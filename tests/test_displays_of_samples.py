@@ -244,6 +244,7 @@ def test_alarms_are_the_scores_beyond_the_threshold(wrap, wine):
     assert display.alarms_.get_ydata().min() > threshold
     assert legend_of(display.ax_) == ["score", "threshold", "alarm"]
     assert display.line_.get_linestyle() == "None"
+    assert display.series_ax_ is None and display.alarm_spans_ == []
     assert display.ax_.get_xlabel() == "sample"
     assert display.ax_.get_ylabel() == "anomaly score"
 

@@ -1,9 +1,10 @@
 """What displays ask of an estimator and of X, and in which words they refuse them."""
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array
+from sklearn.utils import check_array, column_or_1d
 
 from sklearn_seqae._fitted import held_by, refuse, steps_of
 from sklearn_seqae.images import holds_images
@@ -71,6 +72,53 @@ def forecast(estimator, X):
     if hasattr(estimator, "objective"):
         return estimator.predict(X)
     return forecast(held_by(estimator), X)
+
+
+def before(estimator, part, X):
+    """Return X as it comes to a part that is the last step, or inside of it."""
+    if estimator is part:
+        return X
+    if isinstance(estimator, Pipeline):
+        *steps, estimator = steps_of(estimator)
+        for step in steps:
+            X = step.transform(X)
+        return before(estimator, part, X)
+    return before(held_by(estimator), part, X)
+
+
+def one_series(X, *, caller):
+    """Return the series that X is, or that X holds alone; refuse several."""
+    if not holds_sequences(X):
+        return X
+    if len(X) > 1:
+        raise ValueError(
+            f"{caller} draws one series. Got {len(X)}. Pass them one by one, each as a "
+            "list of one: [X[0]]."
+        )
+    if isinstance(X, (list, tuple, np.ndarray)):
+        return X[0]
+    return read_samples(X, sample_shape=None, sequences=True, caller=caller)[0][0]
+
+
+def columns_of(X):
+    """Return the columns of numbers of a table, a data frame as one; None if none."""
+    if not hasattr(X, "columns"):
+        X = np.asarray(X)
+        return X if X.dtype.kind in "biuf" else None
+    names = [name for name in X.columns if np.asarray(X[name]).dtype.kind in "biuf"]
+    return X[names] if names else None
+
+
+def read_labels(labels):
+    """Return which labels say anomaly: True or 1, or -1 where there is any."""
+    labels = column_or_1d(labels)
+    for expected, anomaly in [((0, 1), 1), ((-1, 1), -1)]:
+        if np.isin(labels, expected).all():
+            return labels == anomaly
+    raise ValueError(
+        "The 'labels' parameter must hold True or 1 for anomalies and False or 0 for "
+        f"other samples, or -1 and 1. Got the values {list(np.unique(labels)[:5])}."
+    )
 
 
 def read_samples(X, *, sample_shape, sequences, caller):

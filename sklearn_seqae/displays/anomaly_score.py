@@ -1,7 +1,6 @@
 """How anomalous samples are, and where the alarm rings."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_seqae._fitted import refuse
@@ -10,9 +9,22 @@ from sklearn_seqae.displays._canvas import (
     colours,
     ink,
     panels,
-    scale_of_colours,
 )
-from sklearn_seqae.displays._reading import part_with
+from sklearn_seqae.displays._reading import (
+    before,
+    columns_of,
+    one_series,
+    part_with,
+    parts_of,
+    read_labels,
+)
+from sklearn_seqae.displays._steps import (
+    legend_above,
+    plot_channels,
+    plot_heat_map,
+    shade,
+    write_dates_short,
+)
 
 ADVICE = "Pass a fitted outlier detector."
 
@@ -22,7 +34,8 @@ class AnomalyScoreDisplay:
 
     It is drawn by `from_estimator` or by `from_scores`. The score that is drawn is
     minus `score_samples`: the higher, the stranger, with the alarms above the
-    threshold.
+    threshold. The steps of a series are joined by a line, with the series above and
+    the alarms shaded in both panels; other samples are points.
 
     Parameters
     ----------
@@ -38,9 +51,13 @@ class AnomalyScoreDisplay:
     series : ndarray of shape (n_samples,) or (n_samples, n_channels), default=None
         Drawn above the scores.
 
+    series_names : sequence of str, default=None
+        Names of the channels of the series, which stand in a legend where there are
+        two to four of them; x0, x1, ... by default.
+
     times : array-like of shape (n_samples,), default=None
         Where the samples lie, in order; their numbers by default. With times or a
-        series the scores are joined by a line.
+        series the samples are taken for steps of a series.
 
     features : ndarray of shape (n_samples, n_features), default=None
         How strange each feature is, as from `feature_scores`: drawn as a heat map
@@ -73,6 +90,10 @@ class AnomalyScoreDisplay:
     alarms_ : matplotlib Artist or None
         The scores beyond the threshold.
 
+    alarm_spans_ : list of matplotlib Artist
+        The shades of the alarms in a series, in each axes one for each run of them;
+        none where samples are no steps of a series.
+
     threshold_line_ : matplotlib Artist or None
         The threshold.
 
@@ -98,6 +119,7 @@ class AnomalyScoreDisplay:
         threshold=None,
         labels=None,
         series=None,
+        series_names=None,
         times=None,
         features=None,
         feature_names=None,
@@ -106,6 +128,7 @@ class AnomalyScoreDisplay:
         self.threshold = threshold
         self.labels = labels
         self.series = series
+        self.series_names = series_names
         self.times = times
         self.features = features
         self.feature_names = feature_names
@@ -117,7 +140,7 @@ class AnomalyScoreDisplay:
         X,
         *,
         labels=None,
-        series=None,
+        series="auto",
         times=None,
         features=False,
         ax=None,
@@ -132,19 +155,22 @@ class AnomalyScoreDisplay:
             that ends with one.
 
         X : {array-like, sequences}
-            Samples, in any container that `score_samples` takes.
+            Samples, in any container that `score_samples` takes. Of several series,
+            one at a time.
 
         labels : array-like of shape (n_samples,), default=None
             Which samples are known to be anomalies: True or 1; or -1 among 1, as in
             scikit-learn.
 
-        series : array-like of shape (n_samples,) or (n_samples, n_channels), \
-                default=None
-            Drawn above the scores.
+        series : "auto", None or array-like of shape (n_samples,) or \
+                (n_samples, n_channels), default="auto"
+            Drawn above the scores. "auto": X, its columns of numbers, where the
+            detector has a `window_size`, so that rows are steps of a series; else
+            none. None leaves the panel out.
 
         times : array-like of shape (n_samples,), default=None
-            Where the samples lie, in order; by default the DatetimeIndex of X, if it
-            has one.
+            Where the samples lie, in order; for the steps of a series by default the
+            DatetimeIndex of X, if it has one.
 
         features : bool, default=False
             Whether the estimator's `feature_scores` are drawn as a heat map below.
@@ -160,16 +186,25 @@ class AnomalyScoreDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         if not hasattr(estimator, "score_samples"):
             refuse(estimator, "score_samples", ADVICE)
-        scores = estimator.score_samples(X)
-        index = getattr(scores, "index", None)
-        if times is None and hasattr(index, "tz"):  # a DatetimeIndex
-            times = index
+        steps = any(
+            getattr(part, "window_size_", None) is not None
+            for part in parts_of(estimator)
+        )
+        one = one_series(X, caller=cls.__name__) if steps else X
+        scores = _of_one(estimator.score_samples(X))
+        if isinstance(series, str) and series == "auto":
+            series = columns_of(one) if steps else None
+        if times is None and steps:
+            index = getattr(one, "index", None)
+            times = index if hasattr(index, "tz") else np.arange(len(scores))
         heat = names = None
         if features:
             part = part_with(estimator, "feature_scores", ADVICE)
-            heat = _before(estimator, part, X)
-            heat = part.feature_scores(heat)
+            heat = _of_one(part.feature_scores(before(estimator, part, X)))
             names = getattr(part, "feature_names_in_", None)
+            columns = getattr(one, "columns", ())
+            if names is None and len(columns) == np.shape(heat)[1]:
+                names = columns
         return cls.from_scores(
             scores,
             threshold=part_with(estimator, "offset_", ADVICE).offset_,
@@ -189,6 +224,7 @@ class AnomalyScoreDisplay:
         threshold=None,
         labels=None,
         series=None,
+        series_names=None,
         times=None,
         features=None,
         feature_names=None,
@@ -212,6 +248,10 @@ class AnomalyScoreDisplay:
                 default=None
             Drawn above the scores.
 
+        series_names : sequence of str, default=None
+            Names of the channels of the series; by default those of its columns, if
+            it is a data frame.
+
         times : array-like of shape (n_samples,), default=None
             Where the samples lie, in order.
 
@@ -231,7 +271,9 @@ class AnomalyScoreDisplay:
         """
         check_matplotlib(f"{cls.__name__}.from_scores")
         scores = column_or_1d(scores, dtype=np.float64)
-        labels = None if labels is None else _are_anomalies(labels)
+        labels = None if labels is None else read_labels(labels)
+        if series_names is None:
+            series_names = getattr(series, "columns", None)
         series = None if series is None else np.asarray(series)
         features = None if features is None else np.asarray(features)
         check_consistent_length(scores, labels, series, times, features)
@@ -240,6 +282,7 @@ class AnomalyScoreDisplay:
             threshold=threshold,
             labels=labels,
             series=series,
+            series_names=series_names,
             times=times,
             features=features,
             feature_names=feature_names,
@@ -260,40 +303,49 @@ class AnomalyScoreDisplay:
             With the artists.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
-        times = np.arange(len(self.scores)) if self.times is None else self.times
-        times = np.asarray(times)
+        numbers = np.arange(len(self.scores))
+        times = numbers if self.times is None else np.asarray(self.times)
         self.series_ax_ = self.features_ax_ = self.heat_map_ = None
-        self.label_spans_ = []
-        n_panels = 1 + (self.series is not None) + (self.features is not None)
-        if n_panels > 1:
-            axes = panels(ax, n_panels, 1, size=(8, 2.4), sharex=True)[:, 0]
-            ax = axes[int(self.series is not None)]
-            for panel in axes[:-1]:
-                panel.label_outer()
-        elif ax is None:
-            ax = panels(None, 1, 1, size=(8, 3))[0, 0]
+        axes, ax = self._panels(ax)
         if self.series is not None:
             self.series_ax_ = axes[0]
-            self.series_ax_.plot(times, self.series, color=ink(), lw=1)
-            self.series_ax_.set_ylabel("series")
+            plot_channels(self.series_ax_, times, self.series, self.series_names)
         self._plot_scores(ax, times)
-        if self.labels is not None:
-            self._shade_labels(ax, times)
+        self._shade_runs(ax, times)
         ax.set_ylabel("anomaly score")
         if self.features is not None:
             self.features_ax_ = axes[-1]
-            self._plot_features(self.features_ax_, times)
-        name = "sample" if self.times is None else "time"
-        (self.features_ax_ or ax).set_xlabel(name)
+            self.heat_map_ = plot_heat_map(
+                self.features_ax_, times, self.features, self.feature_names
+            )
+        name = "time"
+        if np.array_equal(times, numbers):
+            name = "time step" if self._are_steps else "sample"
+        axes[-1].set_xlabel(name)
+        write_dates_short(axes[-1].xaxis)
         if self.threshold is not None or self.labels is not None:
-            ax.legend(loc="upper left")
+            self._plot_legend(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
+    @property
+    def _are_steps(self):
+        return self.times is not None or self.series is not None
+
+    def _panels(self, ax):
+        """All axes from top to bottom, and that of the scores."""
+        n_panels = 1 + (self.series is not None) + (self.features is not None)
+        if n_panels > 1:
+            axes = panels(ax, n_panels, 1, size=(8, 2.4), sharex=True)[:, 0]
+            for panel in axes[:-1]:
+                panel.label_outer(remove_inner_ticks=True)
+            return axes, axes[int(self.series is not None)]
+        ax = panels(None, 1, 1, size=(8, 3))[0, 0] if ax is None else ax
+        return [ax], ax
+
     def _plot_scores(self, ax, times):
         strangeness = -self.scores
-        joined = self.times is not None or self.series is not None
-        style = {"lw": 1} if joined else {"ls": "none", "marker": "."}
+        style = {"lw": 1} if self._are_steps else {"ls": "none", "marker": "."}
         (self.line_,) = ax.plot(
             times, strangeness, color=colours()[0], label="score", **style
         )
@@ -304,66 +356,43 @@ class AnomalyScoreDisplay:
             -self.threshold, color=ink(), ls="--", lw=1, label="threshold"
         )
         alarm = self.scores < self.threshold
-        style = {"ls": "none", "marker": "o", "mfc": "none", "color": colours()[1]}
+        style = {"marker": "o", "mfc": "none"}
+        if self._are_steps:  # circles around each of many would hide the line
+            style = {"marker": ".", "ms": 4}
         (self.alarms_,) = ax.plot(
-            times[alarm], strangeness[alarm], label="alarm", **style
+            times[alarm],
+            strangeness[alarm],
+            ls="none",
+            color=colours()[1],
+            label="alarm",
+            **style,
         )
 
-    def _plot_features(self, ax, times):
-        left, right = _edges(ax, times)
-        n_features = self.features.shape[1]
-        # The root: squared errors of one alarm would leave all others dark.
-        self.heat_map_ = ax.pcolormesh(
-            np.append(left, right[-1:]),
-            np.arange(n_features + 1) - 0.5,
-            np.sqrt(np.maximum(self.features, 0)).T,
-            cmap=scale_of_colours(),
-            rasterized=True,
-        )
-        names = self.feature_names
-        if names is None:
-            names = [f"x{number}" for number in range(n_features)]
-        shown = np.unique(np.linspace(0, n_features - 1, 10).astype(int))
-        ax.set_yticks(shown, [str(names[number]) for number in shown])
-        ax.invert_yaxis()
-        ax.figure.colorbar(self.heat_map_, ax=ax, label="strangeness", pad=0.01)
+    def _shade_runs(self, ax, times):
+        """Shade what is labelled, and alarms in a series."""
+        shaded = [ax] if self.series_ax_ is None else [ax, self.series_ax_]
+        self.label_spans_, self.alarm_spans_ = [], []
+        blue, orange = colours()[:2]
+        if self.labels is not None:
+            self.label_spans_ = shade(
+                shaded, times, self.labels, label="labelled", color=blue, alpha=0.2
+            )
+        if self.threshold is not None and self._are_steps:
+            alarm = self.scores < self.threshold
+            self.alarm_spans_ = shade(
+                shaded, times, alarm, label=None, color=orange, alpha=0.3
+            )
 
-    def _shade_labels(self, ax, times):
-        """Shade each run of labelled samples, from half a step before to one after."""
-        left, right = _edges(ax, times)
-        change = np.diff(self.labels.astype(int), prepend=0, append=0)
-        runs = zip(np.flatnonzero(change > 0), np.flatnonzero(change < 0), strict=True)
-        for first, end in runs:
-            for panel in filter(None, [ax, self.series_ax_]):
-                label = "labelled" if not self.label_spans_ else None
-                style = {"color": colours()[1], "alpha": 0.2, "lw": 0, "label": label}
-                span = panel.axvspan(left[first], right[end - 1], **style)
-                self.label_spans_.append(span)
+    def _plot_legend(self, ax):
+        handles, names = ax.get_legend_handles_labels()
+        if self.alarm_spans_:  # a point on its shade
+            handles[names.index("alarm")] = (self.alarm_spans_[0], self.alarms_)
+        if self.series_ax_ is None:
+            ax.legend(handles, names, loc="upper left")
+        else:
+            legend_above(ax, handles, names)
 
 
-def _edges(ax, times):
-    """Half a step before and after each time."""
-    places = np.asarray(ax.convert_xunits(times), dtype=float)
-    steps = np.diff(places) if len(places) > 1 else np.ones(1)
-    left = places - np.append(steps[:1], steps[: len(places) - 1]) / 2
-    right = places + np.append(steps[: len(places) - 1], steps[-1:]) / 2
-    return left, right
-
-
-def _before(estimator, part, X):
-    """X as it comes to a part of the estimator."""
-    if isinstance(estimator, Pipeline) and part is estimator.steps[-1][1]:
-        return estimator[:-1].transform(X)
-    return X
-
-
-def _are_anomalies(labels):
-    """Read labels: those that are True or 1, or those that are -1 where any is."""
-    labels = column_or_1d(labels)
-    for expected, anomaly in [((0, 1), 1), ((-1, 1), -1)]:
-        if np.isin(labels, expected).all():
-            return labels == anomaly
-    raise ValueError(
-        "The 'labels' parameter must hold True or 1 for anomalies and False or 0 for "
-        f"other samples, or -1 and 1. Got the values {list(np.unique(labels)[:5])}."
-    )
+def _of_one(values):
+    """What a detector gives for one series, also where it was passed as a list."""
+    return values[0] if isinstance(values, list) else values
