@@ -51,21 +51,54 @@ def test_folds_hold_out_each_row_once():
     assert not list(folds(9))
 
 
-@pytest.mark.parametrize("lengths", [[1000], [90, 400, 20], [60] * 12])
-def test_blocks_cover_each_step_once_and_hold_a_window(lengths):
+@pytest.mark.parametrize("n", [9, 19, 500])
+def test_scores_that_count_as_fewer_allow_no_lower_p_value(n):
+    scores = np.sort(SCORES)
+    p = p_values(np.array([-9.0, 0.0, 9.0]), scores, n)
+    assert p[0] == 1 / (n + 1) and p[2] == 1
+    assert p[1] == pytest.approx(p_values(np.zeros(1), scores)[0], abs=1 / n)
+    new = np.concatenate([SCORES, SCORES - 1e-3])
+    alarms = p_values(new, scores, n) <= 0.1
+    np.testing.assert_array_equal(alarms, new < threshold(SCORES, 0.1, n))
+    assert threshold(SCORES, 0.1, n) <= threshold(SCORES, 0.1)
+
+
+def test_neighbours_that_share_windows_do_not_make_the_threshold_surer(recwarn):
+    rng = np.random.RandomState(0)
+
+    def smooth():  # 1000 steps, but of 20 windows only
+        return np.convolve(rng.normal(size=1049), np.ones(50), mode="valid")
+
+    def found(n):
+        pairs = [(smooth(), threshold(smooth(), 0.05, n)) for _ in range(300)]
+        return np.mean([np.mean(new < offset) for new, offset in pairs])
+
+    assert found(20) < 0.05 < found(None)
+    threshold(smooth(), 0.01, 20)
+    (warned,) = recwarn
+    assert "at least 99 training windows that do not overlap" in str(warned.message)
+    assert "Got 20" in str(warned.message)
+
+
+@pytest.mark.parametrize(
+    "lengths", [[1000], [90, 400, 20], [60] * 12, [20] * 12, [1000, 20, 20, 700]]
+)
+def test_blocks_hold_out_each_step_once_and_pieces_of_some_windows(lengths):
     found = blocks(lengths, 20)
-    assert len(found) > 1
+    assert 2 <= len(found) <= 5
+    pieces = [piece for block in found for piece in block]
     for number, length in enumerate(lengths):
-        steps = [np.arange(length)[at] for i, at in found if i == number]
-        if length < 60:
-            assert not steps
-            continue
+        steps = [np.arange(length)[at] for i, at in pieces if i == number]
         np.testing.assert_array_equal(np.concatenate(steps), np.arange(length))
-        assert min(map(len, steps)) >= 60
+        assert len(steps) == 1 or min(map(len, steps)) >= 60
+    sizes = [sum(at.stop - at.start for _, at in block) for block in found]
+    assert max(sizes) < 0.7 * sum(lengths)
 
 
-def test_a_series_too_short_for_two_blocks_has_none():
+def test_with_few_windows_there_are_no_blocks():
     assert blocks([70], 20) == []
+    assert blocks([20] * 9, 20) == []
+    assert blocks([200], 20, step=20) and not blocks([199], 20, step=20)
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.1])

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import AutoencoderAnomalyDetector, DenseAutoencoderTransformer
+from sklearn_seqae.datasets import load_nyc_taxi
 from tests.instances import dense, recurrent
 
 WINDOW = 20
@@ -172,6 +173,52 @@ def test_steps_are_calibrated_by_blocks_that_were_held_out(rate):
         model = detector(contamination="auto", false_alarm_rate=rate).fit(X[:2000])
         found.append(np.mean(model.predict(X[2000:]) == -1))
     assert np.mean(found) == pytest.approx(rate, rel=0.4)
+
+
+@pytest.mark.parametrize("length", [WINDOW, 2 * WINDOW])
+def test_short_series_are_calibrated_by_models_that_have_not_seen_them(length):
+    steps = np.random.RandomState(0).uniform(0, 9, size=(100, 1)) + np.arange(length)
+    noise = np.random.RandomState(1).normal(size=steps.shape)
+    X = (np.sin(steps / 5) + 0.3 * noise)[:, :, np.newaxis]
+    model = detector(PCA(10), contamination="auto", false_alarm_rate=0.1).fit(X[:60])
+    flagged = np.mean(np.stack(model.predict(X[60:])) == -1)
+    assert flagged == pytest.approx(0.1, abs=0.06)
+    assert len(model.calibration_scores_) == 60 * length
+
+
+@pytest.mark.parametrize(("alignment", "n_edges"), [("centered", 8), ("trailing", 5)])
+def test_steps_beside_a_cut_do_not_calibrate(series, alignment, n_edges):
+    options = {"contamination": "auto", "false_alarm_rate": 0.1}
+    model = detector(alignment=alignment, **options).fit(series)
+    n = 500 - n_edges * (WINDOW - 1)  # five pieces; ends of the series are no cuts
+    assert len(model.calibration_scores_) == n
+    assert model.p_values(series).min() >= 1 / (n // WINDOW + 1)
+
+
+def test_few_windows_are_warned_about_in_fit(series):
+    with pytest.warns(UserWarning, match="99 training windows that do not overlap"):
+        model = detector(contamination="auto").fit(series)
+    assert model.offset_ == model.calibration_scores_[0]
+
+
+@pytest.mark.filterwarnings("ignore:A false-alarm rate of 0.01 needs")
+@pytest.mark.parametrize("window_size", [24, 48])
+def test_weeks_of_taxis_without_labels_are_flagged_at_the_rate(window_size):
+    taxi = load_nyc_taxi()
+    weeks = (taxi.data[: 30 * 336] / taxi.data.std()).reshape(30, 336, 1)
+    labelled = taxi.target[: 30 * 336].reshape(30, 336).any(axis=1)
+    ordinary = weeks[~labelled]
+    for fitted, new in [(0, 1), (1, 0)]:
+        model = detector(PCA(8), window_size=window_size, contamination="auto")
+        model.fit(ordinary[fitted::2])
+        assert np.mean(np.stack(model.predict(ordinary[new::2])) == -1) < 0.02
+        assert np.mean(np.stack(model.predict(weeks[labelled])) == -1) > 0.02
+
+
+def test_the_default_code_is_narrow_where_windows_are_few(series):
+    few = series.reshape(10, 50, 2)
+    model = AutoencoderAnomalyDetector(window_size=50, false_alarm_rate=0.2).fit(few)
+    assert model.estimator_.n_components == 2
 
 
 def test_the_size_of_the_code_is_searched_with_labels_in_the_order_of_time(series):

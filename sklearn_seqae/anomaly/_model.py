@@ -124,7 +124,9 @@ def default_estimator(samples, *, windows):
         n_components = max(1, min(32, width // 2))
         return DenseAutoencoderTransformer(n_components, **course)
     course["max_iter"] = 20
-    dense = DenseAutoencoderTransformer(max(1, min(8, width // 2)), **course)
+    # As would one that is nearly as wide as there are windows.
+    n_components = max(1, min(8, width // 2, len(samples) // 4))
+    dense = DenseAutoencoderTransformer(n_components, **course)
     if width <= WIDE:
         return dense
     n_components = min(WIDE // 4, len(samples))

@@ -63,6 +63,17 @@ class Series:
             return pd.Series(steps[0], index=self.times)
         return pd.DataFrame(steps[0], index=self.times, columns=self.names)
 
+    def without(self, block):
+        """What is left of the items without some pieces, (number, slice) in order."""
+        left = []
+        for number, item in enumerate(self.items):
+            start = 0
+            for at in (at for i, at in block if i == number):
+                left.append(item[start : at.start])
+                start = at.stop
+            left.append(item[start:])
+        return left
+
     def check(self, window_size):
         """Raise where a series is shorter than a window."""
         for number, item in enumerate(self.items):
@@ -135,10 +146,17 @@ class Windows:
         known = np.minimum(ended, len(scores) - 1)
         return np.where(ended >= 0, scores[known], unknown)
 
-    def settled(self, scores):
-        """The scores of steps that have as many windows as any, for calibration."""
-        at_edge = self.size - 1
-        return scores[at_edge : None if self.trailing else len(scores) - at_edge]
+    def held_out(self, model, item, at, unknown):
+        """Scores of a piece of a series, but not of steps beside a cut.
+
+        Those are judged by fewer windows than in the whole series. Beside the ends of
+        the series itself they are kept: the steps there are scored so in use, too.
+        """
+        scores = self.scores(model, item[at], unknown)
+        edge = self.size - 1
+        first = edge if self.trailing or at.start > 0 else 0
+        last = edge if not self.trailing and at.stop < len(item) else 0
+        return scores[first : len(scores) - last]
 
     def errors(self, model, item):
         """The error at each time step, (T, C): that of the windows that judge it."""

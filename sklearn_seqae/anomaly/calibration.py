@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold
 N_FOLDS = 5
 
 
-def threshold(scores, rate):
+def threshold(scores, rate, n_independent=None):
     """Return the score below which new normal samples fall with probability `rate`.
 
     Parameters
@@ -24,6 +24,10 @@ def threshold(scores, rate):
 
     rate : float
         In (0, 1).
+
+    n_independent : int, default=None
+        As how many samples the scores count; None for all of them. Neighbouring steps
+        of a series share their windows: an excess is an excess of a whole window.
 
     Returns
     -------
@@ -38,21 +42,26 @@ def threshold(scores, rate):
     >>> threshold(np.arange(99), 0.05)
     4.0
     """
-    rank = int(np.floor(rate * (len(scores) + 1) + 1e-9))
-    if rank < 1:
+    n = len(scores) if n_independent is None else n_independent
+    below = (rate * (n + 1) - 1) / n  # share of the scores that may lie below
+    if below < -1e-9:
         needed = int(np.ceil(1 / rate - 1 - 1e-9))
+        which = "training samples"
+        if n < len(scores):
+            which = "training windows that do not overlap"
         warnings.warn(
-            f"A false-alarm rate of {rate:g} needs at least {needed} training samples "
-            f"to be calibrated. Got {len(scores)}: the threshold is the lowest of "
+            f"A false-alarm rate of {rate:g} needs at least {needed} {which} "
+            f"to be calibrated. Got {n}: the threshold is the lowest of "
             "their scores, and the rate may be higher. Fit on more samples, or set a "
             "higher 'false_alarm_rate'.",
             UserWarning,
             stacklevel=2,
         )
-    return float(np.partition(scores, max(rank, 1) - 1)[max(rank, 1) - 1])
+    rank = int(np.floor(max(below, 0) * len(scores) + 1e-9))
+    return float(np.partition(scores, rank)[rank])
 
 
-def p_values(scores, calibration):
+def p_values(scores, calibration, n_independent=None):
     """Return the share of normal samples that are as strange.
 
     Parameters
@@ -63,10 +72,13 @@ def p_values(scores, calibration):
     calibration : ndarray of shape (n,)
         Of normal samples, in ascending order.
 
+    n_independent : int, default=None
+        As how many samples they count; None for all of them.
+
     Returns
     -------
     p : ndarray of shape (m,)
-        In [1 / (n + 1), 1].
+        In [1 / (n + 1), 1], n the samples that count.
 
     Examples
     --------
@@ -76,7 +88,8 @@ def p_values(scores, calibration):
     array([0.25, 0.5 , 1.  ])
     """
     as_strange = np.searchsorted(calibration, scores, side="right")
-    return (1 + as_strange) / (len(calibration) + 1)
+    n = len(calibration) if n_independent is None else n_independent
+    return (1 + n * as_strange / len(calibration)) / (n + 1)
 
 
 def folds(n):
@@ -86,30 +99,34 @@ def folds(n):
         yield from KFold(N_FOLDS, shuffle=True, random_state=0).split(np.zeros(n))
 
 
-def blocks(lengths, window_size):
-    """Cut series into blocks of time that are held out in turn.
+def blocks(lengths, window_size, step=1):
+    """Deal series into blocks of time that are held out in turn.
+
+    A long series is cut; short ones stay whole, and lie together in a block.
 
     Parameters
     ----------
     lengths : sequence of int
-        Steps of each series.
+        Steps of each series, at least those of a window.
 
-    window_size : int
-        The shortest block has three windows, shorter series no block.
+    window_size, step : int
+        No piece of a cut series is shorter than three windows. With fewer windows
+        than rows are needed for folds there are no blocks.
 
     Returns
     -------
-    blocks : list of (int, slice)
-        The series and the steps of each block.
+    blocks : list of list of (int, slice)
+        The pieces of each block: a series and its steps.
     """
-    least = 3 * window_size
-    size = max(least, -(-sum(lengths) // N_FOLDS))
-    found = []
+    n_windows = sum((length - window_size) // step + 1 for length in lengths)
+    size = max(3 * window_size, -(-sum(lengths) // N_FOLDS))
+    found, before = {}, 0
     for number, length in enumerate(lengths):
-        count = max(1, length // size) if length >= least else 0
-        edges = np.linspace(0, length, count + 1).astype(int)
-        found += [
-            (number, slice(start, end))
-            for start, end in zip(edges[:-1], edges[1:], strict=True)
-        ]
-    return found if len(found) > 1 else []
+        edges = np.linspace(0, length, max(1, length // size) + 1).astype(int)
+        for start, end in zip(edges[:-1], edges[1:], strict=True):
+            middle = before + (start + end) / 2
+            block = int(N_FOLDS * middle / sum(lengths))
+            found.setdefault(block, []).append((number, slice(start, end)))
+        before += length
+    enough = n_windows >= 2 * N_FOLDS and len(found) > 1
+    return list(found.values()) if enough else []

@@ -51,8 +51,8 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
         one. None chooses, with 30 epochs and no early stopping,
         :class:`~sklearn_seqae.DenseAutoencoderTransformer` for tables and windows,
         :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for sequences and
-        :class:`~sklearn_seqae.ConvolutionalAutoencoderTransformer` for images; the code
-        is half as wide as a sample, 32 at most, of sequences and windows 8.
+        :class:`~sklearn_seqae.ConvolutionalAutoencoderTransformer` for images. The code
+        is half as wide as a sample, 32 at most; 8 of sequences and windows, or fewer.
 
     score_method : {"auto", "nearest", "mahalanobis", "reconstruction"}, \
             default="auto"
@@ -67,13 +67,13 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
 
     contamination : "auto" or float, default="auto"
         "auto": the training samples are taken for normal, and the threshold is set
-        for `false_alarm_rate`. A float in (0, 0.5] is the share of anomalies among
-        the training samples.
+        for `false_alarm_rate`. A float in (0, 0.5]: the share of anomalies in them.
 
     false_alarm_rate : float, default=0.01
-        With ``contamination="auto"`` the share of new normal samples that may be
-        flagged, in (0, 1). The estimator is fitted on five parts of the training
-        samples beside all of them, so that each sample is scored unseen.
+        With ``contamination="auto"`` the share in (0, 1) of new normal samples that
+        may be flagged. The estimator is fitted on five parts of the training samples
+        beside all of them, so that each is scored unseen. Too few samples, of a series
+        windows that do not overlap, are warned about: the strangest is the threshold.
 
     window_size : int, "auto" or None, default=None
         None: each row is a sample of its own. An int: rows are time steps in their
@@ -203,13 +203,12 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
             Fitted detector.
         """
         with kept_if_it_fails(self):
-            if self.window_size is None:
-                scores = self._fit_samples(X)
-            else:
-                scores = self._fit_series(X)
+            is_series = self.window_size is not None
+            scores = self._fit_series(X) if is_series else self._fit_samples(X)
             self.calibration_scores_ = np.sort(scores)
+            n = self._n_independent = max(1, len(scores) // (self.window_size_ or 1))
             if self.contamination == "auto":
-                self.offset_ = calibration.threshold(scores, self.false_alarm_rate)
+                self.offset_ = calibration.threshold(scores, self.false_alarm_rate, n)
             else:
                 self.offset_ = float(np.percentile(scores, 100 * self.contamination))
         return self
@@ -249,17 +248,16 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
         self._unknown = float(np.median(self._model.scores(windows)))
         blocks = []
         if self.contamination == "auto":
-            blocks = calibration.blocks(series.lengths, self.window_size_)
+            blocks = calibration.blocks(series.lengths, self.window_size_, self.step)
         if not blocks:
             return np.concatenate(self._series_scores(series))
         scores = []
-        for number, at in blocks:
-            item = series.items[number]
-            others = [one for i, one in enumerate(series.items) if i != number]
-            others += [item[: at.start], item[at.stop :]]
-            model = self._make_model(self._windows.to_fit(others))
-            held_out = self._windows.scores(model, item[at], self._unknown)
-            scores.append(self._windows.settled(held_out))
+        for block in blocks:
+            model = self._make_model(self._windows.to_fit(series.without(block)))
+            scores += [
+                self._windows.held_out(model, series.items[number], at, self._unknown)
+                for number, at in block
+            ]
         return np.concatenate(scores)
 
     def _fit_model(self, samples):
@@ -356,12 +354,14 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
         -------
         p : ndarray of shape (n_samples,)
             The probability that a normal sample has so low a score, in
-            [1 / (n + 1), 1] where n is the number of `calibration_scores_`. It holds
-            on the average over training samples, with ``contamination="auto"``.
+            [1 / (n + 1), 1] where n is the number of `calibration_scores_`, divided by
+            `window_size_` where there is one. It holds on the average over training
+            samples, with ``contamination="auto"``.
         """
 
         def p_of(scores):
-            p = calibration.p_values(np.asarray(scores), self.calibration_scores_)
+            known = self.calibration_scores_, self._n_independent
+            p = calibration.p_values(np.asarray(scores), *known)
             return scores * 0 + p  # a Series keeps its index
 
         return _of_each(p_of, self.score_samples(X))
