@@ -66,8 +66,8 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
         `contamination`; else "nearest".
 
     contamination : "auto" or float, default="auto"
-        "auto": the training samples are taken for normal, and the threshold is set
-        for `false_alarm_rate`. A float in (0, 0.5]: the share of anomalies in them.
+        "auto": the training samples are taken for normal, and six fits set the
+        threshold for `false_alarm_rate`. A float in (0, 0.5]: their share of anomalies.
 
     false_alarm_rate : float, default=0.01
         With ``contamination="auto"`` the share in (0, 1) of new normal samples that
