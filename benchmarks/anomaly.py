@@ -13,6 +13,8 @@ Parts, each with every detector in the same run ::
 - ``univariate`` and ``multivariate``: the series of TSB-AD that are in the folder,
   fitted on the whole series and, as a second row, on its first ``train_rows``.
 - ``nab``: alarms of the fitted series as intervals, against the labelled ones.
+- ``smap-msl``: the same, by the same rule, for the first column of NASA's channels:
+  fitted on the training part and, as a second row, on both parts without labels.
 
 DIR holds the data, its reader ``load.py`` and published figures in ``reference``. The
 results go to ``anomaly_<size>.csv`` (a row for each part, set, seed and method) and
@@ -40,12 +42,13 @@ from vus import period_of, runs_of, vus_pr
 
 PARTS = (
     *("one-class", "contaminated", "calibration", "explanation"),
-    *("univariate", "multivariate", "nab"),
+    *("univariate", "multivariate", "nab", "smap-msl"),
 )
 RATES = (0.01, 0.05, 0.1)
-# One rule for all series of NAB, where a tenth of the steps is labelled: the most
-# strange 15 % of the steps, merged, and what stands out among them.
-NAB_CONTAMINATION, NAB_GAP, NAB_DROP = 0.15, 4, 0.3
+# One rule for intervals, found on NAB, where a tenth of the steps is labelled: the most
+# strange 15 % of the steps, merged where less than four windows are between them, and
+# what stands out among them.
+SHARE, GAP, DROP = 0.15, 4, 0.3
 QUICK_SETS = ("WBC", "cardio", "thyroid", "vowels", "wine")
 MOST_ROWS = 10_000  # of a table, drawn with the seed: LOF and kNN compare all pairs
 
@@ -235,48 +238,88 @@ def run_series(reader, size, part, folder):
             }
 
 
+def count_intervals(detector, Z, labels):
+    """Count intervals that overlap, as Orion does, and the share of steps in them.
+
+    A labelled interval is found where a detected one overlaps it, else missed, and a
+    detected one that overlaps none is false. One interval over all steps would be
+    without fault: hence the share.
+    """
+    runs = np.array(runs_of(labels)).reshape(-1, 2)
+    gap = GAP * detector.window_size_
+    intervals = detector.detect_intervals(Z, gap=gap, min_drop=DROP)
+    first, last = intervals[["start", "end"]].to_numpy(dtype=int).T
+    meet = (first[:, np.newaxis] <= runs[:, 1]) & (last[:, np.newaxis] >= runs[:, 0])
+    return {
+        **{"found": meet.any(axis=0).sum(), "missed": (~meet.any(axis=0)).sum()},
+        "false": (~meet.any(axis=1)).sum(),
+        "flagged": (last - first + 1).sum() / len(Z),
+    }
+
+
 def run_nab(reader, size, part):
-    """Count intervals that overlap: (found, missed, false) of each series."""
     for name in reader.names("nab")[:: 1 if size == "full" else 6]:
         stored = reader.load_nab(name)
-        labels, X = stored["label"], stored["value"][:, np.newaxis]
-        Z = StandardScaler().fit_transform(X)
-        runs = np.array(runs_of(labels)).reshape(-1, 2)
-        detector = make_detector(window_size="auto", contamination=NAB_CONTAMINATION)
-        gap = NAB_GAP * detector.fit(Z).window_size_
-        found = detector.detect_intervals(Z, gap=gap, min_drop=NAB_DROP)
-        found = found[["start", "end"]].to_numpy()
-        meet = (found[:, :1] <= runs[:, 1]) & (found[:, 1:] >= runs[:, 0])
+        Z = StandardScaler().fit_transform(stored["value"][:, np.newaxis])
+        detector = make_detector(window_size="auto", contamination=SHARE).fit(Z)
         yield {
             **{"set": name, "method": "AutoencoderAnomalyDetector"},
-            **{"category": str(stored["category"]), "found": meet.any(axis=0).sum()},
-            **{"missed": (~meet.any(axis=0)).sum(), "false": (~meet.any(axis=1)).sum()},
+            "category": str(stored["category"]),
+            **count_intervals(detector, Z, stored["label"]),
         }
+
+
+def run_smap_msl(reader, size, part):
+    same_score = {"estimator": PCA(8)}
+    methods = {
+        "AutoencoderAnomalyDetector": {},
+        "PCA, same score": same_score,
+        "PCA reconstruction": {**same_score, "score_method": "reconstruction"},
+    }
+    for name in reader.names("smap_msl")[:: 1 if size == "full" else 6]:
+        stored = reader.load_smap_msl(name)
+        train, test = (stored[key][:, :1].astype(float) for key in ("train", "test"))
+        scaler = StandardScaler().fit(train)
+        train, test = scaler.transform(train), scaler.transform(test)
+        for method, options in methods.items():
+            for fitted_on, X in (("train", train), ("all", [train, test])):
+                detector = make_detector(
+                    window_size="auto", contamination=SHARE, **options
+                ).fit(X)
+                # The share is of the steps to judge, which is fit's in NAB.
+                scores = detector.score_samples(test)
+                detector.offset_ = np.percentile(scores, 100 * SHARE)
+                yield {
+                    **{"set": name, "method": method, "fitted_on": fitted_on},
+                    "category": str(stored["spacecraft"]),
+                    **count_intervals(detector, test, stored["label"]),
+                }
 
 
 # --------------------------------------------------------------------------------------
 # Results
 
 
-def f1_of_nab(table):
-    """F1 of the counts of all series that have labelled intervals."""
-    labelled = table[table["found"] + table["missed"] > 0]
-    found, missed, false = labelled[["found", "missed", "false"]].sum()
+def f1_of_intervals(table):
+    found, missed, false = table[["found", "missed", "false"]].sum()
     return 2 * found / (2 * found + missed + false)
 
 
 def summarise(results):
     """Print the mean of each part and method."""
     for part, table in results.groupby("part", sort=False):
-        keys = ["method", *(["fitted_on"] if part.endswith("variate") else [])]
-        keys += ["nominal"] if part == "calibration" else []
+        table = table.dropna(axis=1, how="all")
+        keys = [key for key in ("method", "fitted_on", "nominal") if key in table]
         print(f"\n{part}, {table['set'].nunique()} sets")
-        measures = table.dropna(axis=1, how="all").columns.difference(
+        measures = table.columns.difference(
             [*keys, "part", "set", "seed", "category"], sort=False
         )
         print(table.groupby(keys, sort=False)[list(measures)].mean().round(3))
-        if part == "nab":
-            print(table.groupby("method", sort=False)[list(table)].apply(f1_of_nab))
+        if "found" in table:
+            labelled = table[table["found"] + table["missed"] > 0]
+            for by in (["category", *keys], keys):
+                groups = labelled.groupby(by, sort=False)[list(table)]
+                print(groups.apply(f1_of_intervals).round(3))
 
 
 def draw(results, file):
@@ -329,7 +372,7 @@ def main():
     runs = {
         **dict.fromkeys(("one-class", "contaminated"), by_method),
         **{"calibration": run_calibration, "explanation": run_explanation},
-        **{"nab": run_nab},
+        **{"nab": run_nab, "smap-msl": run_smap_msl},
     }
     for part in arguments.part:
         if part.endswith("variate"):
