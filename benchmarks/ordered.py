@@ -118,7 +118,12 @@ def summary(part, table):
     reached = table["held_out_r2"] >= FRACTION
     fewer = np.mean(reached & (table["held_out_r2_pca"] < FRACTION))  # with as many
     more = np.sum(table["held_out_r2_pca_less"] >= FRACTION)
-    return f"fewer than PCA on {fewer:.1%} of {len(table)} sets, more on {more}"
+    there = table["components"] - table["components_pca_test"]
+    return (
+        f"fewer than PCA on {fewer:.1%} of {len(table)} sets, more on {more}; "
+        f"than it needs on the test rows, fewer on {np.mean(there < 0):.1%}, "
+        f"more on {np.sum(there > 0)}"
+    )
 
 
 def main():
