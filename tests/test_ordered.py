@@ -1,7 +1,10 @@
 """Ordered codes: components in order, each size a good code of its own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -11,6 +14,8 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_seqae import DenseAutoencoderTransformer
+from sklearn_seqae.autoencoders._selection import Selection
+from sklearn_seqae.modules.bottleneck import NestedDropout
 from tests.instances import convolutional, dense, recurrent
 
 each = pytest.mark.parametrize(
@@ -126,6 +131,47 @@ def test_a_fraction_keeps_the_fewest_components_that_reach_it(halves, fraction):
 def test_a_fraction_needs_no_more_components_than_pca(halves):
     model = DenseAutoencoderTransformer(0.8, max_iter=60, random_state=0)
     assert model.fit(halves[0]).n_components_ < PCA(0.8).fit(halves[0]).n_components_
+
+
+def test_a_fraction_is_sought_among_as_many_sizes_as_held_out_rows_need():
+    # 24 rows of 40 features: fitted, PCA explains far more than of rows held out.
+    spread = 0.85 ** np.arange(40)
+    X = np.random.RandomState(0).normal(size=(24, 40)) * spread
+    fitted_on_all = np.cumsum(PCA().fit(X).explained_variance_ratio_)
+    model = dense(0.7, max_iter=5).fit(X)  # would warn where it is not reached
+    assert model.explained_variance_ratio_.sum() >= 0.7
+    assert model.n_components_ > np.searchsorted(fitted_on_all, 0.7) + 1
+
+
+def course_of(*errors):
+    """A selection among epochs with these squared errors of each size, for each row."""
+    rows = 1 + 0.01 * np.random.RandomState(0).normal(size=(100, 1))
+    by_size = np.stack([rows * np.asarray(each) for each in errors])
+    loss = by_size.mean(axis=2, keepdims=True)
+    course = np.concatenate([loss, by_size[..., -1:], by_size[..., -1:], by_size], 2)
+    mean = np.full((100, 6), 10.0)
+    return Selection(course=course, mean=mean, pca=course[0], n_values=100)
+
+
+def test_a_fraction_takes_the_epoch_that_reaches_it_with_fewer_components():
+    # Of 10: the start reaches 0.9 with three; the first epoch loses at one component
+    # and reaches it with two; the second gains everywhere, but not enough.
+    selection = course_of([5.0, 1.2, 0.8], [5.5, 0.9, 0.5], [3.0, 1.1, 0.4])
+    assert selection.best_epoch() == 2
+    assert replace(selection, fraction=0.9).best_epoch() == 1
+
+
+def test_a_fraction_keeps_pca_where_no_epoch_needs_less():
+    selection = course_of([5.0, 1.2, 0.8], [4.0, 1.3, 0.9], [4.9, 1.25, 0.85])
+    assert replace(selection, fraction=0.9).best_epoch() == 0
+
+
+@pytest.mark.parametrize("favours_large", [False, True])
+def test_every_size_of_an_ordered_code_is_trained(favours_large):
+    draw = NestedDropout(torch.ones(5), torch.Generator(), favours_large).draw
+    counts = np.bincount(draw(10_000), minlength=6)
+    assert counts[0] == 0 and (counts[1:] > 500).all()
+    assert (counts[3:].min() > 2 * counts[1:3].max()) == favours_large
 
 
 def test_a_fraction_beyond_reach_keeps_all_components_and_warns():

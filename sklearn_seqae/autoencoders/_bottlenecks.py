@@ -29,10 +29,14 @@ def _is_variational(estimator):
 class BottleneckMixin:
     """What follows from the parameters `bottleneck`, `noise` and their like."""
 
+    @property
+    def _fraction(self):
+        """Share of the variance to explain, where `n_components` is one."""
+        is_number = isinstance(self.n_components, Integral)
+        return None if is_number else float(self.n_components)
+
     def _is_ordered(self):
-        return self.bottleneck == "ordered" or not isinstance(
-            self.n_components, Integral
-        )
+        return self.bottleneck == "ordered" or self._fraction is not None
 
     def _is_penalised(self):
         return self.bottleneck in PENALTIES
@@ -43,7 +47,7 @@ class BottleneckMixin:
         return self.loss == "squared_error" and not (alters or self._is_penalised())
 
     def _check_bottleneck(self):
-        if self._is_penalised() and not isinstance(self.n_components, Integral):
+        if self._is_penalised() and self._fraction is not None:
             raise ValueError(
                 f"With bottleneck={self.bottleneck!r} the 'n_components' parameter of "
                 f"{type(self).__name__} must be an int. Got {self.n_components!r} "
@@ -97,7 +101,11 @@ def bottleneck_of(estimator, module, generator):
     """What encodes in training."""
     if estimator._is_ordered():
         unit = module.decoder_unit.clamp(min=ROUNDING)  # each size's loss starts at 1
-        return NestedDropout((unit[-1] / unit).square(), generator)
+        return NestedDropout(
+            (unit[-1] / unit).square(),
+            generator,
+            favours_large=estimator._fraction is not None,  # it is reached among these
+        )
     if not estimator._is_penalised():
         return None
     penalty = PENALTIES[estimator.bottleneck]

@@ -142,23 +142,36 @@ def _flat_ahead(data, n_ahead, rows):
     return _flatten(data.values[:, 1:], lengths, n_ahead, rows)
 
 
-def enough_components(samples, n_steps, fraction, seed):
+def enough_components(samples, n_steps, fraction, seed, splits):
     """Components with which PCA surely explains a fraction of the variance.
 
-    A quarter more than on the training rows, as held-out rows need more.
+    A few more than held-out rows need of those that the other rows of their split
+    give; without splits, more than the rows need of their own.
     """
-    rows = _some_rows(len(samples), seed)
-    flat = _flatten(samples.values, samples.lengths, n_steps, rows)
-    flat = flat / max(float(np.abs(flat).max()), np.finfo(np.float64).tiny)
-    size = min(MOST_COMPONENTS, *flat.shape)
-    if not np.ptp(flat, axis=0).any():
-        return 1
-    if samples.weight is not None:
-        flat = _weighted(flat, samples.weight[rows])
-    pca = PCA(size, svd_solver=_solver(*flat.shape), random_state=seed).fit(flat)
-    explained = np.cumsum(pca.explained_variance_ratio_)
-    needed = int(np.searchsorted(explained, fraction)) + 1
-    return min(size, needed + max(2, needed // 4))
+    size = MOST_COMPONENTS
+    left = np.zeros(size + 1)
+    everything = np.arange(len(samples))
+    for train, held_out in splits or [(everything, everything)]:
+        train, held_out = samples.take(train), samples.take(held_out)
+        rows = _some_rows(len(train), seed)
+        flat = _flatten(train.values, train.lengths, n_steps, rows)
+        unit = max(float(np.abs(flat).max()), np.finfo(np.float64).tiny)
+        weight = None if train.weight is None else train.weight[rows]
+        mean = weighted_mean(flat / unit, weight)
+        flat = _weighted(flat / unit, weight) - mean
+        size = min(size, *flat.shape)
+        if not flat.any():
+            return 1
+        pca = PCA(size, svd_solver=_solver(*flat.shape), random_state=seed).fit(flat)
+        rows = _some_rows(len(held_out), seed)
+        flat = _flatten(held_out.values, held_out.lengths, n_steps, rows) / unit - mean
+        weight = 1 if held_out.weight is None else held_out.weight[rows, np.newaxis]
+        kept = (weight * np.square(flat @ pca.components_.T)).sum(axis=0)
+        left = left[: size + 1] + (weight * np.square(flat)).sum()
+        left[1:] -= np.cumsum(kept)
+    reached = np.flatnonzero(left <= (1 - fraction) * left[0])
+    needed = int(reached[0]) if len(reached) else size
+    return min(size, needed + (1 if splits else max(1, needed // 4)))
 
 
 def _some_rows(n, seed):

@@ -7,6 +7,7 @@ from sklearn.model_selection import KFold, ShuffleSplit
 
 SURE = 2.5  # standard errors
 ROUNDING = 1e-8  # of the squared error with one component
+SURE_OF_A_FRACTION = 1.0  # standard errors, where only the size is at stake
 WORTH_IT = 0.01  # of the start's error
 REFIT_BELOW = 40_000  # rows, above which those held out would change little
 
@@ -82,6 +83,9 @@ class Selection:
     is_penalised : bool, default=False
         Whether what is trained on is the loss and a penalty, at whose cost the loss
         may well rise.
+
+    fraction : float or None, default=None
+        Share of the squared error that is to be explained, by the fewest components.
     """
 
     course: np.ndarray
@@ -89,6 +93,7 @@ class Selection:
     pca: np.ndarray
     n_values: int
     is_penalised: bool = False
+    fraction: float | None = None
 
     @classmethod
     def join(cls, parts):
@@ -106,6 +111,7 @@ class Selection:
             pca=np.concatenate([part.pca for part in parts]),
             n_values=sum(part.n_values for part in parts),
             is_penalised=parts[0].is_penalised,
+            fraction=parts[0].fraction,
         )
 
     @property
@@ -146,31 +152,58 @@ class Selection:
         themselves are heavy-tailed, one outlying row would decide. Their mean gain,
         less `SURE` times its standard error, must be more than `WORTH_IT`; else the
         start is kept. The mean gain of an ordered code must be so at each of its sizes.
+
+        Where a fraction is asked for, it is the epoch that reaches it with the fewest
+        components, and the gain is that of a code of this size.
         """
-        first, is_penalised = self.course[0], self.is_penalised
-        losses = [held_out_loss(each, first, is_penalised) for each in self.course]
+        losses = [self.loss_of(rows) for rows in self.course]
         best = int(np.argmin(losses))
-        start, end = np.sqrt(self.course[[0, best], :, 0])
+        column, sure, worth_it = 0, SURE, WORTH_IT
+        if self.fraction is not None:
+            last = self.course.shape[2] - 1
+            column = min(2 + int(np.ceil(losses[best])), last)
+            sure, worth_it = SURE_OF_A_FRACTION, 0
+        start, end = np.sqrt(self.course[[0, best], :, column])
         gain = start - end
-        sure_gain = gain.mean() - SURE * gain.std() / np.sqrt(len(gain))
-        return best if sure_gain > WORTH_IT * start.mean() else 0
+        sure_gain = gain.mean() - sure * gain.std() / np.sqrt(len(gain))
+        return best if sure_gain > worth_it * start.mean() else 0
 
+    def loss_of(self, rows):
+        """Loss of an epoch; infinite where an ordered code is not worth it at any size.
 
-def held_out_loss(rows, start, is_penalised=False):
-    """Loss of an epoch; infinite where an ordered code is not worth it at any size.
-
-    So it is where a forecast gains at the cost of the reconstruction beside it; a
-    penalty may gain at that cost.
-    """
-    if is_penalised:
+        So it is where a forecast gains at the cost of the reconstruction beside it; a
+        penalty may gain at that cost. Where a fraction is asked for, it is the number
+        of components that reach it.
+        """
+        if self.fraction is not None:
+            return components_needed(rows, self.mean, self.fraction)
+        start = self.course[0]
+        if self.is_penalised:
+            return rows[:, 0].sum()
+        if rows[:, 1].sum() > start[:, 1].sum():
+            return np.inf
+        now, then = rows[:, 3:].sum(axis=0), start[:, 3:].sum(axis=0)
+        counts = then > ROUNDING * then.max(initial=0)
+        if (now > (1 - WORTH_IT) * then)[counts].any():
+            return np.inf
         return rows[:, 0].sum()
-    if rows[:, 1].sum() > start[:, 1].sum():
-        return np.inf
-    now, then = rows[:, 3:].sum(axis=0), start[:, 3:].sum(axis=0)
-    counts = then > ROUNDING * then.max(initial=0)
-    if (now > (1 - WORTH_IT) * then)[counts].any():
-        return np.inf
-    return rows[:, 0].sum()
+
+
+def components_needed(rows, mean, fraction):
+    """Components that explain a fraction of the squared error, between two sizes too.
+
+    More than there are where all of them do not.
+    """
+    total = mean[:, 2].sum()
+    allowed = (1 - fraction) * total
+    left = np.r_[total, rows[:, 3:].sum(axis=0)]
+    reached = np.flatnonzero(left <= allowed)
+    if not len(reached):
+        return len(left) + left[-1] / total
+    size = int(reached[0])
+    if size == 0:
+        return 0.0
+    return size - (allowed - left[size]) / (left[size - 1] - left[size])
 
 
 def explained(error, reference):

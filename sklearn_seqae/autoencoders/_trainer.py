@@ -1,7 +1,6 @@
 """Select, then refit: one training after another on parts of the same samples."""
 
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -24,7 +23,6 @@ from sklearn_seqae.autoencoders._scaling import Scaling
 from sklearn_seqae.autoencoders._selection import (
     REFIT_BELOW,
     Selection,
-    held_out_loss,
 )
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.bottleneck import Plain
@@ -84,6 +82,9 @@ class Trainer:
     seed : int
         Source of every random number.
 
+    splits : list of pairs of ndarray
+        Training rows and held-out rows, to choose the epoch by.
+
     start : Trained or None, default=None
         An earlier training to go on from, for `warm_start`.
 
@@ -91,10 +92,11 @@ class Trainer:
         Told when a training begins and ends.
     """
 
-    def __init__(self, estimator, samples, seed, start=None, tasks=None):
+    def __init__(self, estimator, samples, seed, splits, start=None, tasks=None):
         self.estimator = estimator
         self.samples = samples
         self.seed = seed
+        self.splits = splits
         self.start = start
         self.tasks = tasks
         self.ordered = estimator._is_ordered()
@@ -106,17 +108,18 @@ class Trainer:
         self.n_components = estimator.n_components
         if start is not None:
             self.n_components = start.architecture["n_components"]
-        elif not isinstance(self.n_components, Integral):
+        elif estimator._fraction is not None:
             self.n_components = enough_components(
-                samples, self.n_steps, estimator.n_components, seed
+                samples, self.n_steps, estimator._fraction, seed, splits
             )
 
-    def n_trainings(self, splits):
+    @property
+    def n_trainings(self):
         """How often the network is trained: in each split, and on all rows."""
-        refit = not splits or len(self.samples) < REFIT_BELOW
-        return len(splits) + refit
+        refit = not self.splits or len(self.samples) < REFIT_BELOW
+        return len(self.splits) + refit
 
-    def select(self, splits):
+    def select(self):
         """Find the best epoch on held-out rows, then train for it on all rows.
 
         Returns
@@ -127,7 +130,7 @@ class Trainer:
         selection : Selection
             What the held-out rows said.
         """
-        passes = [self.train(rows, held_out) for rows, held_out in splits]
+        passes = [self.train(rows, held_out) for rows, held_out in self.splits]
         selection = Selection.join([one.selection for one in passes])
         best = selection.best_epoch()
         if len(self.samples) >= REFIT_BELOW:
@@ -354,9 +357,14 @@ class Watch:
         self.trained = trained
         self.data = data
         self.keeps_weights = keeps_weights
-        self.mean = mean
-        self.pca = pca
-        self.course = []
+        self.said = Selection(
+            course=[],
+            mean=mean,
+            pca=pca,
+            n_values=data.n_values,
+            is_penalised=estimator._is_penalised(),
+            fraction=estimator._fraction,
+        )
         self.least = self.least_kept = np.inf
         self.misses = 0
         self.look(trained.net.measure(data))
@@ -366,15 +374,15 @@ class Watch:
 
         Epoch 0 is the first.
         """
-        self.course.append(rows)
-        epoch, loss = len(self.course) - 1, rows[:, 0].sum()
-        if loss < self.least - self.estimator.tol * self.course[0][:, 0].sum():
+        course = self.said.course
+        course.append(rows)
+        epoch, loss = len(course) - 1, rows[:, 0].sum()
+        if loss < self.least - self.estimator.tol * course[0][:, 0].sum():
             self.misses = 0
         else:
             self.misses += 1
         self.least = min(self.least, loss)
-        is_penalised = self.estimator._is_penalised()
-        loss = held_out_loss(rows, self.course[0], is_penalised)
+        loss = self.said.loss_of(rows)
         if self.keeps_weights and (epoch == 0 or loss < self.least_kept):
             self.least_kept = loss
             weights = self.trained.net.average_.state_dict().items()
@@ -384,11 +392,4 @@ class Watch:
 
     def selection(self):
         """What the held-out rows said."""
-        course = np.stack(self.course)
-        return Selection(
-            course=course,
-            mean=self.mean,
-            pca=self.pca,
-            n_values=self.data.n_values,
-            is_penalised=self.estimator._is_penalised(),
-        )
+        return replace(self.said, course=np.stack(self.said.course))

@@ -178,8 +178,7 @@ class BaseAutoencoder(
             samples = weighted(self._read_pairs(X, target, reset=True), sample_weight)
             self._check_domain(samples)
             seed = _draw_seed(self.random_state)
-            last = self._warm_start(samples)
-            trainer = Trainer(self, samples, seed, start=last, tasks=tasks)
+            last, ordered = self._warm_start(samples), self._is_ordered()
             splits = []
             if self.early_stopping:
                 splits = held_out_splits(
@@ -187,20 +186,21 @@ class BaseAutoencoder(
                     self.validation_fraction,
                     seed,
                     enough=self._enough_held_out,
-                    most=MOST_HELD_OUT_ORDERED if trainer.ordered else MOST_HELD_OUT,
-                    n_components=trainer.n_components,
+                    most=MOST_HELD_OUT_ORDERED if ordered else MOST_HELD_OUT,
+                    n_components=int(self.n_components),
                     in_blocks=self._forecasts_ahead(samples),
                 )
-            tasks.begin(trainer.n_trainings(splits))
+            trainer = Trainer(self, samples, seed, splits, start=last, tasks=tasks)
+            tasks.begin(trainer.n_trainings)
             if splits:
-                trained, selection = trainer.select(splits)
+                trained, selection = trainer.select()
             else:
                 trained, selection = trainer.train(), None
             self._keep(trained, samples)
             self._report(selection)
             for name in ORDERED_ONLY:
                 vars(self).pop(name, None)
-            if trainer.ordered:
+            if ordered:
                 self._report_order(selection or trainer.look_back(trained), samples)
             if self.whiten:
                 self._whitening = whitening(self._encode(samples), samples.weight)
@@ -239,7 +239,7 @@ class BaseAutoencoder(
             n_components=last["n_components"],
             ordered=self._is_ordered(),
         )
-        if isinstance(self.n_components, Integral):
+        if self._fraction is None:
             now["n_components"] = self.n_components
         if {**now, "rank": None} != {**last, "rank": None}:  # rank: of the rows then
             raise ValueError(
@@ -283,7 +283,7 @@ class BaseAutoencoder(
     def _report_order(self, selection, samples):
         """Keep what each component explains, and with a fraction the fewest of them."""
         model, pca = selection.r2_by_size()
-        if not isinstance(self.n_components, Integral):
+        if self._fraction is not None:
             reached = np.flatnonzero(model >= self.n_components)
             if len(reached):
                 self.n_components_ = int(reached[0]) + 1

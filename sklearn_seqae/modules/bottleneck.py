@@ -74,11 +74,21 @@ class NestedDropout:
 
     generator : torch.Generator
         Source of the sizes.
+
+    favours_large : bool, default=False
+        Whether every other size is drawn from the larger half; else all sizes are
+        equally likely.
     """
 
-    def __init__(self, size_weights: Tensor, generator: torch.Generator):
+    def __init__(
+        self,
+        size_weights: Tensor,
+        generator: torch.Generator,
+        favours_large: bool = False,
+    ):
         self.size_weights = size_weights
         self.generator = generator
+        self.favours_large = favours_large
 
     def __call__(
         self, module: Any, x: Tensor, lengths: Tensor | None, in_training: bool
@@ -91,9 +101,12 @@ class NestedDropout:
         return Passed(code, kept=kept, weights=self.size_weights[kept - 1])
 
     def draw(self, n: int) -> Tensor:
-        """Draw the size of n codes, uniform from 1 to Z: (n,), int64."""
+        """Draw the size of n codes, from 1 to Z: (n,), int64."""
         width = len(self.size_weights)
         kept = torch.randint(1, width + 1, (n,), generator=self.generator)
+        if self.favours_large:
+            low, shape = width // 2 + 1, kept[::2].shape
+            kept[::2] = torch.randint(low, width + 1, shape, generator=self.generator)
         return kept.to(self.size_weights.device)
 
 
