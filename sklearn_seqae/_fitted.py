@@ -24,6 +24,17 @@ def steps_of(pipeline):
     return [step for _, step in pipeline.steps if step not in (None, "passthrough")]
 
 
+def in_its_units(pipeline, X, function):
+    """Call a function of the last step and of X as this sees it; undo the others."""
+    *before, last = steps_of(pipeline)
+    for step in before:
+        X = step.transform(X)
+    X = function(last, X)
+    for step in reversed(before):
+        X = step.inverse_transform(X)
+    return X
+
+
 def held_by(estimator):
     """Return the fitted estimator that a search, a detector or the like holds."""
     if isinstance(estimator, FrozenEstimator):
@@ -58,13 +69,7 @@ def reconstruct(estimator, X):
         return estimator.reconstruct(X)
     if isinstance(estimator, Pipeline):
         # Step by step: only the autoencoder knows the lengths of ragged sequences.
-        *before, last = steps_of(estimator)
-        for step in before:
-            X = step.transform(X)
-        X = reconstruct(last, X)
-        for step in reversed(before):
-            X = step.inverse_transform(X)
-        return X
+        return in_its_units(estimator, X, reconstruct)
     if hasattr(estimator, "inverse_transform"):
         return estimator.inverse_transform(estimator.transform(X))
     if held_by(estimator) is not None:

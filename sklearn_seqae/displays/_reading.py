@@ -6,7 +6,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, column_or_1d
 
-from sklearn_seqae._fitted import held_by, refuse, steps_of
+from sklearn_seqae._fitted import held_by, in_its_units, refuse, steps_of
 from sklearn_seqae.images import holds_images
 from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
 
@@ -62,13 +62,7 @@ def forecaster_of(estimator):
 def forecast(estimator, X):
     """Return what a fitted estimator says is ahead of X, in X's units."""
     if isinstance(estimator, Pipeline):
-        *before, last = steps_of(estimator)
-        for step in before:
-            X = step.transform(X)
-        X = forecast(last, X)
-        for step in reversed(before):
-            X = step.inverse_transform(X)
-        return X
+        return in_its_units(estimator, X, forecast)
     if hasattr(estimator, "objective"):
         return estimator.predict(X)
     return forecast(held_by(estimator), X)

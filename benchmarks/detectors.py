@@ -1,0 +1,78 @@
+"""What `anomaly.py` compares: strangeness of the rows of X after a fit on X_train."""
+
+import os
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
+
+
+def make_detector(**options):
+    from sklearn_seqae import AutoencoderAnomalyDetector
+
+    return AutoencoderAnomalyDetector(random_state=0, **options)
+
+
+def by_forest(X_train, X, seed):
+    return -IsolationForest(random_state=seed).fit(X_train).score_samples(X)
+
+
+def by_neighbors(X_train, X, seed, k=5):
+    same = X is X_train  # a row is then no neighbour of its own
+    search = NearestNeighbors(n_neighbors=min(k, len(X_train) - 1)).fit(X_train)
+    return search.kneighbors(None if same else X)[0].mean(axis=1)
+
+
+def by_20_neighbors(X_train, X, seed):
+    return by_neighbors(X_train, X, seed, k=20)
+
+
+def by_lof(X_train, X, seed):
+    if X is X_train:
+        return -LocalOutlierFactor().fit(X).negative_outlier_factor_
+    return -LocalOutlierFactor(novelty=True).fit(X_train).score_samples(X)
+
+
+def by_pca(X_train, X, seed):
+    n_components = max(1, min(32, X.shape[1] // 2))
+    pca = PCA(n_components, random_state=seed).fit(X_train)
+    return np.square(X - pca.inverse_transform(pca.transform(X))).mean(axis=1)
+
+
+def by_pyod(X_train, X, seed, python):
+    """Run PyOD in the environment of another interpreter; its errors go to stderr."""
+    with TemporaryDirectory() as folder:
+        rows, scores = Path(folder) / "rows.npz", Path(folder) / "scores.npy"
+        np.savez(rows, X_train=X_train, X=X)
+        script = Path(__file__).with_name("pyod_scores.py")
+        subprocess.run([python, script, rows, scores, str(seed)], check=True)
+        return np.load(scores)
+
+
+def by_ours(X_train, X, seed):
+    options = {"contamination": 0.1} if X is X_train else {}
+    detector = make_detector(**options).set_params(random_state=seed)
+    if X is not X_train:
+        # The threshold is of no matter here, and its five fits are saved.
+        detector.set_params(contamination=0.1, score_method="nearest")
+    return -detector.fit(X_train).score_samples(X)
+
+
+METHODS = {
+    "AutoencoderAnomalyDetector": by_ours,
+    "IsolationForest": by_forest,
+    "kNN (5)": by_neighbors,
+    "kNN (20)": by_20_neighbors,
+    "LOF": by_lof,
+    "PCA reconstruction": by_pca,
+}
+PYOD = "PyOD AutoEncoder"  # joins METHODS with --pyod
+
+
+def cpu_seconds():
+    """Seconds of this process and of those it has waited for."""
+    return sum(os.times()[:4])
