@@ -145,11 +145,11 @@ def _flat_ahead(data, n_ahead, rows):
 def enough_components(samples, n_steps, fraction, seed, splits):
     """Components with which PCA surely explains a fraction of the variance.
 
-    A few more than held-out rows need of those that the other rows of their split
-    give; without splits, more than the rows need of their own.
+    One more than it needs of the held-out rows of the splits; without any, a quarter
+    more than of the rows that it is fitted on.
     """
     size = MOST_COMPONENTS
-    left = np.zeros(size + 1)
+    left = np.zeros(size + 1)  # squared error of codes of 0, 1, ... components
     everything = np.arange(len(samples))
     for train, held_out in splits or [(everything, everything)]:
         train, held_out = samples.take(train), samples.take(held_out)
@@ -158,7 +158,7 @@ def enough_components(samples, n_steps, fraction, seed, splits):
         unit = max(float(np.abs(flat).max()), np.finfo(np.float64).tiny)
         weight = None if train.weight is None else train.weight[rows]
         mean = weighted_mean(flat / unit, weight)
-        flat = _weighted(flat / unit, weight) - mean
+        flat = _weighted(flat / unit - mean, weight)
         size = min(size, *flat.shape)
         if not flat.any():
             return 1
@@ -166,9 +166,9 @@ def enough_components(samples, n_steps, fraction, seed, splits):
         rows = _some_rows(len(held_out), seed)
         flat = _flatten(held_out.values, held_out.lengths, n_steps, rows) / unit - mean
         weight = 1 if held_out.weight is None else held_out.weight[rows, np.newaxis]
-        kept = (weight * np.square(flat @ pca.components_.T)).sum(axis=0)
+        explained = (weight * np.square(flat @ pca.components_.T)).sum(axis=0)
         left = left[: size + 1] + (weight * np.square(flat)).sum()
-        left[1:] -= np.cumsum(kept)
+        left[1:] -= np.cumsum(explained)
     reached = np.flatnonzero(left <= (1 - fraction) * left[0])
     needed = int(reached[0]) if len(reached) else size
     return min(size, needed + (1 if splits else max(1, needed // 4)))
