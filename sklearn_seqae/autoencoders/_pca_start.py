@@ -145,8 +145,8 @@ def _flat_ahead(data, n_ahead, rows):
 def enough_components(samples, n_steps, fraction, seed, splits):
     """Components with which PCA surely explains a fraction of the variance.
 
-    One more than it needs of the held-out rows of the splits; without any, a quarter
-    more than of the rows that it is fitted on.
+    One more than held-out rows need. A quarter more where it can but be estimated: from
+    the rows that PCA is fitted on, or from sequences brought to one length.
     """
     size = MOST_COMPONENTS
     left = np.zeros(size + 1)  # squared error of codes of 0, 1, ... components
@@ -171,7 +171,8 @@ def enough_components(samples, n_steps, fraction, seed, splits):
         left[1:] -= np.cumsum(explained)
     reached = np.flatnonzero(left <= (1 - fraction) * left[0])
     needed = int(reached[0]) if len(reached) else size
-    return min(size, needed + (1 if splits else max(1, needed // 4)))
+    is_exact = splits and samples.lengths is None
+    return min(size, needed + (1 if is_exact else max(2, needed // 4)))
 
 
 def _some_rows(n, seed):
