@@ -49,7 +49,7 @@ ROOMS = {
     },
     "autoencoders/_*": {
         "rooms": ["sequences", "_params", "training/*", "modules/*", "autoencoders/_*"],
-        "packages": [*ESTIMATOR, "torch"],
+        "packages": [*ESTIMATOR, "scipy", "torch"],
         "inside": ["torchview"],
     },
     "autoencoders/dense": {

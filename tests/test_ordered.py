@@ -1,7 +1,5 @@
 """Ordered codes: components in order, each size a good code of its own."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,6 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_seqae import DenseAutoencoderTransformer
-from sklearn_seqae.autoencoders._selection import Selection
 from sklearn_seqae.modules.bottleneck import NestedDropout
 from tests.instances import convolutional, dense, recurrent
 
@@ -141,29 +138,6 @@ def test_a_fraction_is_sought_among_as_many_sizes_as_held_out_rows_need():
     model = dense(0.7, max_iter=5).fit(X)  # would warn where it is not reached
     assert model.explained_variance_ratio_.sum() >= 0.7
     assert model.n_components_ > np.searchsorted(fitted_on_all, 0.7) + 1
-
-
-def course_of(*errors):
-    """A selection among epochs with these squared errors of each size, for each row."""
-    rows = 1 + 0.01 * np.random.RandomState(0).normal(size=(100, 1))
-    by_size = np.stack([rows * np.asarray(each) for each in errors])
-    loss = by_size.mean(axis=2, keepdims=True)
-    course = np.concatenate([loss, by_size[..., -1:], by_size[..., -1:], by_size], 2)
-    mean = np.full((100, 6), 10.0)
-    return Selection(course=course, mean=mean, pca=course[0], n_values=100)
-
-
-def test_a_fraction_takes_the_epoch_that_reaches_it_with_fewer_components():
-    # Of 10: the start reaches 0.9 with three; the first epoch loses at one component
-    # and reaches it with two; the second gains everywhere, but not enough.
-    selection = course_of([5.0, 1.2, 0.8], [5.5, 0.9, 0.5], [3.0, 1.1, 0.4])
-    assert selection.best_epoch() == 2
-    assert replace(selection, fraction=0.9).best_epoch() == 1
-
-
-def test_a_fraction_keeps_pca_where_no_epoch_needs_less():
-    selection = course_of([5.0, 1.2, 0.8], [4.0, 1.3, 0.9], [4.9, 1.25, 0.85])
-    assert replace(selection, fraction=0.9).best_epoch() == 0
 
 
 @pytest.mark.parametrize("favours_large", [False, True])

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 from sklearn.model_selection import KFold, ShuffleSplit
 
-SURE = 2.5  # standard errors
+SURE = 2.5  # standard errors, of very many rows
 ROUNDING = 1e-8  # of the squared error with one component
 SURE_OF_A_FRACTION = 1.0  # standard errors, where only the size is at stake
 WORTH_IT = 0.01  # of the start's error
@@ -150,8 +151,9 @@ class Selection:
 
         What is compared with epoch 0 are the roots of the rows' losses: losses
         themselves are heavy-tailed, one outlying row would decide. Their mean gain,
-        less `SURE` times its standard error, must be more than `WORTH_IT`; else the
-        start is kept. The mean gain of an ordered code must be so at each of its sizes.
+        less `SURE` times its standard error (with few rows as much more as Student's t
+        asks for), must be more than `WORTH_IT`; else the start is kept. The mean gain
+        of an ordered code must be so at each of its sizes.
 
         Where a fraction is asked for, it is the epoch that reaches it with the fewest
         components, and the gain is that of a code of this size.
@@ -165,7 +167,11 @@ class Selection:
             sure, worth_it = SURE_OF_A_FRACTION, 0
         start, end = np.sqrt(self.course[[0, best], :, column])
         gain = start - end
-        sure_gain = gain.mean() - sure * gain.std() / np.sqrt(len(gain))
+        n = len(gain)
+        if n < 2:
+            return 0
+        sure = stdtrit(n - 1, ndtr(sure))
+        sure_gain = gain.mean() - sure * gain.std(ddof=1) / np.sqrt(n)
         return best if sure_gain > worth_it * start.mean() else 0
 
     def loss_of(self, rows):

@@ -1,0 +1,56 @@
+"""Which epoch is kept, by what held-out rows say of each."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sklearn_seqae.autoencoders._selection import Selection
+
+
+def course_of(*errors):
+    """A selection among epochs with these squared errors of each size, for each row."""
+    rows = 1 + 0.01 * np.random.RandomState(0).normal(size=(100, 1))
+    by_size = np.stack([rows * np.asarray(each) for each in errors])
+    loss = by_size.mean(axis=2, keepdims=True)
+    course = np.concatenate([loss, by_size[..., -1:], by_size[..., -1:], by_size], 2)
+    mean = np.full((100, 6), 10.0)
+    return Selection(course=course, mean=mean, pca=course[0], n_values=100)
+
+
+def test_a_fraction_takes_the_epoch_that_reaches_it_with_fewer_components():
+    # Of 10: the start reaches 0.9 with three; the first epoch loses at one component
+    # and reaches it with two; the second gains everywhere, but not enough.
+    selection = course_of([5.0, 1.2, 0.8], [5.5, 0.9, 0.5], [3.0, 1.1, 0.4])
+    assert selection.best_epoch() == 2
+    assert replace(selection, fraction=0.9).best_epoch() == 1
+
+
+def test_a_fraction_keeps_pca_where_no_epoch_needs_less():
+    selection = course_of([5.0, 1.2, 0.8], [4.0, 1.3, 0.9], [4.9, 1.25, 0.85])
+    assert replace(selection, fraction=0.9).best_epoch() == 0
+
+
+def gaining(n, standard_errors):
+    """A selection whose epoch 1 gains on n rows by so many of its standard errors."""
+    noise = np.random.RandomState(0).normal(size=n)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    root = 1 - 0.5 * (standard_errors + np.sqrt(n) * noise) / np.sqrt(n) * 0.1
+    course = np.square(np.stack([np.ones(n), root]))[..., np.newaxis].repeat(4, axis=2)
+    return Selection(course=course, mean=2 * course[0], pca=course[0], n_values=n)
+
+
+@pytest.mark.parametrize("n, is_sure", [(20, False), (4000, True)])
+def test_few_rows_must_be_surer_than_many(n, is_sure):
+    worth_it = 0.01 / (0.05 / np.sqrt(n))  # 1 % of the start, in standard errors
+    assert (gaining(n, worth_it + 2.6).best_epoch() == 1) == is_sure
+    assert gaining(n, worth_it + 3.2).best_epoch() == 1
+    assert gaining(n, worth_it + 2.4).best_epoch() == 0
+
+
+def test_one_row_is_never_sure():
+    many = gaining(20, 50)
+    assert many.best_epoch() == 1
+    one = many.course[:, :1], many.mean[:1], many.pca[:1]
+    one = replace(many, course=one[0], mean=one[1], pca=one[2])
+    assert one.best_epoch() == 0
