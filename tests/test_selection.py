@@ -54,3 +54,13 @@ def test_one_row_is_never_sure():
     one = many.course[:, :1], many.mean[:1], many.pca[:1]
     one = replace(many, course=one[0], mean=one[1], pca=one[2])
     assert one.best_epoch() == 0
+
+
+def test_a_size_that_may_gain_nothing_keeps_the_start():
+    selection = course_of([5.0, 1.2, 0.8], [4.9, 0.9, 0.5])
+    course, few = selection.course[:, :20].copy(), selection.mean[:20]
+    assert replace(selection, course=course, mean=few).best_epoch() == 1
+    by_luck = np.where(np.arange(20) % 2, 0.2, -0.2)
+    course[1, :, 3] = np.square(np.sqrt(course[0, :, 3]) - 0.025 + by_luck)
+    assert course[1, :, 3].sum() < 0.99 * course[0, :, 3].sum()
+    assert replace(selection, course=course, mean=few).best_epoch() == 0

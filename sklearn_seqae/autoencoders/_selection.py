@@ -8,7 +8,7 @@ from sklearn.model_selection import KFold, ShuffleSplit
 
 SURE = 2.5  # standard errors, of very many rows
 ROUNDING = 1e-8  # of the squared error with one component
-SURE_OF_A_FRACTION = 1.0  # standard errors, where only the size is at stake
+SURE_OF_A_SIZE = 1.0  # the same, of one size of an ordered code
 WORTH_IT = 0.01  # of the start's error
 REFIT_BELOW = 40_000  # rows, above which those held out would change little
 
@@ -153,7 +153,7 @@ class Selection:
         themselves are heavy-tailed, one outlying row would decide. Their mean gain,
         less `SURE` times its standard error (with few rows as much more as Student's t
         asks for), must be more than `WORTH_IT`; else the start is kept. The mean gain
-        of an ordered code must be so at each of its sizes.
+        of an ordered code must be so at each of its sizes, and surely one.
 
         Where a fraction is asked for, it is the epoch that reaches it with the fewest
         components, and the gain is that of a code of this size.
@@ -164,15 +164,9 @@ class Selection:
         if self.fraction is not None:
             last = self.course.shape[2] - 1
             column = min(2 + int(np.ceil(losses[best])), last)
-            sure, worth_it = SURE_OF_A_FRACTION, 0
+            sure, worth_it = SURE_OF_A_SIZE, 0
         start, end = np.sqrt(self.course[[0, best], :, column])
-        gain = start - end
-        n = len(gain)
-        if n < 2:
-            return 0
-        sure = stdtrit(n - 1, ndtr(sure))
-        sure_gain = gain.mean() - sure * gain.std(ddof=1) / np.sqrt(n)
-        return best if sure_gain > worth_it * start.mean() else 0
+        return best if sure_gain(start - end, sure) > worth_it * start.mean() else 0
 
     def loss_of(self, rows):
         """Loss of an epoch; infinite where an ordered code is not worth it at any size.
@@ -190,9 +184,19 @@ class Selection:
             return np.inf
         now, then = rows[:, 3:].sum(axis=0), start[:, 3:].sum(axis=0)
         counts = then > ROUNDING * then.max(initial=0)
-        if (now > (1 - WORTH_IT) * then)[counts].any():
+        gain = sure_gain(np.sqrt(start[:, 3:]) - np.sqrt(rows[:, 3:]), SURE_OF_A_SIZE)
+        if ((now > (1 - WORTH_IT) * then) | (gain <= 0))[counts].any():
             return np.inf
         return rows[:, 0].sum()
+
+
+def sure_gain(gain, sure):
+    """Mean gain of the rows, less so many standard errors: of few, by Student's t."""
+    n = len(gain)
+    if n < 2:
+        return -np.inf
+    sure = stdtrit(n - 1, ndtr(sure))
+    return gain.mean(axis=0) - sure * gain.std(axis=0, ddof=1) / np.sqrt(n)
 
 
 def components_needed(rows, mean, fraction):
