@@ -15,6 +15,8 @@ extensions = [
 ]
 exclude_patterns = ["_build", "gallery/*.py", "gallery/*.md5"]
 html_theme = "alabaster"
+# The widest table has eight columns.
+html_theme_options = {"page_width": "1280px", "body_max_width": "none"}
 myst_heading_anchors = 3
 
 autosummary_generate = True
