@@ -7,8 +7,8 @@ from scipy.special import ndtr, stdtrit
 from sklearn.model_selection import KFold, ShuffleSplit
 
 SURE = 2.5  # standard errors, of very many rows
-ROUNDING = 1e-8  # of the squared error with one component
 SURE_OF_A_SIZE = 1.0  # the same, of one size of an ordered code
+ROUNDING = 1e-8  # of the squared error with one component
 WORTH_IT = 0.01  # of the start's error
 REFIT_BELOW = 40_000  # rows, above which those held out would change little
 

@@ -20,10 +20,7 @@ from sklearn_seqae.autoencoders._pca_start import (
     pca_start,
 )
 from sklearn_seqae.autoencoders._scaling import Scaling
-from sklearn_seqae.autoencoders._selection import (
-    REFIT_BELOW,
-    Selection,
-)
+from sklearn_seqae.autoencoders._selection import REFIT_BELOW, Selection
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.bottleneck import Plain
 from sklearn_seqae.modules.objective import Objective
@@ -382,13 +379,17 @@ class Watch:
         else:
             self.misses += 1
         self.least = min(self.least, loss)
-        loss = self.said.loss_of(rows)
-        if self.keeps_weights and (epoch == 0 or loss < self.least_kept):
-            self.least_kept = loss
-            weights = self.trained.net.average_.state_dict().items()
-            copy = {name: weight.clone() for name, weight in weights}
-            self.trained.states = {0: self.trained.states.get(0, copy), epoch: copy}
+        if self.keeps_weights:
+            self._keep_if_best(epoch, self.said.loss_of(rows))
         return self.misses >= self.estimator.n_iter_no_change
+
+    def _keep_if_best(self, epoch, loss):
+        if epoch > 0 and loss >= self.least_kept:
+            return
+        self.least_kept = loss
+        weights = self.trained.net.average_.state_dict().items()
+        copy = {name: weight.clone() for name, weight in weights}
+        self.trained.states = {0: self.trained.states.get(0, copy), epoch: copy}
 
     def selection(self):
         """What the held-out rows said."""

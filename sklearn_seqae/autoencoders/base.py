@@ -187,7 +187,7 @@ class BaseAutoencoder(
                     seed,
                     enough=self._enough_held_out,
                     most=MOST_HELD_OUT_ORDERED if ordered else MOST_HELD_OUT,
-                    n_components=int(self.n_components),
+                    n_components=int(self.n_components),  # 0: what the rows give
                     in_blocks=self._forecasts_ahead(samples),
                 )
             trainer = Trainer(self, samples, seed, splits, start=last, tasks=tasks)
