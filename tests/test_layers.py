@@ -30,7 +30,7 @@ ROOMS = {
     "anomaly/__init__": {"rooms": ["anomaly/*"]},
     "displays/__init__": {"rooms": ["displays/*"]},
     "_params": {"packages": ["sklearn"]},
-    "_fitted": {"packages": ["sklearn"]},
+    "_introspection": {"packages": ["sklearn"]},
     "containers": {"packages": ["numpy"], "inside": FRAMES},
     "sequences": {"rooms": ["containers"], "packages": ["numpy", "sklearn"]},
     "images": {"rooms": ["containers", "sequences"], "packages": ["numpy", "sklearn"]},
@@ -42,7 +42,7 @@ ROOMS = {
     "training/*": {"rooms": ["training/*"], "packages": ["numpy", "torch", "skorch"]},
     "autoencoders/base": {
         "rooms": [
-            *["sequences", "_params", "_fitted", "training/*", "modules/*"],
+            *["sequences", "_params", "_introspection", "training/*", "modules/*"],
             "autoencoders/_*",
         ],
         "packages": [*ESTIMATOR, "torch"],
@@ -73,7 +73,7 @@ ROOMS = {
     "anomaly/*": {
         "rooms": [
             *["autoencoders", "windows", "sequences", "images", "containers"],
-            *["_params", "_fitted", "anomaly/*"],
+            *["_params", "_introspection", "anomaly/*"],
         ],
         "packages": ESTIMATOR,
         "inside": ["pandas"],
@@ -81,13 +81,13 @@ ROOMS = {
     "classification/__init__": {"rooms": ["classification/*"]},
     "classification/*": {
         "rooms": [
-            *["autoencoders", "_fitted"],
+            *["autoencoders", "_introspection"],
             *["windows", "sequences", "training/*", "_params", "classification/*"],
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
     "displays/*": {
-        "rooms": ["sequences", "images", "_fitted", "displays/*"],
+        "rooms": ["sequences", "images", "_introspection", "displays/*"],
         "packages": ESTIMATOR,
         "inside": ["matplotlib"],
     },

@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sklearn_seqae._fitted import forecasts, reconstruct, steps_of
+from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
 from sklearn_seqae.anomaly.scoring import Parts
 from sklearn_seqae.sequences import read_sequences, resample
 

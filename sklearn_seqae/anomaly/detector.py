@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_seqae._fitted import kept_if_it_fails
+from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import (
     HasMethods,
     Integral,

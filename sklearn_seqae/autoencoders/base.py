@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae import sequences
-from sklearn_seqae._fitted import kept_if_it_fails
+from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import (
     Integral,
     Interval,

@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_seqae._fitted import kept_if_it_fails
+from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import (
     HasMethods,
     Integral,

@@ -6,7 +6,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, column_or_1d
 
-from sklearn_seqae._fitted import held_by, in_its_units, refuse, steps_of
+from sklearn_seqae._introspection import held_by, in_its_units, refuse, steps_of
 from sklearn_seqae.images import holds_images
 from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
 

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from sklearn_seqae._fitted import refuse
+from sklearn_seqae._introspection import refuse
 from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colours,

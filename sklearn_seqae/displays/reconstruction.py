@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from sklearn_seqae._fitted import reconstruct
+from sklearn_seqae._introspection import reconstruct
 from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colours,
