@@ -28,7 +28,7 @@ NOISES = {"gaussian": 0.5, "masking": 0.3}
 
 def tensor_of(model, X):
     """Samples as the network sees them."""
-    return torch.from_numpy(model._scaling.apply(X, None))
+    return torch.from_numpy(model.model_.scaling.apply(X, None))
 
 
 def penalised(train, test):

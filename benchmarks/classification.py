@@ -34,7 +34,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_seqae import AutoencoderClassifier, RecurrentAutoencoderTransformer
-from sklearn_seqae.autoencoders._trainer import build_module
+from sklearn_seqae.fitting.model import build_module
 
 N_SETS = 5
 SHARE = 0.1  # of the labels
@@ -68,7 +68,7 @@ def with_random_weights(autoencoder, seed):
     generator = torch.Generator().manual_seed(seed)
     fresh = copy.deepcopy(autoencoder)
     module = fresh.module_
-    drawn = build_module(fresh, fresh._architecture_, generator)
+    drawn = build_module(fresh.model_.spec, fresh.model_.family, generator)
     weights = {name for name, _ in drawn.named_parameters()}
     state = drawn.state_dict()
     module.load_state_dict(

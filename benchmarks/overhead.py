@@ -81,7 +81,7 @@ def seconds(function):
 
 def compare(name, estimator, X, make_module, *, n_epochs, n_pairs):
     """Print the median ratio of the estimator's epoch to the hand-written one's."""
-    clip = estimator._clip
+    clip = estimator._family.clip
     x = torch.from_numpy(X)
 
     def fit(epochs):

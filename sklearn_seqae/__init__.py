@@ -7,6 +7,8 @@ imports neither torch nor matplotlib.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from sklearn_seqae._version import __version__ as __version__
+
 if TYPE_CHECKING:  # for editors and type checkers, which cannot see lazy names
     from sklearn_seqae.anomaly import AutoencoderAnomalyDetector
     from sklearn_seqae.autoencoders import (
@@ -16,8 +18,6 @@ if TYPE_CHECKING:  # for editors and type checkers, which cannot see lazy names
     )
     from sklearn_seqae.classification import AutoencoderClassifier
     from sklearn_seqae.preprocessing import SequenceScaler
-
-__version__ = "0.1.0.dev0"
 
 __all__ = [
     "AutoencoderAnomalyDetector",

@@ -54,17 +54,28 @@ def refuse(estimator, attribute, advice):
     )
 
 
+def objective_of(estimator):
+    """Return the objective that a fitted estimator was trained for.
+
+    An estimator of another package may have a parameter of that name: what counts is
+    the fitted model of an autoencoder.
+    """
+    objective = getattr(getattr(estimator, "model_", None), "objective", None)
+    known = isinstance(objective, str) and objective in ("predict", "composite")
+    return objective if known else "reconstruct"
+
+
 def forecasts(estimator):
-    """Say whether what an estimator gives of samples is a forecast, or of a part."""
+    """Return whether a fitted estimator forecasts X or a part of it."""
     if isinstance(estimator, Pipeline):
         return bool(steps_of(estimator)) and forecasts(steps_of(estimator)[-1])
-    return getattr(estimator, "objective", "reconstruct") != "reconstruct"
+    return objective_of(estimator) != "reconstruct"
 
 
 def reconstruct(estimator, X):
     """Return what a fitted estimator gives back of X, in X's own shape."""
-    if hasattr(estimator, "_expect") and forecasts(estimator):
-        return estimator._expect(X)
+    if forecasts(estimator) and hasattr(estimator, "_expected"):
+        return estimator._expected(X)
     if hasattr(estimator, "reconstruct"):
         return estimator.reconstruct(X)
     if isinstance(estimator, Pipeline):

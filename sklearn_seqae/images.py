@@ -1,4 +1,4 @@
-"""The data door's second leaf: samples of one shape, as rows of a table, and back.
+"""Images, and sequences of one length, as rows of a table, and back.
 
 Images, and sequences that all have one length, go to the networks as flat rows
 (N, height * width * channels). A sequence is an image that is one pixel wide.
@@ -9,16 +9,14 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_feature_names
 
 from sklearn_seqae.containers import container_of, depth
 from sklearn_seqae.sequences import (
     Samples,
     as_floats,
-    check_features,
+    parse_sequences,
     raise_other_kind,
     read_rows,
-    read_sequences,
 )
 
 
@@ -39,52 +37,66 @@ def holds_images(X: Any, sample_shape: Any = None) -> bool:
     return isinstance(X, (list, tuple)) and depth(X) >= least
 
 
-def read_images(
-    estimator: Any, X: Any, *, sample_shape: Any = None, reset: bool
+def parse_images(
+    X: Any,
+    *,
+    name: str,
+    sample_shape: Any = None,
+    kind: str | None = None,
+    shape: tuple | None = None,
+    n_features: int | None = None,
 ) -> Samples:
     """Read images, or sequences of one length, as rows of a table.
 
     Parameters
     ----------
-    estimator : estimator
-        Named in errors. Its `n_features_in_` and `feature_names_in_` are set
-        (`reset=True`) or compared: columns of a table, else channels. So is the
-        shape of its samples, `_sample_shape`: (height, width, n_channels).
-    X : 4-D array, 3-D array, table, or what `read_sequences` takes
+    X : 4-D array, 3-D array, table, or what `parse_sequences` takes
+        Images or sequences.
+
+    name : str
+        Class of the estimator, for messages.
+
     sample_shape : tuple, default=None
         How a row of a table is read: (height, width) or (height, width, n_channels)
         an image, (-1, n_channels) a sequence. None: a sequence of one channel.
         (height, width) also says that a 3-D array holds images.
-    reset : bool
-        True in fit.
+
+    kind : str, default=None
+        Kind of container that `fit` saw; None in `fit`.
+
+    shape : (height, width, n_channels), default=None
+        Shape of the samples that `fit` saw.
+
+    n_features : int, default=None
+        Number of features that `fit` saw.
 
     Returns
     -------
     samples : Samples
-        Its values are (N, D).
+        Its values are (N, D), its container has the shape.
     """
-    kind = None if reset else getattr(estimator, "_input_kind", None)
     is_image = holds_images(X, sample_shape)
     if kind is not None and kind.startswith("image") != is_image:
-        raise_other_kind(estimator, X, kind)
+        raise_other_kind(X, kind, name, n_features)
     if is_image:
-        samples, shape = _read_stack(estimator, X, sample_shape, reset)
+        samples, found = _read_stack(X, sample_shape, name)
     elif _is_image(sample_shape):
-        samples, shape = _read_table(estimator, X, sample_shape, reset)
+        samples, found = _read_table(X, sample_shape, shape is not None, name)
     else:
-        samples, shape = _read_sequences(estimator, X, sample_shape, reset)
-    if reset:
-        estimator._sample_shape = shape
-    elif shape != estimator._sample_shape:
+        samples, found = _read_sequences(X, sample_shape, kind, n_features, name)
+    samples = replace(
+        samples,
+        values=samples.values.reshape(len(samples), -1),
+        container=replace(samples.container, shape=found),
+    )
+    # Another number of features is another fault, which `inputs.check` reports.
+    if shape is not None and found != shape and samples.n_features == n_features:
         raise ValueError(
-            f"X has samples of shape {shape}, but {type(estimator).__name__} is "
-            f"expecting samples of shape {estimator._sample_shape} as input: (height, "
+            f"X has samples of shape {found}, but {name} is "
+            f"expecting samples of shape {shape} as input: (height, "
             "width, n_channels), or of a sequence (n_steps, 1, n_channels)."
         )
-    values = samples.values.reshape(len(samples), -1)
-    return replace(
-        samples, values=values, container=replace(samples.container, shape=shape)
-    )
+    return samples
 
 
 def _is_image(sample_shape: Any) -> bool:
@@ -102,11 +114,8 @@ def _with_channels(sample_shape: Any) -> tuple:
     return (*map(int, sample_shape), 1)[:3]
 
 
-def _read_stack(
-    estimator: Any, X: Any, sample_shape: Any, reset: bool
-) -> tuple[Samples, tuple]:
+def _read_stack(X: Any, sample_shape: Any, name: str) -> tuple[Samples, tuple]:
     """Values (N, height * width, channels) of a stack or list of images."""
-    _check_feature_names(estimator, X, reset=reset)
     if not hasattr(X, "shape"):
         shapes = [np.shape(image) for image in X]
         other = next((shape for shape in shapes if shape != shapes[0]), None)
@@ -114,8 +123,7 @@ def _read_stack(
             raise ValueError(
                 f"X must hold images of one shape. Got {shapes[0]} and {other}."
             )
-    values = as_floats(estimator, X, allow_nd=True)
-    name = type(estimator).__name__
+    values = as_floats(X, name, allow_nd=True)
     if values.ndim > 4:
         raise ValueError(
             f"Found array with dim {values.ndim}, while dim <= 4 is required by {name}."
@@ -134,37 +142,39 @@ def _read_stack(
             f"an array of shape {values.shape}. Change 'sample_shape', or X."
         )
     flat = values.reshape(len(values), -1, shape[2])
-    samples = Samples(flat, None, container_of(X, kind))
-    check_features(estimator, samples, reset=reset)
-    return samples, shape
+    return Samples(flat, None, container_of(X, kind)), shape
 
 
 def _read_table(
-    estimator: Any, X: Any, sample_shape: Any, reset: bool
+    X: Any, sample_shape: Any, is_fitted: bool, name: str
 ) -> tuple[Samples, tuple]:
     """Values (N, D) of a table whose rows are images."""
     shape = _with_channels(sample_shape)
-    _check_feature_names(estimator, X, reset=reset)
-    samples = read_rows(estimator, X, "flat")
+    samples = read_rows(X, "flat", name)
     n_features = samples.values.shape[1]
-    if reset and n_features != np.prod(shape):
+    if not is_fitted and n_features != np.prod(shape):
         raise ValueError(
             f"X has {n_features} features, but sample_shape={tuple(sample_shape)!r} "
             f"needs {np.prod(shape)} for each image."
         )
-    check_features(estimator, samples, reset=reset)
     return samples, shape
 
 
 def _read_sequences(
-    estimator: Any, X: Any, sample_shape: Any, reset: bool
+    X: Any,
+    sample_shape: Any,
+    kind: str | None,
+    n_features: int | None,
+    name: str,
 ) -> tuple[Samples, tuple]:
     """Values (N, T, C) of sequences of one length."""
-    samples = read_sequences(estimator, X, sample_shape=sample_shape, reset=reset)
+    samples = parse_sequences(
+        X, name=name, sample_shape=sample_shape, kind=kind, n_features=n_features
+    )
     if samples.lengths is not None:
         raise ValueError(
             f"X must hold sequences of one length to be read by "
-            f"{type(estimator).__name__}. Got lengths from {samples.lengths.min()} to "
+            f"{name}. Got lengths from {samples.lengths.min()} to "
             f"{samples.lengths.max()}. Use RecurrentAutoencoderTransformer, which "
             "reads sequences of any length."
         )

@@ -6,8 +6,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import HasMethods, fit_context
-from sklearn_seqae.sequences import Samples, read_sequences
+from sklearn_seqae.inputs import InputFormat, check, parse, read
+from sklearn_seqae.sequences import Samples
 
 
 class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -88,9 +90,13 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self : SequenceScaler
             The fitted scaler.
         """
-        samples = read_sequences(self, X, sample_shape=self.sample_shape, reset=True)
-        scaler = StandardScaler() if self.scaler is None else clone(self.scaler)
-        self.scaler_ = scaler.fit(samples.steps)
+        input_format = InputFormat("sequences", self.sample_shape)
+        samples = parse(X, input_format, name=type(self).__name__)
+        with kept_if_it_fails(self):
+            check(self, samples, reset=True)
+            scaler = StandardScaler() if self.scaler is None else clone(self.scaler)
+            self.scaler_ = scaler.fit(samples.steps)
+            self._input_format = input_format.fitted_to(samples)
         return self
 
     def transform(self, X):
@@ -106,8 +112,7 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X_scaled : same container as X, a table as an array
             The scaled sequences.
         """
-        check_is_fitted(self)
-        samples = read_sequences(self, X, sample_shape=self.sample_shape, reset=False)
+        samples = self._read(X)
         values = self._rescale(samples, self.scaler_.transform)
         output = _get_output_config("transform", self)["dense"]
         if samples.kind == "flat":  # set_output wraps a table by itself
@@ -129,18 +134,15 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X_original : same container as X, a table as an array
             The sequences in their own units.
         """
-        check_is_fitted(self)
-        samples = read_sequences(
-            self,
-            X,
-            sample_shape=self.sample_shape,
-            reset=False,
-            check_names=False,
-        )
+        samples = self._read(X, check_names=False)
         values = self._rescale(samples, self.scaler_.inverse_transform)
         if samples.kind == "flat":
             return values.reshape(len(values), -1)
         return samples.restore(values)
+
+    def _read(self, X, *, check_names: bool = True) -> Samples:
+        check_is_fitted(self)
+        return read(self, X, self._input_format, check_names=check_names)
 
     def _rescale(self, samples: Samples, rescale) -> np.ndarray:
         steps = samples.steps

@@ -1,9 +1,9 @@
-"""The one data door: any container of samples -> floats and lengths, and back.
+"""Tables and sequences in any container, as floats and lengths, and back.
 
-Each container is read by one of three readers: a table (2-D, one row per sample), a
-3-D array, or cells that each hold one sequence (lists, object arrays, data frames).
-A fitted estimator reads lists as it did in fit, whatever lengths a batch happens to
-have, and takes no table where it was fitted on sequences, nor the reverse.
+There are three readers: for a table (2-D, one row per sample), for a 3-D array, and
+for cells that each hold one sequence (lists, object arrays, data frames). They know
+no estimator. With the `kind` that `fit` saw, lists are read as they were in `fit`, a
+table is refused where `fit` saw sequences, and sequences where it saw a table.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils.validation import _check_feature_names, _check_n_features
+from sklearn.utils.validation import _get_feature_names
 
 from sklearn_seqae.containers import (
     Container,
@@ -35,10 +35,9 @@ class Samples:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_seqae.preprocessing import SequenceScaler
-    >>> from sklearn_seqae.sequences import read_sequences
+    >>> from sklearn_seqae.sequences import parse_sequences
     >>> X = [np.ones((2, 1)), np.zeros((3, 1))]
-    >>> samples = read_sequences(SequenceScaler(), X, reset=True)
+    >>> samples = parse_sequences(X, name="Example")
     >>> samples.values.shape, samples.lengths
     ((2, 3, 1), array([2, 3]))
     >>> [item.shape for item in samples.restore(samples.values)]
@@ -49,7 +48,8 @@ class Samples:
     lengths: np.ndarray | None  # (N,); None where every sequence fills its T steps
     container: Container
     target: np.ndarray | None = None  # (N, ...), what is learned of each sample
-    weight: np.ndarray | None = None  # (N,), how much each counts; None: all alike
+    weight: np.ndarray | None = None  # (N,), sample weights; None: all are 1
+    feature_names: np.ndarray | None = None  # of columns or channels that have names
 
     def __len__(self) -> int:
         return len(self.values)
@@ -58,6 +58,14 @@ class Samples:
     def kind(self) -> str:
         """The word for X's container that `pack` takes."""
         return self.container.kind
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns of a table, else of channels."""
+        if self.kind in ("table", "flat"):
+            return int(np.prod(self.values.shape[1:]))
+        shape = self.container.shape
+        return self.values.shape[-1] if shape is None else shape[-1]
 
     @property
     def n_steps_of_each(self) -> np.ndarray:
@@ -93,13 +101,45 @@ class Samples:
         container = self.container.take(rows)
         target = None if self.target is None else self.target[rows]
         weight = None if self.weight is None else self.weight[rows]
+        beside: dict[str, Any]
+        beside = {"container": container, "target": target, "weight": weight}
         if self.lengths is None:
-            return Samples(self.values[rows], None, container, target, weight)
+            return replace(self, values=self.values[rows], **beside)
         lengths = self.lengths[rows]
         n_steps = lengths.max(initial=1)
         values = self.values[:, :n_steps][rows]
-        real = lengths if (lengths < n_steps).any() else None
-        return Samples(values, real, container, target, weight)
+        padded = lengths if (lengths < n_steps).any() else None
+        return replace(self, values=values, lengths=padded, **beside)
+
+    def between(self, starts: np.ndarray, ends: np.ndarray) -> "Samples":
+        """Keep the time steps of each sequence from one (N, 1) up to another."""
+        lengths = (ends - starts)[:, 0]
+        step = np.arange(lengths.max(initial=1))
+        kept = step < lengths[:, np.newaxis]
+        rows = np.arange(len(self))[:, np.newaxis]
+        values = self.values[rows, np.where(kept, starts + step, 0)]
+        if self.lengths is None:
+            n_channels = values.shape[2]
+            first, last = int(starts[0, 0]), int(ends[0, 0])
+            columns = slice(first * n_channels, last * n_channels)
+            container = self.container.take_columns(columns)
+            return replace(self, values=values, container=container)
+        values[~kept] = 0
+        return replace(self, values=values, lengths=None if kept.all() else lengths)
+
+    def last(self, n_steps: int | None) -> "Samples":
+        """Keep the last time steps of longer sequences; None keeps all."""
+        if n_steps is None or self.values.shape[1] <= n_steps:
+            return self
+        ends = self.n_steps_of_each[:, np.newaxis]
+        return self.between(np.maximum(0, ends - n_steps), ends)
+
+    def split_ahead(self, horizon: int) -> "Samples":
+        """Take the last time steps off each sequence; they become the target."""
+        ends = self.n_steps_of_each[:, np.newaxis]
+        rows = np.arange(len(self))[:, np.newaxis]
+        target = self.values[rows, ends - horizon + np.arange(horizon)]
+        return replace(self.between(0 * ends, ends - horizon), target=target)
 
     def restore(self, values: np.ndarray, lengths: np.ndarray | None = None) -> Any:
         """Put values, one row per sample, into the kind of container X was."""
@@ -116,10 +156,9 @@ class Samples:
         return Container("ragged1d", form, columns, index).wrap(values, self.lengths)
 
 
-def read_table(estimator: Any, X: Any, *, reset: bool) -> Samples:
+def parse_table(X: Any, *, name: str) -> Samples:
     """Read a table of shape (n_samples, n_features) as scikit-learn reads it."""
     if holds_sequences(X):
-        name = type(estimator).__name__
         ndim = ndim_of(X) if hasattr(X, "shape") else 0
         found = f"array with dim {ndim}" if ndim > 2 else "sequences"
         advice = "RecurrentAutoencoderTransformer, which reads sequences"
@@ -128,61 +167,53 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> Samples:
         raise ValueError(
             f"Found {found}, while dim <= 2 is required by {name}. Use {advice}."
         )
-    _check_feature_names(estimator, X, reset=reset)
-    samples = read_rows(estimator, X, "table")
-    check_features(estimator, samples, reset=reset)
-    return samples
+    return read_rows(X, "table", name)
 
 
-def read_sequences(
-    estimator: Any,
+def parse_sequences(
     X: Any,
     *,
+    name: str,
     sample_shape: Any = None,
-    reset: bool,
-    ensure_min_steps: int = 1,
-    check_names: bool = True,
+    kind: str | None = None,
+    n_features: int | None = None,
 ) -> Samples:
     """Read sequences from any container.
 
     Parameters
     ----------
-    estimator : estimator
-        Named in errors. Its `n_features_in_` and `feature_names_in_` are set
-        (`reset=True`) or compared: columns of a table, else channels.
     X : 3-D array, table, list, object array, data frame or Series
+        Sequences.
+
+    name : str
+        Class of the estimator, for messages.
+
     sample_shape : (-1, n_channels), default=None
         How a row of a table is read, in time-major order. None: one channel.
-    reset : bool
-        True in fit.
-    ensure_min_steps : int, default=1
-        The length that each sequence must have at least.
-    check_names : bool, default=True
-        False for input that is another method's output and may have lost its names.
+
+    kind : str, default=None
+        Kind of container that `fit` saw; None in `fit`.
+
+    n_features : int, default=None
+        Number of features that `fit` saw, for messages.
 
     Returns
     -------
     samples : Samples
     """
-    kind = None if reset else getattr(estimator, "_input_kind", None)
     cells = cells_of(X)
     if cells is not None and kind in (None, "flat") and is_table(X):
         cells = None
     is_array = cells is None and ndim_of(X) > 2
     if kind is not None and (kind == "flat") == (is_array or cells is not None):
-        raise_other_kind(estimator, X, kind)
-    if check_names:
-        named = None if is_column_of_tables(cells) else X
-        _check_feature_names(estimator, named, reset=reset)
+        raise_other_kind(X, kind, name, n_features)
     if cells is not None:
-        samples = _read_cells(estimator, X, cells)
+        samples = _read_cells(X, cells, name)
     elif is_array:
-        samples = _read_array(estimator, X)
+        samples = _read_array(X, name)
     else:
-        samples = _as_sequences(read_rows(estimator, X, "flat"), sample_shape)
-    _check_steps(estimator, samples, 1)
-    check_features(estimator, samples, reset=reset)
-    _check_steps(estimator, samples, ensure_min_steps)
+        samples = _as_sequences(read_rows(X, "flat", name), sample_shape)
+    check_steps(samples, 1, name)
     return samples
 
 
@@ -195,6 +226,23 @@ def holds_sequences(X: Any, sample_shape: Any = None) -> bool:
         return not is_table(X)
     is_image = sample_shape is not None and sample_shape[0] != -1
     return ndim_of(X) > 2 and not is_image
+
+
+def feature_names(X: Any, cells: list | None = None) -> np.ndarray | None:
+    """Return the names of columns or channels; None where X has none.
+
+    Parameters
+    ----------
+    X : {array-like, sequences, images}
+        In any container.
+
+    cells : list, default=None
+        What `cells_of` returns for X, if that is known.
+    """
+    cells = cells_of(X) if cells is None else cells
+    if cells is not None and is_column_of_tables(cells):
+        return None
+    return _get_feature_names(X)
 
 
 def pack(
@@ -233,8 +281,10 @@ def resample(
 # The three readers
 
 
-def read_rows(estimator: Any, X: Any, kind: str) -> Samples:
-    return Samples(as_floats(estimator, X), None, container_of(X, kind))
+def read_rows(X: Any, kind: str, name: str) -> Samples:
+    values = as_floats(X, name)
+    container = container_of(X, kind)
+    return Samples(values, None, container, feature_names=feature_names(X))
 
 
 def _as_sequences(samples: Samples, sample_shape: Any) -> Samples:
@@ -256,9 +306,9 @@ def _as_sequences(samples: Samples, sample_shape: Any) -> Samples:
     return replace(samples, values=values)
 
 
-def _read_array(estimator: Any, X: Any) -> Samples:
-    values = as_floats(estimator, X, allow_nd=True)
-    required = f"is required by {type(estimator).__name__}."
+def _read_array(X: Any, name: str) -> Samples:
+    values = as_floats(X, name, allow_nd=True)
+    required = f"is required by {name}."
     if values.ndim > 3:
         raise ValueError(
             f"Found array with dim {values.ndim}, while dim <= 3 {required}"
@@ -271,7 +321,7 @@ def _read_array(estimator: Any, X: Any) -> Samples:
     return Samples(values, None, container_of(X, "array"))
 
 
-def _read_cells(estimator: Any, X: Any, cells: list) -> Samples:
+def _read_cells(X: Any, cells: list, name: str) -> Samples:
     stacks, lengths, ndims = zip(*map(stack, cells), strict=True)
     for column, other in enumerate(lengths):
         if (other != lengths[0]).any():
@@ -287,36 +337,38 @@ def _read_cells(estimator: Any, X: Any, cells: list) -> Samples:
             f"of {max(ndims)} dimensions in {len(cells)} columns."
         )
     stacked = stacks[0] if len(cells) == 1 else np.concatenate(stacks, axis=1)
-    steps = as_floats(estimator, stacked, ensure_min_samples=0, ensure_all_finite=False)
-    _check_finite(estimator, steps, lengths[0])
+    steps = as_floats(stacked, name, ensure_min_samples=0, ensure_all_finite=False)
+    _check_finite(steps, lengths[0], name)
 
     n_steps = lengths[0].max()
     padded = (lengths[0] < n_steps).any()
     real = lengths[0] if padded else None
     kind = "ragged1d" if len(cells) == 1 and ndims[0] == 1 else "ragged"
     values = _pad(steps, real, len(lengths[0]), n_steps)
-    return Samples(values, real, container_of(X, kind))
+    container = container_of(X, kind)
+    return Samples(values, real, container, feature_names=feature_names(X, cells))
 
 
 # Checks
 
 
-def as_floats(estimator: Any, X: Any, **params: Any) -> np.ndarray:
+def as_floats(X: Any, name: str, **params: Any) -> np.ndarray:
     if isinstance(X, (list, tuple)):
         X = np.asarray(X)
     refuse_masked(X)
     bad = not_a_number(X)
     if bad is not None:
         raise ValueError(
-            f"X must hold numbers to be read by {type(estimator).__name__}. Got {bad}. "
+            f"X must hold numbers to be read by {name}. Got {bad}. "
             "Convert your data to numeric values explicitly instead."
         )
     dtypes = [np.float64, np.float32]
-    return check_array(X, dtype=dtypes, estimator=estimator, input_name="X", **params)
+    return check_array(X, dtype=dtypes, estimator=name, input_name="X", **params)
 
 
-def raise_other_kind(estimator: Any, X: Any, kind: str) -> None:
-    name = type(estimator).__name__
+def raise_other_kind(
+    X: Any, kind: str, name: str, n_features: int | None = None
+) -> None:
     shape = X.shape if hasattr(X, "shape") else (len(X),)
     if shape[:1] == (0,):
         raise ValueError(
@@ -325,7 +377,7 @@ def raise_other_kind(estimator: Any, X: Any, kind: str) -> None:
         )
     expected, advice = "sequences", "Use X[np.newaxis] for a single one,"
     if kind == "flat":
-        expected = f"a table with {estimator.n_features_in_} columns"
+        expected = f"a table with {n_features} columns"
         advice = "Flatten sequences of that length,"
     elif kind.startswith("image"):
         expected = "images"
@@ -335,7 +387,8 @@ def raise_other_kind(estimator: Any, X: Any, kind: str) -> None:
     )
 
 
-def _check_steps(estimator: Any, samples: Samples, minimum: int) -> None:
+def check_steps(samples: Samples, minimum: int, name: str) -> None:
+    """Raise where a sequence has fewer than `minimum` time steps."""
     shape, lengths = samples.values.shape, samples.lengths
     shortest = shape[1] if lengths is None else lengths.min()
     if shortest < minimum:
@@ -348,12 +401,11 @@ def _check_steps(estimator: Any, samples: Samples, minimum: int) -> None:
             shape = (len(samples), shortest)
         raise ValueError(
             f"Found {what} with {shortest} {unit} (shape={shape}) while a "
-            f"minimum of {minimum} is required by {type(estimator).__name__}."
+            f"minimum of {minimum} is required by {name}."
         )
 
 
-def _check_finite(estimator: Any, steps: np.ndarray, lengths: np.ndarray) -> None:
-    name = type(estimator).__name__
+def _check_finite(steps: np.ndarray, lengths: np.ndarray, name: str) -> None:
     try:
         assert_all_finite(steps, estimator_name=name, input_name="X")
     except ValueError as error:
@@ -361,18 +413,6 @@ def _check_finite(estimator: Any, steps: np.ndarray, lengths: np.ndarray) -> Non
         number = np.searchsorted(np.cumsum(lengths), step, side="right")
         message = f"{error}\nThe first such value is in sequence {number}."
         raise ValueError(message) from None
-
-
-def check_features(estimator: Any, samples: Samples, *, reset: bool) -> None:
-    """Set or compare the number of features, and keep the kind of input of fit."""
-    values = samples.values
-    if samples.kind in ("table", "flat"):
-        features = values.reshape(len(values), -1)
-    else:
-        features = values[:, 0]
-    _check_n_features(estimator, features, reset=reset)
-    if reset:
-        estimator._input_kind = samples.kind
 
 
 # Padding and its reverse

@@ -3,22 +3,31 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_seqae.sequences import read_sequences
+from sklearn_seqae.inputs import InputFormat, check, parse
 
 
 class Reader(BaseEstimator):
-    """The least that the door needs: somebody to name, and a place for what it saw."""
+    """Keeps what `fit` saw, as every estimator does."""
 
-    def fit(self, X, **params):
-        self.samples = read_sequences(self, X, reset=True, **params)
+    def fit(self, X, sample_shape=None, form="sequences", **params):
+        unfitted = InputFormat(form, sample_shape)
+        self.samples = parse(X, unfitted, name="Reader")
+        check(self, self.samples, reset=True, **params)
+        self.input_format = unfitted.fitted_to(self.samples)
         return self
 
     def read(self, X, **params):
-        return read_sequences(self, X, reset=False, **params)
+        samples = parse(X, self.input_format, name="Reader")
+        check(self, samples, reset=False, **params)
+        return samples
 
 
 def read(X, **params):
     return Reader().fit(X, **params).samples
+
+
+def read_table(X):
+    return read(X, form="table")
 
 
 def random_sequences(lengths, n_channels=3, dtype=np.float64):

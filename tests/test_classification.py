@@ -18,7 +18,11 @@ from sklearn_seqae import (
     RecurrentAutoencoderTransformer,
     SequenceScaler,
 )
-from sklearn_seqae.classification._fine_tuning import folds_of, has_gained
+from sklearn_seqae.classification._fine_tuning import (
+    ClassifierLosses,
+    folds_of,
+    has_gained,
+)
 from sklearn_seqae.training.batches import Batches
 from tests.containers import flat
 from tests.instances import classifier, dense, recurrent
@@ -280,18 +284,19 @@ def test_each_class_stays_in_the_training_part_of_each_fold(counts):
 
 
 def test_being_right_more_often_is_a_gain_though_errors_are_surer():
-    course = np.zeros((2, 10, 2))
-    course[0] = np.log(2), 0.5  # undecided in all rows
-    course[1, 0] = 20, 2  # wrong in one, and sure of it
-    assert course[1, :, 0].mean() > course[0, :, 0].mean()
-    assert has_gained(course) and not has_gained(course[::-1])
+    losses, brier = np.zeros((2, 2, 10))
+    losses[0], brier[0] = np.log(2), 0.5  # undecided in all rows
+    losses[1, 0], brier[1, 0] = 20, 2  # wrong in one, and sure of it
+    assert losses[1].mean() > losses[0].mean()
+    assert has_gained(ClassifierLosses(losses, brier))
+    assert not has_gained(ClassifierLosses(losses[::-1], brier[::-1]))
 
 
 @pytest.mark.parametrize(("gain", "counts"), [(0.01, False), (0.03, True)])
 def test_a_gain_counts_where_it_is_worth_the_risk(gain, counts):
-    course = np.zeros((2, 10, 2))
-    course[0, :, 1] = gain
-    assert has_gained(course) == counts
+    losses, brier = np.zeros((2, 2, 10))
+    brier[0] = gain
+    assert has_gained(ClassifierLosses(losses, brier)) == counts
 
 
 @pytest.mark.parametrize("lengths", [None, torch.tensor([3, 1, 2, 3])])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.model_selection import train_test_split
 
-from sklearn_seqae.sequences import pack, read_sequences, read_table
+from sklearn_seqae.sequences import pack
 from tests.containers import EQUAL_CONTAINERS, RAGGED_CONTAINERS, items
 from tests.reading import (
     EQUAL,
@@ -93,10 +93,10 @@ def test_what_comes_back_is_what_came(container):
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
-@pytest.mark.parametrize("reader", [read_table, read_sequences])
-def test_tables_come_back_with_their_names(frame, reader):
+@pytest.mark.parametrize("form", ["table", "sequences"])
+def test_tables_come_back_with_their_names(frame, form):
     X = frame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
-    samples = reader(Reader(), X, reset=True)
+    samples = read(X, form=form)
     assert samples.restore(samples.values).equals(X)
 
 

@@ -15,10 +15,9 @@ from sklearn_seqae import (
     AutoencoderAnomalyDetector,
     ConvolutionalAutoencoderTransformer,
 )
-from sklearn_seqae.images import holds_images, read_images
+from sklearn_seqae.images import holds_images, parse_images
 from tests.containers import EQUAL_CONTAINERS, items
 from tests.instances import convolutional, dense, detector
-from tests.reading import Reader
 
 # What is left of the training: the model stays at epoch 0.
 STANDING_STILL = {"learning_rate_init": 1e-30, "max_iter": 1, "early_stopping": False}
@@ -196,7 +195,7 @@ def test_dense_refuses_images_and_names_the_family():
 
 def test_images_are_not_copied():
     X = random_samples(5, 4, 3)
-    samples = read_images(Reader(), X, reset=True)
+    samples = parse_images(X, name="Reader")
     assert samples.values.shape == (12, 60)
     assert np.shares_memory(samples.values, X)
 

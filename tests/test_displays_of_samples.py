@@ -279,3 +279,18 @@ def test_other_labels_and_lengths_are_refused():
         AnomalyScoreDisplay.from_scores([-1, -2], labels=[3, 4])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         AnomalyScoreDisplay.from_scores([-1, -2], labels=[0, 1, 1])
+
+
+class WithObjective(PCA):
+    """A transformer of another package, with a parameter of that name."""
+
+    def __init__(self, n_components=None, objective="mse"):
+        super().__init__(n_components)
+        self.objective = objective
+
+
+def test_a_foreign_objective_is_no_forecast(pyplot):
+    X = np.random.RandomState(0).normal(size=(20, 4))
+    model = WithObjective(2).fit(X)
+    display = ReconstructionDisplay.from_estimator(model, X)
+    assert len(display.axes_) == 4

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
-from sklearn_seqae.modules.bottleneck import NestedDropout, cut
+from sklearn_seqae.modules.batch import Batch
+from sklearn_seqae.modules.bottleneck import NestedDropout, Plain, cut
 from sklearn_seqae.modules.convolutional import (
     ConvolutionalDecoder,
     ConvolutionalEncoder,
@@ -22,9 +23,8 @@ from sklearn_seqae.modules.losses import LOSSES, masked_loss, row_losses
 from sklearn_seqae.modules.objective import OBJECTIVES, Objective
 from sklearn_seqae.modules.recurrent import RecurrentDecoder, RecurrentEncoder
 from sklearn_seqae.modules.resampling import resample, stretch, time_warp
-from sklearn_seqae.modules.span import InSpan
+from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.modules.stacks import to_patches
-from sklearn_seqae.training.batches import Batch
 
 LENGTHS = torch.tensor([1, 2, 5, 8, 11])
 
@@ -111,7 +111,7 @@ def test_garbage_in_the_padding_changes_no_code_loss_or_gradient(
         weights = [w for w in module.parameters() if w.grad is not None]
         gradients = [weight.grad.clone() for weight in weights]
         measured = objective.rows(module, batch)
-        results.append([module.encode(x, lengths), loss, measured, *gradients])
+        results.append([module.encode(x, lengths), loss, *measured, *gradients])
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)
 
@@ -253,7 +253,7 @@ def test_an_overcomplete_linear_path_still_is_pca():
 
 
 @pytest.mark.parametrize("is_ordered", [False, True])
-def test_a_wide_table_trains_alike_in_the_span_of_its_rows(is_ordered):
+def test_a_wide_table_trains_alike_in_the_space_of_its_rows(is_ordered):
     x = torch.randn(5, 40, generator=seeded())
     basis = torch.linalg.svd(x, full_matrices=False).Vh  # (5, 40)
     path = LinearPath(n_features=40, n_components=2)
@@ -273,11 +273,11 @@ def test_a_wide_table_trains_alike_in_the_span_of_its_rows(is_ordered):
     weights = [w for w in module.parameters() if w.requires_grad]
     losses, gradients = [], []
     for columns in ("all", "span"):
-        nested = NestedDropout(torch.ones(2), seeded()) if is_ordered else None
+        nested = NestedDropout(torch.ones(2), seeded()) if is_ordered else Plain()
         objective = Objective("squared_error", bottleneck=nested)
         batch = Batch(x, None, None, x.numel())
         if columns == "span":
-            objective = InSpan(objective, module, basis)
+            objective = RowSpaceObjective(objective, module, basis)
             batch = Batch(x @ basis.T, None, None, 25)
         losses.append(objective(module, batch))
         gradients.append(torch.autograd.grad(losses[-1], weights))

@@ -5,17 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklearn_seqae.autoencoders._selection import Selection
+from sklearn_seqae.fitting.selection import Selection
+from sklearn_seqae.modules.batch import RowLosses
+
+
+def at(losses, index):
+    """Take a part of each field."""
+    return RowLosses(*(field[index] for field in losses))
 
 
 def course_of(*errors):
     """A selection among epochs with these squared errors of each size, for each row."""
     rows = 1 + 0.01 * np.random.RandomState(0).normal(size=(100, 1))
     by_size = np.stack([rows * np.asarray(each) for each in errors])
-    loss = by_size.mean(axis=2, keepdims=True)
-    course = np.concatenate([loss, by_size[..., -1:], by_size[..., -1:], by_size], 2)
-    mean = np.full((100, 6), 10.0)
-    return Selection(course=course, mean=mean, pca=course[0], n_values=100)
+    loss = by_size.mean(axis=2)
+    course = RowLosses(loss, by_size[..., -1], by_size[..., -1], by_size)
+    of_mean = np.full(100, 10.0)
+    mean = RowLosses(of_mean, of_mean, of_mean, np.full((100, 3), 10.0))
+    return Selection(course=course, mean=mean, pca=at(course, 0), n_values=100)
 
 
 def test_a_fraction_takes_the_epoch_that_reaches_it_with_fewer_components():
@@ -36,8 +43,11 @@ def gaining(n, standard_errors):
     noise = np.random.RandomState(0).normal(size=n)
     noise = (noise - noise.mean()) / noise.std(ddof=1)
     root = 1 - 0.5 * (standard_errors + np.sqrt(n) * noise) / np.sqrt(n) * 0.1
-    course = np.square(np.stack([np.ones(n), root]))[..., np.newaxis].repeat(4, axis=2)
-    return Selection(course=course, mean=2 * course[0], pca=course[0], n_values=n)
+    losses = np.square(np.stack([np.ones(n), root]))
+    course = RowLosses(losses, losses, losses, losses[..., np.newaxis])
+    pca = at(course, 0)
+    mean = RowLosses(*(2 * field for field in pca))
+    return Selection(course=course, mean=mean, pca=pca, n_values=n)
 
 
 @pytest.mark.parametrize("n, is_sure", [(20, False), (4000, True)])
@@ -51,16 +61,20 @@ def test_few_rows_must_be_surer_than_many(n, is_sure):
 def test_one_row_is_never_sure():
     many = gaining(20, 50)
     assert many.best_epoch() == 1
-    one = many.course[:, :1], many.mean[:1], many.pca[:1]
-    one = replace(many, course=one[0], mean=one[1], pca=one[2])
+    first = slice(1)
+    course = at(many.course, (slice(None), first))
+    mean, pca = at(many.mean, first), at(many.pca, first)
+    one = replace(many, course=course, mean=mean, pca=pca)
     assert one.best_epoch() == 0
 
 
 def test_a_size_that_may_gain_nothing_keeps_the_start():
     selection = course_of([5.0, 1.2, 0.8], [4.9, 0.9, 0.5])
-    course, few = selection.course[:, :20].copy(), selection.mean[:20]
+    few = at(selection.mean, slice(20))
+    course = at(selection.course, (slice(None), slice(20)))
     assert replace(selection, course=course, mean=few).best_epoch() == 1
     by_luck = np.where(np.arange(20) % 2, 0.2, -0.2)
-    course[1, :, 3] = np.square(np.sqrt(course[0, :, 3]) - 0.025 + by_luck)
-    assert course[1, :, 3].sum() < 0.99 * course[0, :, 3].sum()
+    first, second = course.squared_error_by_size[:, :, 0]
+    second[:] = np.square(np.sqrt(first) - 0.025 + by_luck)
+    assert second.sum() < 0.99 * first.sum()
     assert replace(selection, course=course, mean=few).best_epoch() == 0

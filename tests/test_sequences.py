@@ -10,11 +10,19 @@ from hypothesis import strategies as st
 
 from sklearn_seqae.sequences import (
     holds_sequences,
-    read_table,
     resample,
 )
 from tests.containers import EQUAL_CONTAINERS, RAGGED_CONTAINERS
-from tests.reading import EQUAL, LINES, RAGGED, Reader, assert_holds, objects, read
+from tests.reading import (
+    EQUAL,
+    LINES,
+    RAGGED,
+    Reader,
+    assert_holds,
+    objects,
+    read,
+    read_table,
+)
 
 
 def test_rows_are_sequences_in_time_major_order():
@@ -205,7 +213,7 @@ def test_rows_that_the_shape_does_not_fit_are_refused(sample_shape):
 )
 def test_sequences_can_be_too_short(X, unit):
     with pytest.raises(ValueError, match=unit + r"\(s\).*minimum of 5 is required"):
-        read(X, ensure_min_steps=5)
+        read(X, min_steps=5)
 
 
 @pytest.mark.parametrize("dtype", ["Float64", "Int64", "float64[pyarrow]", "boolean"])
@@ -229,12 +237,12 @@ def test_nullable_columns_are_read_unless_null(dtype):
 )
 def test_a_table_is_no_stack_of_sequences_or_images(X, family):
     with pytest.raises(ValueError, match=rf"dim <= 2 .*Use {family}Autoencoder"):
-        read_table(Reader(), X, reset=True)
+        read_table(X)
 
 
 @pytest.mark.parametrize("X", [np.ones((3, 4)), pd.DataFrame({"a": [1]}), [[1.0], [2]]])
 def test_a_table_is_read_as_scikit_learn_reads_it(X):
-    samples = read_table(Reader(), X, reset=True)
+    samples = read_table(X)
     np.testing.assert_array_equal(samples.values, np.asarray(X))
     assert samples.mask is None and not holds_sequences(X)
 

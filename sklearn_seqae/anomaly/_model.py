@@ -1,20 +1,20 @@
 """An estimator fitted to samples, and a score fitted to what it makes of them."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
 from sklearn_seqae.anomaly.scoring import Parts
-from sklearn_seqae.sequences import read_sequences, resample
+from sklearn_seqae.sequences import parse_sequences, resample
 
 WIDE = 256  # values of a window, above which PCA stands before the network
 
 
 class Model:
-    """What scores samples: rows of a table, sequences, or windows of a series.
+    """An estimator and a score, for rows of a table, sequences or windows.
 
     Parameters
     ----------
@@ -22,10 +22,10 @@ class Model:
         It is cloned and fitted.
 
     scorer : object of `scoring`
-        It is fitted.
+        The score, which `Model.fit` fits.
 
     samples : Samples
-        What both are fitted to.
+        What the estimator is fitted to.
     """
 
     def __init__(self, estimator, scorer, samples):
@@ -38,15 +38,33 @@ class Model:
                 self.n_steps = int(np.median(lengths))
         self.estimator = clone(estimator).fit(samples.restore(values), None)
         self.scorer = scorer
-        parts, errors = self.look(samples)
+
+    @classmethod
+    def fit(cls, estimator, scorer, samples):
+        """Fit the estimator and the score to samples.
+
+        Returns
+        -------
+        model : Model
+            The fitted model.
+
+        parts, errors : Parts, ndarray
+            What `look` returns of the samples.
+        """
+        model = cls(estimator, scorer, samples)
+        parts, errors = model.look(samples)
         with np.errstate(all="ignore"):
-            self.scorer.fit(parts)
-        self.training_errors = errors
+            scorer.fit(parts)
+        return model, parts, errors
 
     def scores(self, samples):
         """Scores of samples: the higher, the more normal."""
+        return self.scores_of(self.look(samples)[0])
+
+    def scores_of(self, parts):
+        """Scores of samples, from their parts."""
         with np.errstate(all="ignore"):
-            scores = -self.scorer.distances(self.look(samples)[0])
+            scores = -self.scorer.distances(parts)
         if not np.isfinite(scores).all():
             raise ValueError(
                 "The reconstruction errors of X are not finite. X contains values too "
@@ -94,8 +112,8 @@ class Model:
         rebuilt = reconstruct(self.estimator, X)
         if samples.values.ndim == 2:
             return codes, np.asarray(rebuilt)
-        reader = BaseEstimator()
-        return codes, read_sequences(reader, rebuilt, reset=True).values
+        name = type(self.estimator).__name__
+        return codes, parse_sequences(rebuilt, name=name).values
 
 
 def default_estimator(samples, *, windows):
@@ -140,8 +158,7 @@ def takes_sequences(estimator):
     if isinstance(estimator, Pipeline):
         return any(takes_sequences(step) for step in steps_of(estimator))
     tags = getattr(estimator, "__sklearn_tags__", None)
-    in_3d = tags is not None and tags().input_tags.three_d_array
-    return in_3d or getattr(estimator, "_takes_sequences", False)
+    return tags is not None and tags().input_tags.three_d_array
 
 
 def set_random_state(estimator, seed):

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_seqae.anomaly.scoring import evenly
 from sklearn_seqae.containers import Container
-from sklearn_seqae.sequences import Samples, holds_sequences, read_sequences, read_table
+from sklearn_seqae.sequences import Samples
 from sklearn_seqae.windows import merge_scores, sliding_windows
 
 MOST_WINDOWS = 2048  # that a model is fitted to
@@ -25,17 +25,15 @@ class Series:
     names: list  # of the channels
 
     @classmethod
-    def read(cls, detector, X, *, reset):
-        """Read a table whose rows are time steps, or a list of such tables."""
-        is_one = not holds_sequences(X)
+    def of(cls, samples):
+        """Take a table, whose rows are time steps, or several of them."""
+        is_one = samples.values.ndim == 2
         if is_one:
-            samples = read_table(detector, X, reset=reset)
             items = [samples.values]
         else:
-            samples = read_sequences(detector, X, reset=reset)
             pairs = zip(samples.values, samples.n_steps_of_each, strict=True)
             items = [item[:n] for item, n in pairs]
-        names = getattr(detector, "feature_names_in_", None)
+        names = samples.feature_names
         if names is None:
             names = [f"x{c}" for c in range(items[0].shape[1])]
         return cls(items, is_one, samples.container, list(names))
@@ -137,14 +135,38 @@ class Windows:
         windows are trailing.
         """
         view = self.of(item)
-        scores = np.concatenate(
-            [model.scores(self.samples(part)) for part in _few(view)]
-        )
+        scores = [model.scores(self.samples(part)) for part in _few(view)]
+        return self._to_steps(np.concatenate(scores), item, unknown)
+
+    def scores_and_errors(self, model, item, unknown):
+        """Scores (T,) and errors (T, C) of the time steps, from one reconstruction."""
+        scores, total, count = [], np.zeros(item.shape), np.zeros((len(item), 1))
+        first = 0
+        for part in _few(self.of(item)):
+            parts, errors = model.look(self.samples(part))
+            scores.append(model.scores_of(parts))
+            self._add(errors.reshape(part.shape), first, total, count)
+            first += len(part)
+        steps = self._to_steps(np.concatenate(scores), item, unknown)
+        return steps, total / np.maximum(count, 1)
+
+    def _to_steps(self, scores, item, unknown):
+        """From one score per window to one per time step."""
         if not self.trailing:
             return merge_scores(scores, self.size, step=self.step, n_steps=len(item))
         ended = (np.arange(len(item)) - self.size + 1) // self.step
         known = np.minimum(ended, len(scores) - 1)
         return np.where(ended >= 0, scores[known], unknown)
+
+    def _add(self, errors, first, total, count):
+        """Add the errors of windows from number `first` on to those of the steps."""
+        start, n = first * self.step, len(errors)
+        last = [self.size - 1] if self.trailing else range(self.size)
+        for offset in last:
+            begin = start + offset
+            at = slice(begin, begin + (n - 1) * self.step + 1, self.step)
+            total[at] += errors[:, offset]
+            count[at] += 1
 
     def held_out(self, model, item, at, unknown):
         """Scores of a piece of a series, but not of steps beside a cut.
@@ -159,20 +181,12 @@ class Windows:
         return scores[first : len(scores) - last]
 
     def errors(self, model, item):
-        """The error at each time step, (T, C): that of the windows that judge it."""
-        total = np.zeros(item.shape)
-        count = np.zeros((len(item), 1))
-        view, first = self.of(item), 0
-        for part in _few(view):
+        """The error at each time step, (T, C): that of the windows that score it."""
+        total, count, first = np.zeros(item.shape), np.zeros((len(item), 1)), 0
+        for part in _few(self.of(item)):
             errors = model.look(self.samples(part))[1].reshape(part.shape)
-            start, n = first * self.step, len(part)
-            last = [self.size - 1] if self.trailing else range(self.size)
-            for offset in last:
-                begin = start + offset
-                at = slice(begin, begin + (n - 1) * self.step + 1, self.step)
-                total[at] += errors[:, offset]
-                count[at] += 1
-            first += n
+            self._add(errors, first, total, count)
+            first += len(part)
         return total / np.maximum(count, 1)
 
 

@@ -14,7 +14,7 @@ from sklearn_seqae._params import (
     fit_context,
 )
 from sklearn_seqae.anomaly import calibration
-from sklearn_seqae.anomaly._explaining import Causes, ExplainingMixin
+from sklearn_seqae.anomaly._attribution import Attribution, explanation, intervals
 from sklearn_seqae.anomaly._model import (
     Model,
     default_estimator,
@@ -23,13 +23,13 @@ from sklearn_seqae.anomaly._model import (
 )
 from sklearn_seqae.anomaly._series import Series, Windows, automatic_window
 from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
-from sklearn_seqae.images import holds_images, read_images
-from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
+from sklearn_seqae.inputs import InputFormat, check, form_of, parse, read
+from sklearn_seqae.sequences import holds_sequences
 
 __all__ = ["AutoencoderAnomalyDetector"]
 
 
-class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
+class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     """Detect anomalies by what an autoencoder cannot explain, and say where.
 
     An autoencoder that was fitted to mostly normal samples knows how normal samples
@@ -204,7 +204,15 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
         """
         with kept_if_it_fails(self):
             is_series = self.window_size is not None
-            scores = self._fit_series(X) if is_series else self._fit_samples(X)
+            form = form_of(X)
+            if is_series:
+                form = "sequences" if holds_sequences(X) else "table"
+            unfitted = InputFormat(form)
+            samples = parse(X, unfitted, name=type(self).__name__)
+            check(self, samples, reset=True)
+            self._input_format = unfitted.fitted_to(samples)
+            fit = self._fit_series if is_series else self._fit_samples
+            scores = fit(samples)
             self.calibration_scores_ = np.sort(scores)
             n = self._n_independent = max(1, len(scores) // (self.window_size_ or 1))
             if self.contamination == "auto":
@@ -213,29 +221,31 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
                 self.offset_ = float(np.percentile(scores, 100 * self.contamination))
         return self
 
-    def _fit_samples(self, X):
+    def _fit_samples(self, samples):
         """Fit to samples, and return scores to calibrate with."""
-        self._images = holds_images(X)
-        self._sequences = not self._images and holds_sequences(X)
-        samples = self._read(X, reset=True)
-        self.window_size_ = None
-        self._fit_model(samples)
+        self.window_size_ = self._windows = None
+        parts, errors = self._fit_model(samples)
+        if samples.values.ndim == 2:
+            rows = samples.values
+        elif samples.lengths is not None:
+            rows = errors[samples.mask]
+        else:
+            rows = errors.reshape(-1, errors.shape[-1])
+        self._attribution = Attribution().fit(rows)
         folds = list(calibration.folds(len(samples)))
         if self.contamination != "auto" or not folds:
-            return self._model.scores(samples)
+            return self._model.scores_of(parts)
         scores = np.empty(len(samples))
         for others, rows in folds:
-            model = self._make_model(samples.take(others))
+            model, *_ = self._make_model(samples.take(others))
             scores[rows] = model.scores(samples.take(rows))
         return scores
 
-    def _fit_series(self, X):
+    def _fit_series(self, samples):
         """Fit to the windows of series; return scores of steps to calibrate with."""
-        self._images = self._sequences = False
-        series = self._read_series(X, reset=True)
-        self.window_size_ = self.window_size
-        if self.window_size == "auto":
-            self.window_size_ = automatic_window(series.items)
+        series = Series.of(samples)
+        size = self.window_size
+        self.window_size_ = automatic_window(series.items) if size == "auto" else size
         series.check(self.window_size_)
         self._windows = Windows(
             self.window_size_,
@@ -243,17 +253,19 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
             self.alignment == "trailing",
             takes_sequences(self.estimator),
         )
-        windows = self._windows.to_fit(series.items)
-        self._fit_model(windows)
-        self._unknown = float(np.median(self._model.scores(windows)))
+        parts, errors = self._fit_model(self._windows.to_fit(series.items))
+        width = series.items[0].shape[1]
+        self._attribution = Attribution().fit(errors.reshape(-1, width))
+        self._unknown = float(np.median(self._model.scores_of(parts)))
         blocks = []
         if self.contamination == "auto":
             blocks = calibration.blocks(series.lengths, self.window_size_, self.step)
         if not blocks:
-            return np.concatenate(self._series_scores(series))
+            return np.concatenate(self._step_scores(series))
         scores = []
         for block in blocks:
-            model = self._make_model(self._windows.to_fit(series.without(block)))
+            rest = self._windows.to_fit(series.without(block))
+            model, *_ = self._make_model(rest)
             scores += [
                 self._windows.held_out(model, series.items[number], at, self._unknown)
                 for number, at in block
@@ -261,34 +273,28 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
         return np.concatenate(scores)
 
     def _fit_model(self, samples):
-        self._model = self._make_model(samples)
+        """Keep the model of all samples; return their parts and errors."""
+        self._model, parts, errors = self._make_model(samples)
         self.estimator_ = self._model.estimator
-        strange = vars(self._model).pop("training_errors")  # too large to keep
-        width = strange.shape[-1]
-        if self.window_size is not None:
-            width = self.n_features_in_
-        elif samples.values.ndim == 2:
-            strange = samples.values
-        elif samples.lengths is not None:
-            strange = strange[samples.mask]
-        self._causes = Causes().fit(strange.reshape(-1, width))
+        return parts, errors
 
     def _make_model(self, samples):
+        windows = self._windows is not None
         if self.estimator is None:
-            estimator = default_estimator(samples, windows=bool(self.window_size))
+            estimator = default_estimator(samples, windows=windows)
         else:
             estimator = clone(self.estimator)
         if self.random_state is not None:
             set_random_state(estimator, self.random_state)
+        sequences = self._input_format.form == "sequences" and not windows
         method = self.score_method
         if method == "auto":
-            is_clean = self.contamination == "auto" or self._sequences
-            near = is_clean and self.window_size is None
-            method = "nearest" if near else "mahalanobis"
+            is_clean = self.contamination == "auto" or sequences
+            method = "nearest" if is_clean and not windows else "mahalanobis"
         scorer = SCORES[method]
-        if method == "mahalanobis" and (self._sequences or self.window_size):
+        if method == "mahalanobis" and (sequences or windows):
             scorer = MahalanobisOfCode
-        return Model(estimator, scorer(), samples)
+        return Model.fit(estimator, scorer(), samples)
 
     def score_samples(self, X):
         """Return how normal each sample is.
@@ -305,11 +311,11 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
             `window_size` one for each time step: a pandas Series where X has a
             DatetimeIndex, and a list of arrays for several series.
         """
-        check_is_fitted(self)
-        if self.window_size is None:
-            return self._model.scores(self._read(X, reset=False))
-        series = self._read_series(X, reset=False)
-        return series.restore(self._series_scores(series))
+        samples = self._read(X)
+        if self._windows is None:
+            return self._model.scores(samples)
+        series = Series.of(samples)
+        return series.restore(self._step_scores(series))
 
     def decision_function(self, X):
         """Return how far the score of each sample lies above the threshold.
@@ -366,27 +372,244 @@ class AutoencoderAnomalyDetector(ExplainingMixin, OutlierMixin, BaseEstimator):
 
         return _of_each(p_of, self.score_samples(X))
 
+    def reconstruction_errors(self, X):
+        """Return what X is more than the estimator expects.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), sequences or series
+            As in fit.
+
+        Returns
+        -------
+        errors : in the container and shape of X
+            X minus its reconstruction. With `window_size` the mean over the windows
+            that cover a time step.
+        """
+        samples = self._read(X)
+        if self._windows is None:
+            return samples.restore(self._model.look(samples)[1])
+        series = Series.of(samples)
+        return series.restore(self._step_errors(series))
+
+    def feature_scores(self, X):
+        """Return how much each feature is to blame for the strangeness of its row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), sequences or series
+            As in fit.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_features)
+            The higher, the stranger: by how much a row, or the error of a time step,
+            becomes less strange, in squared Mahalanobis distance, if that feature
+            alone is corrected. Of a sequence the mean over its steps. With
+            `window_size` a row for each time step.
+        """
+        samples = self._read(X)
+        if self._windows is not None:
+            series = Series.of(samples)
+            errors = self._step_errors(series)
+            return series.restore([self._attribution.of(each) for each in errors])
+        attributions = self._attribute(samples)
+        if attributions.ndim == 2:
+            return attributions
+        return attributions.sum(axis=1) / samples.n_steps_of_each[:, np.newaxis]
+
+    def step_scores(self, X):
+        """Return how strange each time step of sequences or series is by its errors.
+
+        Parameters
+        ----------
+        X : sequences or series
+            As in fit.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_steps), or a list of arrays
+            The higher, the stranger; the sum of the features' blame. A list where
+            the sequences differ in length. With `window_size` one for each row.
+        """
+        samples = self._read(X)
+        if self._windows is not None:
+            series = Series.of(samples)
+            errors = self._step_errors(series)
+            return series.restore(
+                [self._attribution.of(each).sum(axis=1) for each in errors]
+            )
+        if samples.values.ndim == 2:
+            raise ValueError(
+                "X must hold sequences or a series to have time steps. Got a table "
+                "without 'window_size'. Use feature_scores, or set 'window_size'."
+            )
+        scores = self._attribute(samples).sum(axis=2)
+        if samples.lengths is None:
+            return scores
+        return [row[:n] for row, n in zip(scores, samples.lengths, strict=True)]
+
+    def explain(self, X, *, n_causes=3):
+        """Name the features that caused each alarm.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), sequences or series
+            As in fit.
+
+        n_causes : int, default=3
+            Features that are named for each alarm, the first to blame first.
+
+        Returns
+        -------
+        causes : DataFrame
+            A row for each alarm and cause, with the columns
+
+            - ``row``: the row of X, by its label where X has an index; with
+              `window_size` the interval of `detect_intervals`;
+            - ``time``: the time step at which the feature is to blame most; not for
+              tables;
+            - ``feature``: its name;
+            - ``value``: what it is there;
+            - ``expected``: its reconstruction;
+            - ``share``: of the blame of all features.
+        """
+        import pandas as pd
+
+        samples = self._read(X)
+        if self._windows is not None:
+            records = self._explain_intervals(Series.of(samples), n_causes)
+        else:
+            records = self._explain_rows(samples, n_causes)
+        columns = ["row", "time", "feature", "value", "expected", "share"]
+        frame = pd.DataFrame.from_records(records, columns=columns)
+        if self._windows is None and self._input_format.form != "sequences":
+            del frame["time"]
+        return frame
+
+    def detect_intervals(self, X, *, gap=None, min_drop=0.0):
+        """Return the stretches of alarms in a series.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_steps, n_channels), or a list of them
+            Series, as in fit. The detector has a `window_size`.
+
+        gap : int, default=None
+            Alarms less than so many time steps apart are one interval; None takes
+            the window's.
+
+        min_drop : float, default=0.0
+            Intervals that do not stand out are left out: in the order of their
+            scores, those after the last drop of so large a share from one to the
+            next, and from the last to what is no alarm (Hundman et al., 2018). 0
+            leaves all.
+
+        Returns
+        -------
+        intervals : DataFrame
+            ``start`` and ``end``, the first and the last time step, both included, as
+            numbers or, where X has a DatetimeIndex, as times; and ``score``, the
+            lowest of the interval. For a list of series ``series`` says which.
+        """
+        import pandas as pd
+
+        check_is_fitted(self)
+        if self._windows is None:
+            raise ValueError(
+                "detect_intervals needs a series, whose rows are time steps in their "
+                "order. Set 'window_size' and refit."
+            )
+        series = Series.of(self._read(X))
+        rows = [
+            (number, *edges, score)
+            for number, each in enumerate(self._step_scores(series))
+            for *edges, score in self._intervals(each, gap, min_drop)
+        ]
+        frame = pd.DataFrame(rows, columns=["series", "start", "end", "score"])
+        if series.times is not None:
+            for edge in ("start", "end"):
+                frame[edge] = series.times[frame[edge].astype(int)]
+        return frame.drop(columns="series") if series.is_one else frame
+
     def _decide(self, scores):
         return scores - self.offset_
 
-    def _read(self, X, *, reset):
-        if self._images:
-            return read_images(self, X, reset=reset)
-        if self._sequences:
-            return read_sequences(self, X, reset=reset)
-        return read_table(self, X, reset=reset)
+    def _read(self, X):
+        """Parse X as `fit` did, and compare it with what `fit` saw."""
+        check_is_fitted(self)
+        input_format = self._input_format
+        if self._windows is not None:  # one series, or several
+            form = "sequences" if holds_sequences(X) else "table"
+            input_format = InputFormat(form)
+        samples = read(self, X, input_format)
+        if self._windows is not None:
+            Series.of(samples).check(self.window_size_)
+        return samples
 
-    def _read_series(self, X, *, reset):
-        series = Series.read(self, X, reset=reset)
-        if not reset:
-            series.check(self.window_size_)
-        return series
+    def _attribute(self, samples):
+        if samples.values.ndim == 2:
+            return self._attribution.of(samples.values)
+        return self._attribution.of_sequences(self._model.look(samples)[1], samples)
 
-    def _series_scores(self, series):
+    def _explain_rows(self, samples, n_causes):
+        parts, errors = self._model.look(samples)
+        rows = np.flatnonzero(self._decide(self._model.scores_of(parts)) < 0)
+        alarms, errors = samples.take(rows), errors[rows]
+        if not len(rows):
+            return []
+        if samples.values.ndim == 2:
+            attributions = self._attribution.of(alarms.values)
+        else:
+            errors = errors[:, : alarms.values.shape[1]]
+            attributions = self._attribution.of_sequences(errors, alarms)
+        width, index = attributions.shape[-1], samples.container.index
+        names = self._feature_names(width)
+        records = []
+        for number, row in enumerate(rows):
+            label = row if index is None else index[row]
+            one = alarms.values[number], errors[number], attributions[number]
+            one = (each.reshape(-1, width) for each in one)
+            records += explanation(label, *one, names, n_causes)
+        return records
+
+    def _feature_names(self, n_features):
+        names = getattr(self, "feature_names_in_", None)
+        if names is None or len(names) != n_features:
+            return [f"x{c}" for c in range(n_features)]
+        return list(names)
+
+    # With windows
+
+    def _step_errors(self, series):
+        return [self._windows.errors(self._model, item) for item in series.items]
+
+    def _step_scores(self, series):
         return [
             self._windows.scores(self._model, item, self._unknown)
             for item in series.items
         ]
+
+    def _intervals(self, scores, gap=None, min_drop=0.0):
+        gap = self._windows.size if gap is None else gap
+        return intervals(scores, self._decide(scores) < 0, gap, min_drop)
+
+    def _explain_intervals(self, series, n_causes):
+        records, row = [], 0
+        for item in series.items:
+            scores, errors = self._windows.scores_and_errors(
+                self._model, item, self._unknown
+            )
+            attributions = self._attribution.of(errors)
+            for start, end, _ in self._intervals(scores):
+                at = slice(start, end + 1)
+                one = item[at], errors[at], attributions[at]
+                times = np.arange(start, end + 1)
+                if series.times is not None:
+                    times = series.times[at]
+                records += explanation(row, *one, series.names, n_causes, times)
+                row += 1
+        return records
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

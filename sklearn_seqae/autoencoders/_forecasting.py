@@ -8,14 +8,16 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae import sequences
-from sklearn_seqae.autoencoders._scaling import along
+from sklearn_seqae.fitting.scaling import along
 
 
 def _gives(what, lacking, having):
     """Check for `available_if`: all objectives but one give it."""
 
     def check(estimator):
-        if estimator.objective != lacking:
+        model = getattr(estimator, "model_", None)
+        objective = model.objective if model else estimator.objective
+        if objective != lacking:
             return True
         raise AttributeError(
             f"objective={lacking!r} gives no {what}. Use objective={having!r} or "
@@ -32,73 +34,75 @@ class ForecastingMixin:
     __metadata_request__inverse_transform = {"lengths": metadata_routing.UNUSED}
 
     @property
-    def _does(self):
-        return "forecasts" if self.objective == "predict" else "reconstructs"
+    def _horizon(self):
+        return self.model_.family.horizon
 
-    def _forecasts_ahead(self, samples):
-        return self.objective != "reconstruct" and samples.target is not None
-
-    def _n_ahead(self, n_steps):
-        """Steps that the forecast has, of a sequence of so many; None without one."""
+    def _read_to_fit(self, X):
+        samples, input_format = super()._read_to_fit(X)
         if self.objective == "reconstruct":
-            return None
-        return max(1, n_steps - 1) if self.horizon is None else self.horizon
+            return samples, input_format
+        name = type(self).__name__
+        sequences.check_steps(samples, (self.horizon or 1) + 1, name)
+        if self.horizon is not None:
+            samples = samples.split_ahead(self.horizon)
+            if samples.lengths is None:  # longer ones are read by their last steps
+                n_steps = samples.values.shape[1]
+                input_format = replace(input_format, max_steps=n_steps)
+        return samples, input_format
 
-    def _read(self, X, *, reset, **options):
-        samples = super()._read(X, reset=reset, **options)
-        return samples if reset else _last(samples, self._window)
+    def _read_to_score(self, X):
+        model = self.model_
+        if model.objective == "reconstruct":
+            return self._read(X)
+        samples = self._read_whole(X)
+        if self._horizon is not None:
+            samples = samples.split_ahead(self._horizon)
+        return samples.last(model.input_format.max_steps)
 
-    def _read_to_learn(self, X, *, reset):
-        """Read X, and take off what is to be forecast."""
-        ahead = 0 if self.objective == "reconstruct" else self.horizon or 1
-        samples = super()._read(X, reset=reset, ensure_min_steps=ahead + 1)
-        has_future = bool(ahead) and self.horizon is not None
-        if has_future:
-            samples = _split_ahead(samples, ahead)
-        if not reset:
-            return _last(samples, self._window)
-        self._window = None
-        if has_future and samples.lengths is None:
-            self._window = samples.values.shape[1]
-        return samples
+    def _read_whole(self, X):
+        """Read all steps of X, those of the forecast included."""
+        whole = replace(self.model_.input_format, max_steps=None)
+        return self._read_by(whole, X, min_steps=(self._horizon or 1) + 1)
 
     def _forecast(self, samples):
         """Forecasts (N, T, C), and their lengths."""
         lengths = samples.n_steps_of_each - 1
-        if self.horizon is not None:
-            lengths = np.full(len(samples), self.horizon)
+        if self._horizon is not None:
+            lengths = np.full(len(samples), self._horizon)
         n_steps = int(lengths.max())
-        codes = self._encode(samples)
-        return self._decode(codes, lengths, n_steps, ahead=True), lengths
+        model = self._model()
+        values = model.decode(model.encode(samples), lengths, n_steps, ahead=True)
+        return values, lengths
 
     def _compare(self, samples):
-        if self.objective != "predict":
-            if self.objective == "composite":  # about the reconstruction
+        model = self._model()
+        if model.objective != "predict":
+            if model.objective == "composite":  # about the reconstruction
                 samples = replace(samples, target=None)
             return super()._compare(samples)
         given, lengths = self._forecast(samples)
-        if self.horizon is not None:
-            return given, samples.target.astype(np.float64), self._target_mean
+        if self._horizon is not None:
+            return given, samples.target.astype(np.float64), model.target_mean
         values = samples.values.astype(np.float64)
-        mean = along(self.mean_, values, samples.lengths)[..., 1:, :]
+        mean = along(model.scaling.mean, values, samples.lengths)[..., 1:, :]
         mean = np.broadcast_to(mean, given.shape)
         real = np.arange(given.shape[1]) < lengths[:, np.newaxis]
         return given[real], values[:, 1:][real], mean[real]
 
-    def _expect(self, X):
-        """What a detector compares X with: X, but for what is given of it."""
-        ahead = self.horizon or 1
-        samples = super()._read(X, reset=False, ensure_min_steps=ahead + 1)
+    def _expected(self, X):
+        """What a detector compares X with: its reconstruction and its forecast."""
+        model, horizon = self._model(), self._horizon
+        samples = self._read_whole(X)
         values, window = samples.values.copy(), samples
-        if self.horizon is not None:
-            window = _last(_split_ahead(samples, ahead), self._window)
-        ends = samples.n_steps_of_each - (0 if self.horizon is None else ahead)
-        if self.objective == "composite":
-            rebuilt, lengths = self._reconstruct(window), window.n_steps_of_each
+        if horizon is not None:
+            window = samples.split_ahead(horizon).last(model.input_format.max_steps)
+        ends = samples.n_steps_of_each - (horizon or 0)
+        if model.objective == "composite":
+            rebuilt, lengths = model.reconstruct(window), window.n_steps_of_each
             _put(values, ends - lengths, rebuilt, lengths)
-        if self.objective == "predict" or self.horizon is not None:
+        if model.objective == "predict" or horizon is not None:
             forecast, lengths = self._forecast(window)
-            starts = np.ones_like(ends) if self.horizon is None else ends
+            starts = np.ones_like(ends) if horizon is None else ends
             _put(values, starts, forecast, lengths)
         return samples.restore(values)
 
@@ -121,8 +125,8 @@ class ForecastingMixin:
             list.
         """
         check_is_fitted(self)
-        least = 2 if self.horizon is None else 1
-        samples = self._read(X, reset=False, ensure_min_steps=least)
+        least = 2 if self._horizon is None else 1
+        samples = self._read(X, min_steps=least)
         values, lengths = self._forecast(samples)
         return sequences.pack(values, lengths, samples.kind)
 
@@ -162,33 +166,23 @@ class ForecastingMixin:
             Sequences in the kind of container that `fit` took; with `lengths`
             that differ, a list.
         """
-        Z, architecture = self._read_codes(X), self._architecture_
-        if self.objective != "predict":
-            return self._decode_sequences(Z, lengths, architecture["n_steps"])
-        n_ahead = architecture["n_ahead"]
-        if self.horizon is not None and lengths is not None:
-            if np.any(np.asarray(lengths) != n_ahead):
+        Z, model = self._read_codes(X), self._model()
+        ahead = model.objective == "predict"
+        n_steps = model.spec.n_ahead if ahead else model.spec.n_steps
+        if ahead and self._horizon is not None and lengths is not None:
+            if np.any(np.asarray(lengths) != n_steps):
                 raise ValueError(
-                    f"lengths must be None or {n_ahead} for each row of X, as "
-                    f"horizon={self.horizon}. Got {lengths!r} instead."
+                    f"lengths must be None or {n_steps} for each row of X, as "
+                    f"horizon={self._horizon}. Got {lengths!r} instead."
                 )
-        return self._decode_sequences(Z, lengths, n_ahead, ahead=True)
-
-
-def _split_ahead(samples, horizon):
-    """Take the last steps of each sequence off, as the target."""
-    ends = samples.n_steps_of_each[:, np.newaxis]
-    rows = np.arange(len(samples))[:, np.newaxis]
-    target = samples.values[rows, ends - horizon + np.arange(horizon)]
-    return replace(_steps(samples, 0 * ends, ends - horizon), target=target)
-
-
-def _last(samples, n_steps):
-    """Keep the last steps of longer sequences; None keeps all."""
-    if n_steps is None or samples.values.shape[1] <= n_steps:
-        return samples
-    ends = samples.n_steps_of_each[:, np.newaxis]
-    return _steps(samples, np.maximum(0, ends - n_steps), ends)
+        kind = model.input_format.kind
+        if lengths is None:
+            lengths = np.full(len(Z), n_steps)
+        lengths = _check_lengths(lengths, len(Z))
+        if kind in ("flat", "array") and (lengths != lengths[0]).any():
+            kind = "ragged"
+        values = model.decode(Z, lengths, int(lengths.max()), ahead=ahead)
+        return sequences.pack(values, lengths, kind)
 
 
 def _put(values, starts, parts, lengths):
@@ -198,18 +192,12 @@ def _put(values, starts, parts, lengths):
     values[rows, starts[rows] + steps] = parts[rows, steps]
 
 
-def _steps(samples, starts, ends):
-    """Keep the steps of each sequence from one (N, 1) up to another."""
-    lengths = (ends - starts)[:, 0]
-    step = np.arange(lengths.max(initial=1))
-    real = step < lengths[:, np.newaxis]
-    rows = np.arange(len(samples))[:, np.newaxis]
-    values = samples.values[rows, np.where(real, starts + step, 0)]
-    container, n_channels = samples.container, values.shape[2]
-    if samples.lengths is None:
-        columns = slice(int(starts[0, 0]) * n_channels, int(ends[0, 0]) * n_channels)
-        return replace(
-            samples, values=values, container=container.take_columns(columns)
+def _check_lengths(lengths, n_samples):
+    lengths = np.asarray(lengths)
+    valid = lengths.shape == (n_samples,) and lengths.dtype.kind in "iu"
+    if not valid or (lengths < 1).any():
+        raise ValueError(
+            f"lengths must hold one int >= 1 for each of the {n_samples} rows of X. "
+            f"Got {lengths!r} instead."
         )
-    values[~real] = 0
-    return replace(samples, values=values, lengths=None if real.all() else lengths)
+    return lengths.astype(np.int64)

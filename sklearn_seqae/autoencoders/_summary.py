@@ -4,7 +4,6 @@ from html import escape
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 
 MOST_LAYERS = 60  # listed
 MOST_POINTS = 150  # of a curve that is drawn
@@ -12,67 +11,44 @@ WIDTH, HEIGHT = 320, 90  # of the drawing
 LOG_FROM = 10  # times that the largest loss exceeds the smallest
 
 
-class SummaryMixin:
-    """Tell what a fitted autoencoder has learned."""
-
-    def summary(self):
-        """Tell what was learned: layers, epochs and held-out R² beside PCA's.
-
-        Returns
-        -------
-        text : str
-            Lines to be printed.
-        """
-        check_is_fitted(self)
-        facts, layers = facts_of(self), layers_of(self.module_)
-        width = max(len(name) for name, _ in facts)
-        lines = [type(self).__name__]
-        lines += [f"  {name:<{width}}  {value}" for name, value in facts]
-        rows = [("layer", "type", "shapes", "parameters"), *layers]
-        sizes = [max(len(row[i]) for row in rows) for i in range(4)]
-        for *texts, count in rows:
-            cells = [text.ljust(n) for text, n in zip(texts, sizes, strict=False)]
-            lines.append("  " + "  ".join([*cells, count.rjust(sizes[3])]))
-        return "\n".join(lines)
-
-    def architecture(self):
-        """Draw the network as a graph, from samples to what is given back of them.
-
-        Needs torchview and graphviz, which the extra "diagram" installs; to render it,
-        as a notebook does, also Graphviz itself.
-
-        Returns
-        -------
-        graph : graphviz.Digraph
-            The layers with the shapes of what goes in and out, for one sample.
-        """
-        check_is_fitted(self)
-        name = type(self).__name__
-        try:
-            from torchview import draw_graph
-        except ImportError as error:
-            raise ImportError(
-                f"{name}.architecture requires torchview and graphviz. You can install "
-                "them with `pip install 'sklearn-seqae[diagram]'`"
-            ) from error
-        architecture = self._architecture_
-        shape = [1, architecture["n_steps"], architecture["n_features"]]
-        sample = torch.zeros([n for n in shape if n is not None], device=self.device)
-        return draw_graph(
-            self.module_,
-            input_data=sample,
-            graph_name=name,
-            depth=3,
-            expand_nested=True,
-            device=self.device,
-        ).visual_graph
-
-    def _get_fitted_attr_html(self, doc_link=""):
-        # What scikit-learn's diagram shows of a fitted estimator, in a Pipeline too.
-        return _WithSummary(super()._get_fitted_attr_html(doc_link), self)
+def text_of(estimator):
+    """Return layers, epochs and held-out R² beside PCA's as text."""
+    facts, layers = facts_of(estimator), layers_of(estimator.module_)
+    width = max(len(name) for name, _ in facts)
+    lines = [type(estimator).__name__]
+    lines += [f"  {name:<{width}}  {value}" for name, value in facts]
+    rows = [("layer", "type", "shapes", "parameters"), *layers]
+    sizes = [max(len(row[i]) for row in rows) for i in range(4)]
+    for *texts, count in rows:
+        cells = [text.ljust(n) for text, n in zip(texts, sizes, strict=False)]
+        lines.append("  " + "  ".join([*cells, count.rjust(sizes[3])]))
+    return "\n".join(lines)
 
 
-class _WithSummary:
+def graph_of(estimator):
+    """Return the network as a graphviz.Digraph."""
+    name = type(estimator).__name__
+    try:
+        from torchview import draw_graph
+    except ImportError as error:
+        raise ImportError(
+            f"{name}.architecture requires torchview and graphviz. You can install "
+            "them with `pip install 'sklearn-seqae[diagram]'`"
+        ) from error
+    model = estimator.model_
+    shape = [1, model.spec.n_steps, model.spec.n_features]
+    sample = torch.zeros([n for n in shape if n is not None], device=model.device)
+    return draw_graph(
+        model.module,
+        input_data=sample,
+        graph_name=name,
+        depth=3,
+        expand_nested=True,
+        device=str(model.device),
+    ).visual_graph
+
+
+class FittedHTML:
     """scikit-learn's table of the fitted attributes, and the summary before it."""
 
     def __init__(self, attributes, estimator):
@@ -94,10 +70,10 @@ class _WithSummary:
 
 def facts_of(estimator):
     """Return pairs of a name and what there is to say of a fitted estimator."""
-    architecture = estimator._architecture_
-    unit = "features" if architecture["n_steps"] is None else "channels"
+    spec = estimator.model_.spec
+    unit = "features" if spec.n_steps is None else "channels"
     n_parameters = sum(w.numel() for w in estimator.module_.parameters())
-    code = f"{architecture['n_features']} {unit} to {estimator.n_components_} "
+    code = f"{spec.n_features} {unit} to {estimator.n_components_} "
     facts = [
         ("code", code + ("component" if estimator.n_components_ == 1 else "components"))
     ]

@@ -1,4 +1,4 @@
-"""What all autoencoders share: scikit-learn's side of them."""
+"""What all autoencoders share: the methods of a scikit-learn transformer."""
 
 from time import perf_counter
 
@@ -8,10 +8,10 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_seqae import sequences
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import (
     Integral,
@@ -21,23 +21,29 @@ from sklearn_seqae._params import (
     RealNotInt,
     StrOptions,
 )
-from sklearn_seqae.autoencoders._bottlenecks import BottleneckMixin
-from sklearn_seqae.autoencoders._coding import CodingMixin, whitening
-from sklearn_seqae.autoencoders._pairs import PairsMixin, weighted
-from sklearn_seqae.autoencoders._report import warn_if_no_better, warn_if_not_reached
-from sklearn_seqae.autoencoders._scaling import Scaling, along
-from sklearn_seqae.autoencoders._selection import held_out_splits
-from sklearn_seqae.autoencoders._state import FittedStateMixin
-from sklearn_seqae.autoencoders._summary import SummaryMixin
-from sklearn_seqae.autoencoders._tasks import CallbackSupportMixin, FitTasks
-from sklearn_seqae.autoencoders._trainer import Trained, Trainer
-from sklearn_seqae.autoencoders._tuning import TuningMixin
+from sklearn_seqae._version import __version__
+from sklearn_seqae.autoencoders._callbacks import (
+    CallbackSupportMixin,
+    FitTasks,
+    callback_context,
+)
+from sklearn_seqae.autoencoders._summary import FittedHTML, graph_of, text_of
+from sklearn_seqae.autoencoders._targets import read_target, weighted
+from sklearn_seqae.autoencoders._warnings import (
+    check_version,
+    warn_if_no_better,
+    warn_if_not_reached,
+)
+from sklearn_seqae.fitting.config import TrainingConfig
+from sklearn_seqae.fitting.model import FittedModel
+from sklearn_seqae.fitting.scaling import Whitening, along, weighted_mean
+from sklearn_seqae.fitting.selection import explained
+from sklearn_seqae.fitting.trainer import Trainer, TrainingRun, make_spec
+from sklearn_seqae.inputs import InputFormat, check, parse, read
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
 from sklearn_seqae.modules.noise import NOISES
-
-MOST_HELD_OUT = 5000  # rows of one split, enough to tell the epochs apart
-MOST_HELD_OUT_ORDERED = 1000  # where each row is decoded once for each size
+from sklearn_seqae.sequences import Samples, resample
 
 ORDERED_ONLY = (
     "explained_variance_ratio_",
@@ -46,19 +52,23 @@ ORDERED_ONLY = (
 )
 
 
+def _is_variational(estimator):
+    model = getattr(estimator, "model_", None)
+    bottleneck = model.config.bottleneck if model else estimator.bottleneck
+    if bottleneck == "variational":
+        return True
+    raise AttributeError(
+        f"bottleneck={bottleneck!r} cannot be sampled. Use bottleneck='variational'."
+    )
+
+
 class BaseAutoencoder(
-    BottleneckMixin,
-    CodingMixin,
-    TuningMixin,
-    PairsMixin,
-    SummaryMixin,
-    FittedStateMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
 ):
-    """Fit, transform, reconstruct and score; a family adds its reader and networks."""
+    """Fit, transform, reconstruct and score; subclasses name their family."""
 
     _parameter_constraints: dict = {
         "n_components": [
@@ -94,201 +104,162 @@ class BaseAutoencoder(
         "verbose": ["verbose"],
     }
 
-    # What a family says of itself.
+    _family: type  # of the networks
+    _form = "table"  # of the samples: "table", "sequences" or "images"
 
-    _takes_sequences = False
-    _does = "reconstructs"  # held-out rows
-    _one_cycle = False  # schedule of the learning rate: one cycle, or constant
-    _clip = None  # largest norm of the gradient
-    _linear_path_rate = 0.0  # learning rate of the linear path, as a share
-    _enough_held_out = 350  # rows
-    _least_batches = 1  # of an epoch, where batch_size="auto"
-    _tile_rows = None  # rows that are computed at once; None: by what they are
-
-    @staticmethod
-    def _auto_batch_size(n):
-        """Rows of a batch: about ten steps an epoch, within bounds."""
-        return int(np.clip(-(-n // 10), 8, 256))
-
-    def _read(self, X, *, reset, owner=None, ensure_min_steps=1):
-        """Read X through the data door, for an estimator around this one if `owner`."""
-        owner = self if owner is None else owner
-        if not self._takes_sequences:
-            return sequences.read_table(owner, X, reset=reset)
-        return sequences.read_sequences(
-            owner,
-            X,
-            sample_shape=self.sample_shape,
-            reset=reset,
-            ensure_min_steps=ensure_min_steps,
-        )
-
-    def _read_to_learn(self, X, *, reset):
-        """Read X as the network is trained and scored on it."""
-        return self._read(X, reset=reset)
-
-    @staticmethod
-    def _warp(n):
-        """Strength of the time warps that n rows are trained on, beside PCA."""
-        return 0.0
-
-    @staticmethod
-    def _forecasts_ahead(samples):
-        """Say whether the target of the samples is what follows them."""
-        return False
-
-    def _objective_options(self, samples):
-        """Say what the network is trained for, beside its loss."""
-        return {}
-
-    def _architecture(self, n_features, *, n_steps, n_rows, n_components, ordered):
-        """Describe the network in plain values, to build it now and when loaded."""
-        return {
-            "n_features": n_features,
-            "n_steps": n_steps,
-            "n_components": n_components,
-            "ordered": ordered,
-            "hidden_layer_sizes": tuple(int(n) for n in self.hidden_layer_sizes),
-            "linear_path": self.init == "pca",
-            "variational": self.bottleneck == "variational",
-        }
-
-    @staticmethod
-    def _build_networks(architecture, generator):
-        """Make the encoder and the decoder, by name."""
+    def _make_family(self, samples):
+        """Make the family from the parameters, for samples that were read."""
         raise NotImplementedError
 
-    @staticmethod
-    def _settle(module, x, basis, codes, residuals):
-        """Tell networks beside PCA what they see, and what PCA leaves at each size."""
-        spread, residual = codes.std(0, correction=0), residuals[-1]
-        module.set_units(
-            encoder_unit=residual,
-            decoder_unit=residuals,
-            code_scale=spread.where(spread > 0, 1),
-            residual_scale=residual.masked_fill(residual == 0, 1),
-        )
+    # Input
 
-    # Fitting.
+    def _read_to_fit(self, X):
+        """Parse X and keep its number of features and their names.
+
+        Returns
+        -------
+        samples : Samples
+            What the network is trained on.
+
+        input_format : InputFormat
+            How later samples are read.
+        """
+        unfitted = InputFormat(self._form, getattr(self, "sample_shape", None))
+        samples = parse(X, unfitted, name=type(self).__name__)
+        check(self, samples, reset=True)
+        return samples, unfitted.fitted_to(samples)
+
+    def _read(self, X, *, min_steps=1):
+        """Parse X as `fit` did, and compare it with what `fit` saw."""
+        check_is_fitted(self)
+        return self._read_by(self.model_.input_format, X, min_steps)
+
+    def _read_by(self, input_format, X, min_steps=1):
+        return read(self, X, input_format, min_steps=min_steps)
+
+    def _read_to_score(self, X):
+        """Parse X with what the network should return for it."""
+        return self._read(X)
+
+    def _read_codes(self, Z):
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=[np.float64, np.float32])
+        fewest = 1 if self.model_.spec.is_ordered else self.n_components_
+        if not fewest <= Z.shape[1] <= self.n_components_:
+            raise ValueError(
+                f"X has {Z.shape[1]} components, but {type(self).__name__} is "
+                f"expecting {self.n_components_} components as input."
+            )
+        return Z
+
+    def _model(self):
+        """Return the fitted model, on `device`."""
+        return self.model_.to(self.device)
+
+    # Fitting
 
     def _fit(self, X, sample_weight=None, target=None):
-        start = perf_counter()
-        tasks = FitTasks(self, X)
+        start, name = perf_counter(), type(self).__name__
+        context = callback_context(self)
         with kept_if_it_fails(self):
-            samples = weighted(self._read_pairs(X, target, reset=True), sample_weight)
-            self._check_domain(samples)
-            seed = _draw_seed(self.random_state)
-            last, ordered = self._warm_start(samples), self._is_ordered()
-            splits = []
-            if self.early_stopping:
-                splits = held_out_splits(
-                    len(samples),
-                    self.validation_fraction,
-                    seed,
-                    enough=self._enough_held_out,
-                    most=MOST_HELD_OUT_ORDERED if ordered else MOST_HELD_OUT,
-                    n_components=int(self.n_components),  # 0: what the rows give
-                    in_blocks=self._forecasts_ahead(samples),
+            samples, input_format = self._read_to_fit(X)
+            family = self._make_family(samples)
+            if target is not None:
+                samples = read_target(
+                    name, samples, target, family.objective, input_format
                 )
-            trainer = Trainer(self, samples, seed, splits, start=last, tasks=tasks)
-            tasks.begin(trainer.n_trainings)
-            if splits:
-                trained, selection = trainer.select()
-            else:
-                trained, selection = trainer.train(), None
-            self._keep(trained, samples)
+            samples = weighted(samples, sample_weight)
+            params = self.get_params(deep=False)
+            config = TrainingConfig.from_params(params, name=name, seed=0)
+            config.check_domain(samples)
+            config = config.with_seed(_draw_seed(self.random_state))
+            last = self._model_to_continue(config, family, samples)
+
+            def attributes_of(run, module):
+                model = FittedModel(
+                    config=config,
+                    family=family,
+                    spec=run.spec,
+                    scaling=run.scaling,
+                    input_format=input_format,
+                    net=run.net,
+                    module=module.eval(),
+                    n_components=run.spec.n_components,
+                    target_mean=_mean_target(samples, family),
+                )
+                return _fitted_attributes(model, run)
+
+            tasks = FitTasks(context, self, X, attributes_of)
+            trainer = Trainer(config, family, samples, start=last, listener=tasks)
+            run, selection = trainer.fit()
+            vars(self).update(attributes_of(run, run.net.module_))
             self._report(selection)
-            for name in ORDERED_ONLY:
-                vars(self).pop(name, None)
-            if ordered:
-                self._report_order(selection or trainer.look_back(trained), samples)
-            if self.whiten:
-                self._whitening = whitening(self._encode(samples), samples.weight)
+            for attribute in ORDERED_ONLY:
+                vars(self).pop(attribute, None)
+            if config.is_ordered:
+                self._report_order(selection or trainer.measure(run), samples)
+            if config.whiten:
+                codes = self.model_.encode(samples)
+                white = Whitening.fit(codes, samples.weight)
+                self.model_ = self.model_.with_whitening(white)
             self._seconds = perf_counter() - start
             tasks.end()
         return self
 
-    def _check_domain(self, samples):
-        self._check_bottleneck()
-        for size in self.hidden_layer_sizes:
-            if not isinstance(size, Integral) or size < 1:
-                raise ValueError(
-                    "The 'hidden_layer_sizes' parameter of "
-                    f"{type(self).__name__} must hold int values >= 1. Got "
-                    f"{self.hidden_layer_sizes!r} instead."
-                )
-        if self.loss == "binary_cross_entropy":
-            arrays = [a for a in (samples.values, samples.target) if a is not None]
-            low, high = min(a.min() for a in arrays), max(a.max() for a in arrays)
-            if low < 0 or high > 1:
-                raise ValueError(
-                    "With loss='binary_cross_entropy' all values of X must be in "
-                    f"[0, 1]. Got values from {low:g} to {high:g}. Scale X with "
-                    "MinMaxScaler(clip=True)."
-                )
-
-    def _warm_start(self, samples):
-        """The last training, if the next one goes on from it."""
-        if not self.warm_start or not hasattr(self, "net_"):
+    def _model_to_continue(self, config, family, samples):
+        """Return the last model, if `warm_start` continues it."""
+        if not self.warm_start or not hasattr(self, "model_"):
             return None
-        last = self._architecture_
-        now = self._architecture(
-            samples.values.shape[-1],
-            n_steps=last["n_steps"],
-            n_rows=len(samples),
-            n_components=last["n_components"],
-            ordered=self._is_ordered(),
+        last = self.model_
+        n_components = config.n_components
+        if config.fraction is not None:
+            n_components = last.spec.n_components
+        spec = make_spec(
+            config,
+            family,
+            samples,
+            n_steps=last.spec.n_steps,
+            n_components=n_components,
         )
-        if self._fraction is None:
-            now["n_components"] = self.n_components
-        if {**now, "rank": None} != {**last, "rank": None}:  # rank: of the rows then
+        changed = last.differences(spec, family)
+        if changed:
             raise ValueError(
-                f"warm_start=True goes on from the last fit of {type(self).__name__}, "
-                "but the shape of its network has changed. Set warm_start=False, or "
-                "give the parameters their values of then."
+                f"warm_start=True continues the last fit of {type(self).__name__}, "
+                "but the shape of its network has changed: "
+                f"{', '.join(changed)}. Set warm_start=False, or give the parameters "
+                "and X the values of the last fit."
             )
-        scaling = Scaling(self.mean_, self._center, self._scale)
-        return Trained(self.net_, scaling, self._architecture_)
+        return last
 
     def _report(self, selection):
-        """Keep what the held-out rows said; without any, the last epoch is kept."""
+        """Keep the result of the selection; without one, the last epoch is kept."""
         if selection is None:
             self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
             self.validation_scores_ = self.best_validation_score_ = None
             self.validation_loss_curve_ = None
             self.held_out_r2_ = None
             return
-        self.n_iter_ = len(selection.course) - 1
+        self.n_iter_ = selection.n_epochs
         self.best_epoch_ = selection.best_epoch()
         self.validation_loss_curve_ = selection.valid_losses.tolist()
         self.validation_scores_ = selection.scores.tolist()
         self.best_validation_score_ = self.validation_scores_[self.best_epoch_]
         self.held_out_r2_ = selection.r2()
-        if selection.mean[:, 2].any() and not self._is_penalised():
-            warn_if_no_better(type(self).__name__, self.held_out_r2_, self._does)
-
-    def _keep(self, trained, samples):
-        """Keep the network, and the way to and from its units."""
-        self.loss_curve_ = trained.loss_curve
-        self.mean_ = trained.scaling.mean
-        self._target_mean = None if samples is None else self._mean_target(samples)
-        self._center = trained.scaling.center
-        self._scale = trained.scaling.scale
-        self._architecture_ = trained.architecture
-        self.n_components_ = trained.architecture["n_components"]
-        self.net_ = trained.net
-        self.module_ = trained.net.module_.eval()
-        self._whitening = None
+        if selection.mean.squared_error.any() and not selection.is_penalized:
+            does = "forecasts" if self.model_.objective == "predict" else "reconstructs"
+            warn_if_no_better(type(self).__name__, self.held_out_r2_, does)
 
     def _report_order(self, selection, samples):
         """Keep what each component explains, and with a fraction the fewest of them."""
         model, pca = selection.r2_by_size()
-        if self._fraction is not None:
-            reached = np.flatnonzero(model >= self.n_components)
+        fraction = self.model_.config.fraction
+        if fraction is not None:
+            reached = np.flatnonzero(model >= fraction)
             if len(reached):
                 self.n_components_ = int(reached[0]) + 1
+                self.model_ = self.model_.with_components(self.n_components_)
             else:
-                warn_if_not_reached(type(self).__name__, self.n_components, model[-1])
+                warn_if_not_reached(type(self).__name__, fraction, model[-1])
         values = samples.values.astype(np.float64)
         left = values - along(self.mean_, values, samples.lengths)
         if samples.weight is not None:
@@ -300,6 +271,8 @@ class BaseAutoencoder(
         self.explained_variance_ratio_ = np.diff(model, prepend=0)[kept]
         self.explained_variance_ = self.explained_variance_ratio_ * variance
         self.pca_explained_variance_ratio_ = np.diff(pca, prepend=0)[kept]
+
+    # Public methods
 
     def transform(self, X):
         """Encode X.
@@ -314,8 +287,8 @@ class BaseAutoencoder(
         codes : ndarray of shape (n_samples, ``n_components_``)
             In the float dtype of X.
         """
-        check_is_fitted(self)
-        return self._encode(self._read(X, reset=False))
+        samples = self._read(X)
+        return self._model().encode(samples)
 
     def reconstruct(self, X):
         """Encode X and decode it again.
@@ -330,16 +303,154 @@ class BaseAutoencoder(
         X_reconstructed : same container and shape as X
             What the code keeps of X.
         """
+        samples = self._read(X)
+        return samples.restore(self._model().reconstruct(samples))
+
+    def inverse_transform(self, X):
+        """Decode codes."""
+        raise NotImplementedError
+
+    @available_if(_is_variational)
+    def sample(self, n_samples=1, random_state=None):
+        """Draw new samples: decoded codes from N(0, I).
+
+        Only with ``bottleneck="variational"``.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of samples to draw.
+
+        random_state : int, RandomState instance or None, default=None
+            Source of the codes.
+
+        Returns
+        -------
+        X : ndarray or list of ndarray
+            In the units and the form of `inverse_transform`.
+        """
         check_is_fitted(self)
-        samples = self._read(X, reset=False)
-        return samples.restore(self._reconstruct(samples))
+        if random_state is None:  # not numpy's own generator
+            random_state = np.random.RandomState()
+        generator = check_random_state(random_state)
+        codes = generator.normal(size=(n_samples, self.n_components_))
+        white = self.model_.whitening
+        if white is not None:
+            codes = (codes - white.mean) @ white.factor
+        return self.inverse_transform(codes)
+
+    def score(self, X, y=None, *, target=None):
+        """Share of the squared deviations from the training mean that is kept, R².
+
+        For PCA this is, on the training data, the sum of
+        `explained_variance_ratio_`; higher is better, 1 is perfect, 0 is what the
+        training mean gives.
+
+        Parameters
+        ----------
+        X : {array-like, sequences}
+            Samples, in any container that `fit` takes.
+
+        y : None
+            Ignored.
+
+        target : same container and shape as X, default=None
+            What X should have been, which is then what is to be given back. The mean
+            is that of the target of `fit`.
+
+        Returns
+        -------
+        r2 : float
+            0 where X does not deviate from the training mean at all.
+        """
+        check_is_fitted(self)
+        samples = self._read_to_score(X)
+        if target is not None:
+            model, name = self.model_, type(self).__name__
+            samples = read_target(
+                name, samples, target, model.objective, model.input_format
+            )
+        given, wanted, mean = self._compare(samples)
+        error, left = np.square(wanted - given).sum(), np.square(wanted - mean).sum()
+        return float(explained(error, left))
+
+    def _compare(self, samples):
+        """Return reconstructions, targets, and the mean of the targets."""
+        model, wanted = self._model(), samples.values
+        mean = model.scaling.mean
+        if samples.target is not None:
+            wanted = samples.target
+            mean = mean if model.target_mean is None else model.target_mean
+        wanted = wanted.astype(np.float64)
+        given, mean = model.reconstruct(samples), along(mean, wanted, samples.lengths)
+        if samples.lengths is None:
+            return given, wanted, mean
+        return given[samples.mask], wanted[samples.mask], mean[samples.mask]
+
+    def summary(self):
+        """Tell what was learned: layers, epochs and held-out R² beside PCA's.
+
+        Returns
+        -------
+        text : str
+            Lines to be printed.
+        """
+        check_is_fitted(self)
+        return text_of(self)
+
+    def architecture(self):
+        """Draw the network as a graph, from samples to what is given back of them.
+
+        Needs torchview and graphviz, which the extra "diagram" installs; to render it,
+        as a notebook does, also Graphviz itself.
+
+        Returns
+        -------
+        graph : graphviz.Digraph
+            The layers with the shapes of what goes in and out, for one sample.
+        """
+        check_is_fitted(self)
+        return graph_of(self)
+
+    # Attributes, state and tags
+
+    @property
+    def net_(self):
+        """The skorch net that trained the network."""
+        return _fitted_part(self, "net")
+
+    @property
+    def module_(self):
+        """The network, a torch module."""
+        return _fitted_part(self, "module")
 
     @property
     def _n_features_out(self):
         return self.n_components_
 
+    def _get_fitted_attr_html(self, doc_link=""):
+        # What scikit-learn's diagram shows of a fitted estimator, in a Pipeline too.
+        return FittedHTML(super()._get_fitted_attr_html(doc_link), self)
+
+    def __getstate__(self):
+        # No torch or skorch object: numpy arrays and plain values.
+        state = dict(super().__getstate__())
+        if "model_" in state:
+            state["model_"] = state["model_"].get_state()
+            state["_sklearn_seqae_version"] = __version__
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        check_version(type(self).__name__, state.pop("_sklearn_seqae_version", None))
+        super().__setstate__(state)
+        if "model_" in state:
+            self.model_ = FittedModel.from_state(
+                state["model_"], self._family, self.device
+            )
+
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "net_")
+        return hasattr(self, "model_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -347,18 +458,38 @@ class BaseAutoencoder(
         return tags
 
 
+def _fitted_part(estimator, name):
+    if not hasattr(estimator, "model_"):
+        raise AttributeError(
+            f"This {type(estimator).__name__} instance is not fitted yet, so it has no "
+            f"{name}. Call 'fit' before."
+        )
+    return getattr(estimator.model_, name)
+
+
+def _fitted_attributes(model: FittedModel, run: TrainingRun):
+    """Attributes of an estimator with this model."""
+    return {
+        "model_": model,
+        "loss_curve_": run.loss_curve,
+        "mean_": model.scaling.mean,
+        "n_components_": model.n_components,
+    }
+
+
+def _mean_target(samples: Samples, family):
+    """Mean of the targets; None where those are the samples."""
+    values = samples.target
+    if values is None:
+        return None
+    if samples.lengths is not None and family.objective == "reconstruct":
+        n_steps = int(np.median(samples.lengths))
+        values = resample(values, samples.lengths, n_steps)
+    return weighted_mean(values, samples.weight)
+
+
 def _draw_seed(random_state):
     """Draw one int; from the system where it is None, not from numpy's own state."""
     if random_state is None:
         random_state = np.random.RandomState()
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def code_sizes(architecture):
-    """Outputs of the encoder, and inputs of the decoder.
-
-    The code and, where it is drawn, its log variance; the code and, where it is cut,
-    which of it is there.
-    """
-    width, parts = architecture["n_components"], ("variational", "ordered")
-    return tuple(width * (1 + architecture[part]) for part in parts)

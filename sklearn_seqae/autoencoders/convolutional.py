@@ -1,16 +1,62 @@
 """The convolutional autoencoder, for images and sequences of one length."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sklearn_seqae import sequences
 from sklearn_seqae._params import StrOptions, fit_context
-from sklearn_seqae.autoencoders.base import BaseAutoencoder, code_sizes
-from sklearn_seqae.images import read_images
+from sklearn_seqae.autoencoders.base import BaseAutoencoder
+from sklearn_seqae.fitting.family import Family
 from sklearn_seqae.modules.convolutional import (
     ACTIVATIONS,
     ConvolutionalDecoder,
     ConvolutionalEncoder,
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvolutionalFamily(Family):
+    """Convolutional networks.
+
+    Parameters
+    ----------
+    activation : str
+        A key of `modules.convolutional.ACTIVATIONS`.
+
+    shape : (height, width, n_channels)
+        Of each sample.
+    """
+
+    activation: str
+    shape: tuple[int, int, int]
+
+    one_cycle = True
+    clip = 1.0
+    linear_path_rate = 0.2
+    tile_rows = 32  # images may be large
+
+    def build_networks(self, spec, generator):
+        """Build the encoder and the decoder."""
+        options = {
+            "shape": self.shape,
+            "filters": spec.hidden_layer_sizes,
+            "activation": self.activation,
+            "beside_pca": spec.has_linear_path,
+            "generator": generator,
+        }
+        return {
+            "encoder": ConvolutionalEncoder(
+                n_components=spec.n_encoder_outputs, **options
+            ),
+            "decoder": ConvolutionalDecoder(
+                n_components=spec.n_decoder_inputs, **options
+            ),
+        }
+
+    def auto_batch_size(self, n_rows):
+        """Return the rows of a batch."""
+        return int(np.clip(n_rows // 10, 8, 64))
 
 
 class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
@@ -223,10 +269,8 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         "sample_shape": [tuple, None],
     }
 
-    _tile_rows = 32  # images may be large
-    _one_cycle = True
-    _clip = 1.0
-    _linear_path_rate = 0.2
+    _family = ConvolutionalFamily
+    _form = "images"
 
     def __init__(
         self,
@@ -281,34 +325,10 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
-    def _read(self, X, *, reset, owner=None):
-        owner = self if owner is None else owner
-        return read_images(owner, X, sample_shape=self.sample_shape, reset=reset)
-
-    def _architecture(self, n_features, **shape):
-        return {
-            **super()._architecture(n_features, **shape),
-            "activation": self.activation,
-            "sample_shape": self._sample_shape,
-        }
-
-    @staticmethod
-    def _auto_batch_size(n):
-        return int(np.clip(n // 10, 8, 64))
-
-    @staticmethod
-    def _build_networks(architecture, generator):
-        options = {
-            "shape": architecture["sample_shape"],
-            "filters": architecture["hidden_layer_sizes"],
-            "activation": architecture["activation"],
-            "beside_pca": architecture["linear_path"],
-            "generator": generator,
-        }
-        n_outputs, n_heard = code_sizes(architecture)
-        encoder = ConvolutionalEncoder(n_components=n_outputs, **options)
-        decoder = ConvolutionalDecoder(n_components=n_heard, **options)
-        return {"encoder": encoder, "decoder": decoder}
+    def _make_family(self, samples):
+        return ConvolutionalFamily(
+            activation=self.activation, shape=samples.container.shape
+        )
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, *, target=None):
@@ -355,5 +375,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
             In the units and the shape of the training data; a list of sequences
             where `fit` took one.
         """
-        values = self._decode(self._read_codes(X), None, None)
-        return sequences.pack(values, None, self._input_kind, self._sample_shape)
+        codes = self._read_codes(X)
+        model = self._model()
+        seen = model.input_format
+        return sequences.pack(model.decode(codes), None, seen.kind, seen.shape)

@@ -1,8 +1,58 @@
 """The dense autoencoder, for tables."""
 
+from dataclasses import dataclass, replace
+
 from sklearn_seqae._params import StrOptions, fit_context
-from sklearn_seqae.autoencoders.base import BaseAutoencoder, code_sizes
+from sklearn_seqae.autoencoders.base import BaseAutoencoder
+from sklearn_seqae.fitting.family import Family
 from sklearn_seqae.modules.dense import ACTIVATIONS, DenseNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseFamily(Family):
+    """Dense networks.
+
+    Parameters
+    ----------
+    activation : str
+        A key of `modules.dense.ACTIVATIONS`.
+    """
+
+    activation: str
+
+    def complete(self, spec, n_rows):
+        """Keep networks of fewer rows than columns in the space of the rows."""
+        is_wide = spec.has_linear_path and n_rows < spec.n_features
+        return replace(spec, rank=n_rows if is_wide else None)
+
+    def build_networks(self, spec, generator):
+        """Build the encoder and the decoder."""
+        n_features, rank = spec.n_features, spec.rank
+        sizes = [
+            rank or n_features,
+            *spec.hidden_layer_sizes,
+            spec.n_encoder_outputs,
+        ]
+        options = {
+            "activation": self.activation,
+            "zero_head": spec.has_linear_path,
+            "generator": generator,
+        }
+        wide = n_features if rank else None
+        encoder = DenseNetwork(sizes=sizes, rotated_in=wide, **options)
+        sizes[-1] = spec.n_decoder_inputs
+        decoder = DenseNetwork(sizes=sizes[::-1], rotated_out=wide, **options)
+        return {"encoder": encoder, "decoder": decoder}
+
+    def set_units(self, module, x, basis, codes, residuals):
+        """Set the units of the networks, and the range of what they see."""
+        module.set_units(encoder_unit=residuals[-1], decoder_unit=residuals)
+        for network in (module.encoder, module.decoder):
+            if network.basis is not None:
+                network.basis.copy_(basis)
+        module.encoder.set_range(x)
+        if not module.is_variational:  # whose codes are like N(0, I) wherever they are
+            module.decoder.set_range(codes)
 
 
 class DenseAutoencoderTransformer(BaseAutoencoder):
@@ -255,40 +305,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
-    def _architecture(self, n_features, *, n_rows, **shape):
-        # Fewer rows than columns span a space of their own: the networks stay in it.
-        is_wide = self.init == "pca" and n_rows < n_features
-        return {
-            **super()._architecture(n_features, n_rows=n_rows, **shape),
-            "activation": self.activation,
-            "rank": n_rows if is_wide else None,
-        }
+    _family = DenseFamily
 
-    @staticmethod
-    def _settle(module, x, basis, codes, residuals):
-        module.set_units(encoder_unit=residuals[-1], decoder_unit=residuals)
-        for network in (module.encoder, module.decoder):
-            if network.basis is not None:
-                network.basis.copy_(basis)
-        module.encoder.set_range(x)
-        if not module.is_variational:  # whose codes are like N(0, I) wherever they are
-            module.decoder.set_range(codes)
-
-    @staticmethod
-    def _build_networks(architecture, generator):
-        n_features, rank = architecture["n_features"], architecture["rank"]
-        n_outputs, n_heard = code_sizes(architecture)
-        sizes = [rank or n_features, *architecture["hidden_layer_sizes"], n_outputs]
-        options = {
-            "activation": architecture["activation"],
-            "zero_head": architecture["linear_path"],
-            "generator": generator,
-        }
-        wide = n_features if rank else None
-        encoder = DenseNetwork(sizes=sizes, rotated_in=wide, **options)
-        sizes[-1] = n_heard
-        decoder = DenseNetwork(sizes=sizes[::-1], rotated_out=wide, **options)
-        return {"encoder": encoder, "decoder": decoder}
+    def _make_family(self, samples):
+        return DenseFamily(activation=self.activation)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, *, target=None):
@@ -331,4 +351,5 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         X_original : ndarray of shape (n_samples, n_features)
             Rows in the units of the training data.
         """
-        return self._decode(self._read_codes(X), None, None)
+        codes = self._read_codes(X)
+        return self._model().decode(codes)

@@ -1,13 +1,88 @@
 """The recurrent autoencoder, for sequences."""
 
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 
 from sklearn_seqae._params import Integral, Interval, Real, StrOptions, fit_context
 from sklearn_seqae.autoencoders._forecasting import ForecastingMixin
-from sklearn_seqae.autoencoders.base import BaseAutoencoder, code_sizes
+from sklearn_seqae.autoencoders.base import BaseAutoencoder
+from sklearn_seqae.fitting.family import Family
 from sklearn_seqae.modules.recurrent import CELLS, recurrent_networks
 
 MOST_WARPED = 10_000  # rows, above which warps only cost time
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrentFamily(Family):
+    """Recurrent networks; the fields are parameters of the public class."""
+
+    cell: str
+    bidirectional: bool
+    objective: str
+    horizon: int | None
+    decoder: str
+    reverse_target: bool
+    # Not of the network: a training may be continued with another value.
+    scheduled_sampling: float = field(default=0.0, compare=False)
+
+    one_cycle = True
+    clip = 1.0
+    linear_path_rate = 0.2  # it has to move, where sequences are warped in time
+    enough_held_out = 150
+    least_batches = 10  # fewer steps learn little; each round is warped anew
+
+    def complete(self, spec, n_rows):
+        """Set the length of the forecast."""
+        if self.objective == "reconstruct":
+            return spec
+        n_ahead = self.horizon
+        if n_ahead is None:
+            n_ahead = max(1, spec.n_steps - 1)
+        return replace(spec, n_ahead=n_ahead)
+
+    def build_networks(self, spec, generator):
+        """Build the encoder and a decoder for each thing that is decoded."""
+        return recurrent_networks(
+            n_outputs=spec.n_encoder_outputs,
+            n_heard=spec.n_decoder_inputs,
+            n_channels=spec.n_features,
+            n_steps=spec.n_steps,
+            n_ahead=spec.n_ahead,
+            reconstructs=self.objective != "predict",
+            hidden_layer_sizes=spec.hidden_layer_sizes,
+            cell=self.cell,
+            bidirectional=self.bidirectional,
+            beside_pca=spec.has_linear_path,
+            decoding={
+                "is_conditional": self.decoder == "conditional",
+                "is_reversed": self.reverse_target,
+                "is_logistic": spec.is_logistic,
+            },
+            generator=generator,
+        )
+
+    def set_units(self, module, x, basis, codes, residuals):
+        """Set the units of the networks; where PCA is exact, they are silent."""
+        super().set_units(module, x, basis, codes, residuals)
+        unit = module.code_scale.masked_fill(residuals[-1] == 0, 0)
+        module.set_units(encoder_unit=unit)
+
+    def objective_options(self, spec, samples):
+        """Return the objective, the time warps and the scheduled sampling."""
+        warp = 0.0  # a forecast would not fit to a warped sequence
+        has_future = self.objective != "reconstruct" and samples.target is not None
+        if spec.has_linear_path and not has_future:
+            warp = self.warp(len(samples))
+        return {"kind": self.objective, "warp": warp, "own": self.scheduled_sampling}
+
+    def auto_batch_size(self, n_rows):
+        """Return the rows of a batch."""
+        return int(np.clip(n_rows // 10, 16, 64))
+
+    def warp(self, n_rows):
+        """Return the strength of the time warps: few rows need more."""
+        return 0.05 * min(1, 200 / n_rows) ** 0.5 if n_rows <= MOST_WARPED else 0.0
 
 
 class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
@@ -248,12 +323,8 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         "sample_shape": [tuple, None],
     }
 
-    _takes_sequences = True
-    _one_cycle = True
-    _clip = 1.0
-    _linear_path_rate = 0.2  # it has to move, where sequences are warped in time
-    _enough_held_out = 150
-    _least_batches = 10  # fewer steps learn little; each round is warped anew
+    _family = RecurrentFamily
+    _form = "sequences"
 
     def __init__(
         self,
@@ -316,55 +387,15 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
-    @staticmethod
-    def _warp(n):
-        """Strength of the time warps: few rows are in need of more."""
-        return 0.05 * min(1, 200 / n) ** 0.5 if n <= MOST_WARPED else 0.0
-
-    def _objective_options(self, samples):
-        warp = 0.0  # what is ahead would not fit to a warped sequence
-        if self.init == "pca" and not self._forecasts_ahead(samples):
-            warp = self._warp(len(samples))
-        own = self.scheduled_sampling
-        return {"kind": self.objective, "warp": warp, "own": own}
-
-    def _architecture(self, n_features, *, n_rows, **shape):
-        return {
-            **super()._architecture(n_features, n_rows=n_rows, **shape),
-            "cell": self.cell,
-            "bidirectional": self.bidirectional,
-            "reconstructs": self.objective != "predict",
-            "n_ahead": self._n_ahead(shape["n_steps"]),
-            "decoding": {
-                "is_conditional": self.decoder == "conditional",
-                "is_reversed": self.reverse_target,
-                "is_logistic": self.loss == "binary_cross_entropy",
-            },
-        }
-
-    @staticmethod
-    def _settle(module, x, basis, codes, residuals):
-        BaseAutoencoder._settle(module, x, basis, codes, residuals)
-        unit = module.code_scale.masked_fill(residuals[-1] == 0, 0)
-        module.set_units(encoder_unit=unit)
-
-    @staticmethod
-    def _auto_batch_size(n):
-        return int(np.clip(n // 10, 16, 64))
-
-    @staticmethod
-    def _build_networks(architecture, generator):
-        n_outputs, n_heard = code_sizes(architecture)
-        names = "n_steps", "n_ahead", "reconstructs", "hidden_layer_sizes", "cell"
-        return recurrent_networks(
-            n_outputs=n_outputs,
-            n_heard=n_heard,
-            n_channels=architecture["n_features"],
-            bidirectional=architecture["bidirectional"],
-            beside_pca=architecture["linear_path"],
-            decoding=architecture["decoding"],
-            generator=generator,
-            **{name: architecture[name] for name in names},
+    def _make_family(self, samples):
+        return RecurrentFamily(
+            cell=self.cell,
+            bidirectional=self.bidirectional,
+            objective=self.objective,
+            horizon=self.horizon,
+            decoder=self.decoder,
+            reverse_target=self.reverse_target,
+            scheduled_sampling=self.scheduled_sampling,
         )
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -398,3 +429,8 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
             The fitted estimator.
         """
         return self._fit(X, sample_weight, target)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,5 +1,8 @@
 """Train an encoder and a linear head on the rows that have a label."""
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -37,6 +40,13 @@ class Network(nn.Module):
         return code @ self.coef.T + self.intercept
 
 
+class ClassifierLosses(NamedTuple):
+    """Losses of each row (N,); for several epochs (E, N)."""
+
+    total: torch.Tensor  # cross-entropy
+    brier: torch.Tensor  # 2 for a confident error
+
+
 class CrossEntropy:
     """Loss of a batch, and of each of its rows, beside the Brier score."""
 
@@ -49,7 +59,18 @@ class CrossEntropy:
         losses = nn.functional.cross_entropy(logits, batch.target, reduction="none")
         truth = nn.functional.one_hot(batch.target, logits.shape[1])
         scores = (logits.softmax(1) - truth).square().sum(1)
-        return torch.stack([losses, scores], dim=1)
+        return ClassifierLosses(losses, scores)
+
+
+@dataclass(frozen=True)
+class FineTuningConfig:
+    """Parameters of the fine-tuning, as in AutoencoderClassifier."""
+
+    alpha: float
+    batch_size: int | str
+    learning_rate_init: float
+    max_iter: int
+    seed: int  # source of every random number
 
 
 class FineTuning:
@@ -57,32 +78,31 @@ class FineTuning:
 
     Parameters
     ----------
-    classifier : AutoencoderClassifier
-        Gives the parameters and the autoencoder, whose module is trained.
+    config : FineTuningConfig
+        Parameters of the trainings.
+
+    model : FittedModel
+        The autoencoder, whose module is trained.
 
     samples : Samples
         All rows.
 
     labelled, targets : ndarray of shape (M,)
         The rows with a label, and the number of its class.
-
-    seed : int
-        Source of every random number.
     """
 
-    def __init__(self, classifier, samples, labelled, targets, seed):
-        self.classifier = classifier
-        self.autoencoder = classifier.estimator_
+    def __init__(self, config, model, samples, labelled, targets):
+        self.config = config
+        self.model = model
         self.targets = targets
-        self.seed = seed
-        codes = self.autoencoder._encode(samples).astype(np.float64)
+        codes = model.encode(samples).astype(np.float64)
         # One unit for all components: in units of each alone, the last ones of PCA,
         # mostly noise, would weigh as much as the first.
         self.center = codes.mean(axis=0)
         self.unit = float(np.sqrt(codes.var(axis=0).mean())) or 1.0
         self.codes = (codes[labelled] - self.center) / self.unit
-        self.x, self.lengths = self.autoencoder._tensors(samples.take(labelled))
-        weights = self.autoencoder.module_.state_dict().items()
+        self.x, self.lengths = model.tensors(samples.take(labelled))
+        weights = model.module.state_dict().items()
         self.start = {name: weight.clone() for name, weight in weights}
 
     def head(self, rows):
@@ -96,24 +116,24 @@ class FineTuning:
 
     def train(self, rows, held_out=None, *, n_epochs):
         """Train on these rows; return the head, its loss curve and held-out losses."""
-        classifier, module = self.classifier, self.autoencoder.module_
+        config, module = self.config, self.model.module
         module.load_state_dict(self.start)
-        generator = torch.Generator().manual_seed(self.seed)
-        encoder = self.autoencoder._encoder_to_tune(len(rows), generator)
+        generator = torch.Generator().manual_seed(config.seed)
+        encoder = self.model.encoder_to_fine_tune(len(rows), generator)
         coef, intercept, _ = self.head(rows)
         network = Network(encoder, self.center, self.unit, coef, intercept)
         net = AutoencoderNet(
             network,
             CrossEntropy(),
-            lr=classifier.learning_rate_init,
+            lr=config.learning_rate_init,
             slow=SLOW,
-            weight_decay=classifier.alpha,
-            max_epochs=classifier.max_iter,
+            weight_decay=config.alpha,
+            max_epochs=config.max_iter,
             one_cycle=True,
             clip=CLIP,
-            device=self.autoencoder.device,
+            device=self.model.device,
         ).initialize()
-        size, least = classifier.batch_size, 1
+        size, least = config.batch_size, 1
         if size == "auto":
             size, least = int(np.clip(len(rows) // 10, 8, 64)), LEAST_BATCHES
         batches = self._batches(rows, min(size, len(rows)), generator, least)
@@ -136,15 +156,18 @@ class FineTuning:
         return (coef, intercept), losses, course
 
     def course(self):
-        """What `rows` says of held-out rows, (epochs + 1, rows, 2), the start first."""
-        n_epochs = self.classifier.max_iter
-        folds = folds_of(self.targets, self.seed)
-        courses = [np.empty((n_epochs + 1, 0, 2))]
+        """Losses of the held-out rows at each epoch, the start first."""
+        n_epochs = self.config.max_iter
+        folds = folds_of(self.targets, self.config.seed)
+        empty = np.empty((n_epochs + 1, 0))
+        courses = [ClassifierLosses(empty, empty)]
         for fold in range(folds.max() + 1):
             is_out = folds == fold
             rows, held_out = np.flatnonzero(~is_out), np.flatnonzero(is_out)
-            courses.append(self.train(rows, held_out, n_epochs=n_epochs)[2])
-        return np.concatenate(courses, axis=1)
+            epochs = self.train(rows, held_out, n_epochs=n_epochs)[2]
+            courses.append(ClassifierLosses(*map(np.stack, zip(*epochs, strict=True))))
+        fields = zip(*courses, strict=True)
+        return ClassifierLosses(*(np.concatenate(part, axis=1) for part in fields))
 
     def _batches(self, rows, batch_size, generator=None, least=1):
         rows = torch.from_numpy(rows).to(self.x.device)
@@ -180,5 +203,5 @@ def has_gained(course):
     itself where it is wrong, has a larger one. Epochs between have a rate too high to
     end with. Where the start is right already, a gain is not worth the risk.
     """
-    before, after = course[[0, -1], :, 1].mean(axis=1)
+    before, after = course.brier[[0, -1]].mean(axis=1)
     return after < before - WORTH_IT

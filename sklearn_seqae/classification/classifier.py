@@ -23,8 +23,14 @@ from sklearn_seqae.autoencoders import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
 )
-from sklearn_seqae.classification._fine_tuning import FineTuning, has_gained
-from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
+from sklearn_seqae.autoencoders.base import BaseAutoencoder
+from sklearn_seqae.classification._fine_tuning import (
+    FineTuning,
+    FineTuningConfig,
+    has_gained,
+)
+from sklearn_seqae.inputs import InputFormat, check, parse, read
+from sklearn_seqae.sequences import holds_sequences
 from sklearn_seqae.training.inference import in_tiles
 
 WIDEST = 32  # components of the default autoencoder
@@ -199,42 +205,53 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
 
     def _fit_autoencoder(self, X, y):
         """Make `estimator_`, and read X as it does."""
+        name = type(self).__name__
+        if self.estimator is None:
+            form = "sequences" if holds_sequences(X) else "table"
+            samples = parse(X, InputFormat(form), name=name)
+            check_consistent_length(samples.values, y)
+            width = int(np.prod(samples.values.shape[1:]))
+            family = DenseAutoencoderTransformer
+            if form == "sequences":
+                family = RecurrentAutoencoderTransformer
+            autoencoder = self._with_seed(family(min(WIDEST, width)))
+            check(self, samples, reset=True)
+            self.estimator_ = autoencoder.fit(X)
+            return samples
+        check_consistent_length(X, y)
         if isinstance(self.estimator, FrozenEstimator):
             fitted = self.estimator.estimator
             _refuse_other(fitted)
             check_is_fitted(fitted)
             autoencoder = copy.deepcopy(fitted)
-            samples = autoencoder._read(X, reset=True, owner=self)
-            check_consistent_length(samples.values, y)
-            self.estimator_ = autoencoder
-            return autoencoder._read(X, reset=False)
-        if self.estimator is None:
-            autoencoder = self._default_estimator(X)
         else:
             _refuse_other(self.estimator)
-            autoencoder = clone(self.estimator)
+            autoencoder = self._with_seed(clone(self.estimator)).fit(X)
+        input_format = autoencoder.model_.input_format
+        samples = parse(X, input_format, name=name)
+        check(autoencoder, samples, reset=False)
+        check(self, samples, reset=True)
+        self.estimator_ = autoencoder
+        return samples.last(input_format.max_steps)
+
+    def _with_seed(self, autoencoder):
         if self.random_state is not None:
             autoencoder.set_params(random_state=self.random_state)
-        samples = autoencoder._read(X, reset=True, owner=self)
-        check_consistent_length(samples.values, y)
-        self.estimator_ = autoencoder.fit(X)
-        return autoencoder._read(X, reset=False)
-
-    def _default_estimator(self, X):
-        sequences = holds_sequences(X)
-        read = read_sequences if sequences else read_table
-        width = int(np.prod(read(self, X, reset=True).values.shape[1:]))
-        family = DenseAutoencoderTransformer
-        if sequences:
-            family = RecurrentAutoencoderTransformer
-        return family(min(WIDEST, width))
+        return autoencoder
 
     def _fit_classifier(self, samples, labelled, targets):
         random_state = self.random_state
         if random_state is None:  # from the system, not from numpy's own state
             random_state = np.random.RandomState()
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
-        tuning = FineTuning(self, samples, labelled, targets, seed)
+        config = FineTuningConfig(
+            alpha=self.alpha,
+            batch_size=self.batch_size,
+            learning_rate_init=self.learning_rate_init,
+            max_iter=self.max_iter,
+            seed=int(check_random_state(random_state).randint(2**31 - 1)),
+        )
+        model = self.estimator_.model_
+        tuning = FineTuning(config, model, samples, labelled, targets)
         rows = np.arange(len(targets))
         self.best_epoch_, self.validation_loss_curve_ = 0, None
         if self.freeze_encoder:
@@ -244,9 +261,11 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             self.n_iter_ = self.best_epoch_ = self.max_iter
             if self.early_stopping:
                 course = tuning.course()
-                if course.size:
-                    self.validation_loss_curve_ = course[:, :, 0].mean(axis=1).tolist()
-                if not course.size or not has_gained(course):
+                has_folds = course.total.size > 0
+                if has_folds:
+                    losses = course.total.mean(axis=1)
+                    self.validation_loss_curve_ = losses.tolist()
+                if not has_folds or not has_gained(course):
                     self.best_epoch_ = 0
             head, self.loss_curve_, _ = tuning.train(rows, n_epochs=self.best_epoch_)
         self.coef_ = head[0] / tuning.unit
@@ -266,8 +285,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             In the order of `classes_`.
         """
         check_is_fitted(self)
-        samples = self.estimator_._read(X, reset=False, owner=self)
-        codes = self.estimator_._encode(samples).astype(np.float32)
+        model = self.estimator_.model_
+        samples = read(self, X, model.input_format)
+        codes = model.encode(samples).astype(np.float32)
         coef = torch.tensor(self.coef_, dtype=torch.float32)
         intercept = torch.tensor(self.intercept_, dtype=torch.float32)
         logits = in_tiles(lambda tile, *_: tile @ coef.T + intercept, codes)
@@ -300,7 +320,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
 
 def _refuse_other(estimator):
     """Say that only an autoencoder of this package has an encoder to tune."""
-    if not hasattr(estimator, "_encoder_to_tune"):
+    if not isinstance(estimator, BaseAutoencoder):
         raise ValueError(
             "The 'estimator' parameter of AutoencoderClassifier must be an autoencoder "
             "of this package, a FrozenEstimator around a fitted one, or None. Got "

@@ -1,14 +1,19 @@
 """What displays ask of an estimator and of X, and in which words they refuse them."""
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, column_or_1d
 
-from sklearn_seqae._introspection import held_by, in_its_units, refuse, steps_of
+from sklearn_seqae._introspection import (
+    held_by,
+    in_its_units,
+    objective_of,
+    refuse,
+    steps_of,
+)
 from sklearn_seqae.images import holds_images
-from sklearn_seqae.sequences import holds_sequences, read_sequences, read_table
+from sklearn_seqae.sequences import holds_sequences, parse_sequences, parse_table
 
 
 def parts_of(estimator):
@@ -54,7 +59,7 @@ def encode(estimator, X):
 def forecaster_of(estimator):
     """Return the part that forecasts; None where no part does."""
     for part in parts_of(estimator):
-        if getattr(part, "objective", "reconstruct") != "reconstruct":
+        if objective_of(part) != "reconstruct":
             return part
     return None
 
@@ -63,7 +68,7 @@ def forecast(estimator, X):
     """Return what a fitted estimator says is ahead of X, in X's units."""
     if isinstance(estimator, Pipeline):
         return in_its_units(estimator, X, forecast)
-    if hasattr(estimator, "objective"):
+    if objective_of(estimator) != "reconstruct":
         return estimator.predict(X)
     return forecast(held_by(estimator), X)
 
@@ -143,10 +148,9 @@ def read_samples(X, *, sample_shape, sequences, caller):
     names : list of str or None
         Of the columns or channels, where X has names.
     """
-    reader = type(caller, (BaseEstimator,), {})()
     is_image = sample_shape is not None and sample_shape[0] != -1
     if is_image or holds_images(X):
-        values = check_array(X, allow_nd=True, input_name="X", estimator=reader)
+        values = check_array(X, allow_nd=True, input_name="X", estimator=caller)
         if not is_image:
             sample_shape = values.shape[1:]
         try:
@@ -157,13 +161,14 @@ def read_samples(X, *, sample_shape, sequences, caller):
                 f"of shape {values.shape}. Change 'sample_shape'."
             ) from error
     if sequences or sample_shape is not None or holds_sequences(X):
-        read = read_sequences(reader, X, sample_shape=sample_shape, reset=True)
+        read = parse_sequences(X, name=caller, sample_shape=sample_shape)
         pairs = zip(read.values, read.n_steps_of_each, strict=True)
         items = [steps[:n] for steps, n in pairs]
         kind = "sequence"
     else:
-        items, kind = list(read_table(reader, X, reset=True).values), "row"
-    names = getattr(reader, "feature_names_in_", None)
+        read = parse_table(X, name=caller)
+        items, kind = list(read.values), "row"
+    names = read.feature_names
     if names is not None and len(names) == items[0].shape[-1]:
         return items, kind, [str(name) for name in names]
     return items, kind, None

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from sklearn_seqae._introspection import reconstruct
+from sklearn_seqae._introspection import objective_of, reconstruct
 from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colours,
@@ -149,9 +149,9 @@ class ReconstructionDisplay:
         if forecaster is None:
             return cls._draw(X, reconstruct(estimator, X), how, titles, ax)
         rebuilt = None
-        if forecaster.objective == "composite":
+        if objective_of(forecaster) == "composite":
             rebuilt = reconstruct(estimator, X)
-        ahead = forecast(estimator, X), forecaster.horizon is None
+        ahead = forecast(estimator, X), forecaster.model_.family.horizon is None
         return cls._draw(X, rebuilt, how, titles, ax, ahead)
 
     @classmethod

@@ -1,12 +1,14 @@
 """What a network is trained for, and measured by."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.batch import RowLosses
 from sklearn_seqae.modules.bottleneck import NestedDropout, Plain
 from sklearn_seqae.modules.losses import masked_loss, row_losses
 from sklearn_seqae.modules.noise import Noise
@@ -24,6 +26,7 @@ class Part(NamedTuple):
     share: Tensor | float  # (N,), values of a sample to those of its target
 
 
+@dataclass(frozen=True)
 class Objective:
     """Give back what came in, or what it should have been, or what is ahead of it.
 
@@ -50,31 +53,20 @@ class Objective:
     generator : torch.Generator, default=None
         Source of the warps and of those steps.
 
-    bottleneck : callable, default=None
-        What encodes: one of `modules.bottleneck`, by default a plain one.
+    bottleneck : callable, default=Plain()
+        What encodes: one of `modules.bottleneck`.
 
     noise : Noise, default=None
         What is done to a sample before it is encoded.
     """
 
-    def __init__(
-        self,
-        loss: str,
-        *,
-        kind: str = "reconstruct",
-        warp: float = 0.0,
-        own: float = 0.0,
-        generator: torch.Generator | None = None,
-        bottleneck: Callable | None = None,
-        noise: Noise | None = None,
-    ):
-        self.loss = loss
-        self.kind = kind
-        self.warp = warp
-        self.own = own
-        self.generator = generator
-        self.bottleneck = bottleneck or Plain()
-        self.noise = noise
+    loss: str
+    kind: str = "reconstruct"
+    warp: float = 0.0
+    own: float = 0.0
+    generator: torch.Generator | None = None
+    bottleneck: Callable = field(default_factory=Plain)
+    noise: Noise | None = None
 
     def __call__(self, module: Autoencoder, batch) -> Tensor:
         """Mean loss of a batch, to train on."""
@@ -101,31 +93,35 @@ class Objective:
             return batch.x
         return self.noise(batch.x, batch.mask, in_training)
 
-    def rows(self, module: Autoencoder, batch) -> Tensor:
-        """Losses of each row, times its weight: (N, 3), or (N, 3 + Z) where ordered.
+    def rows(self, module: Autoencoder, batch) -> RowLosses[Tensor]:
+        """Losses of each row, times its weight.
 
-        Each is summed over the row's values. First what is trained on, then the loss
-        and the squared error of the reconstruction, or of the forecast where that is
-        all; ordered, then the squared errors of codes cut to 1, ..., Z components. A
-        forecast counts as if it had as many values as the sample. What a variational
-        code is trained on is measured with a code drawn once, its losses with the mean
-        that `transform` gives.
+        A forecast counts as if it had as many values as the sample. The loss that a
+        variational code is trained with is measured with a code drawn once, its other
+        losses with the mean that `transform` returns.
         """
         rows = self._rows(module, batch)
-        return rows if batch.weight is None else rows * batch.weight[:, None]
+        if batch.weight is None:
+            return rows
+        return RowLosses(
+            total=rows.total * batch.weight,
+            loss=rows.loss * batch.weight,
+            squared_error=rows.squared_error * batch.weight,
+            squared_error_by_size=rows.squared_error_by_size * batch.weight[:, None],
+        )
 
-    def _rows(self, module: Autoencoder, batch) -> Tensor:
+    def _rows(self, module: Autoencoder, batch) -> RowLosses[Tensor]:
         passed = self.bottleneck(module, self.seen(batch), batch.lengths, False)
         code = passed.code if passed.mean is None else passed.mean
         if not isinstance(self.bottleneck, NestedDropout):
             losses, square = self._losses_and_square(module, code, batch, None)
-            trained = sum(losses)
+            total = sum(losses)
             if passed.mean is not None:
                 drawn, _ = self._losses_and_square(module, passed.code, batch, None)
-                trained = sum(drawn)
+                total = sum(drawn)
             if passed.penalty is not None:
-                trained = trained + passed.penalty
-            return torch.stack([trained, losses[0], square], dim=1)
+                total = total + passed.penalty
+            return RowLosses(total, losses[0], square, code.new_zeros((len(code), 0)))
         each = [
             self._losses_and_square(
                 module, code, batch, torch.full((len(code),), k, device=code.device)
@@ -134,9 +130,8 @@ class Objective:
         ]
         sums = torch.stack([sum(losses) for losses, _ in each], dim=1)  # (N, Z)
         squares = torch.stack([square for _, square in each], dim=1)
-        trained = (sums * self.bottleneck.size_weights).mean(1)
-        last = torch.stack([trained, each[-1][0][0], squares[:, -1]], dim=1)
-        return torch.cat([last, squares], dim=1)
+        total = (sums * self.bottleneck.size_weights).mean(1)
+        return RowLosses(total, each[-1][0][0], squares[:, -1], squares)
 
     def parts(
         self,

@@ -1,21 +1,11 @@
 """Mini-batches, sliced whole from one tensor."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-
-class Batch(NamedTuple):
-    """Some samples, with what tells their real values from padding."""
-
-    x: Tensor  # (N, D) or (N, T, C)
-    lengths: Tensor | None  # (N,), None where no step is padding
-    mask: Tensor | None  # (N, T), None where no step is padding
-    n_values: int  # real values, the weight of this batch in a mean
-    target: Tensor | None = None  # (N, ...), None where x is what is learned
-    weight: Tensor | None = None  # (N,), None where all samples count alike
+from sklearn_seqae.modules.batch import Batch
 
 
 class Batches:
@@ -63,7 +53,6 @@ class Batches:
         weight: Tensor | None = None,
     ):
         self.x = x
-        self.target = target
         self.weight = weight
         self.lengths = lengths
         self.batch_size = batch_size

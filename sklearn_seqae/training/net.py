@@ -1,12 +1,11 @@
 """The one skorch subclass: a lean loop over ready batches."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer
 from torch import Tensor, nn
@@ -41,9 +40,10 @@ class AutoencoderNet(NeuralNet):
         The network, its first weights in place.
 
     criterion : callable
-        Takes (module, batch) and returns the mean loss of the batch; its method
-        `rows` takes the same and returns the losses of each row, (N, M), summed
-        over the row's values.
+        Takes (module, batch) and returns the mean loss of the batch. Its method
+        `rows` takes the same and returns a named tuple of tensors with a row for each
+        row of the batch. The first of them, `total`, is the loss that is minimized,
+        summed over the values of the row.
 
     lr : float, default=1e-3
         Learning rate after the warm-up.
@@ -156,7 +156,8 @@ class AutoencoderNet(NeuralNet):
         *,
         n_epochs: int | None = None,
         valid_losses: list[float] | None = None,
-    ) -> Iterator[tuple[float, NDArray | None]]:
+        callbacks: Sequence[Callback] = (),
+    ) -> Generator[tuple[float, Any], None, None]:
         """Train epoch by epoch; the caller stops when it has seen enough.
 
         Parameters
@@ -171,11 +172,14 @@ class AutoencoderNet(NeuralNet):
             Known losses to record where there is no `valid`, for callbacks that
             watch them.
 
+        callbacks : sequence of skorch callbacks, default=()
+            Called in this training alone, before the callbacks of the net.
+
         Yields
         ------
-        loss, rows : float, ndarray of shape (N, M) or None
+        loss, rows : float, named tuple of ndarray or None
             Mean loss of the epoch over `train`, and the losses of each row of
-            `valid` after it.
+            `valid` after it, as `measure` returns them.
 
         Raises
         ------
@@ -183,6 +187,8 @@ class AutoencoderNet(NeuralNet):
             If a loss or a weight is no longer finite.
         """
         self.scheduler_ = self._make_scheduler(self.max_epochs * train.n_batches)
+        of_the_net: list[tuple[str, Callback]] = self.callbacks_  # type: ignore[has-type]
+        self.callbacks_ = [("", callback) for callback in callbacks] + of_the_net
         data = {"dataset_train": train, "dataset_valid": valid}
         self.notify("on_train_begin", X=train.x, y=None)
         try:
@@ -192,7 +198,7 @@ class AutoencoderNet(NeuralNet):
                 rows = None
                 if valid is not None:
                     rows = self.measure(valid)
-                    valid_loss = float(rows[:, 0].sum() / valid.n_values)
+                    valid_loss = float(rows.total.sum() / valid.n_values)
                     self.history.record("valid_loss", valid_loss)
                 elif valid_losses is not None:
                     self.history.record("valid_loss", valid_losses[epoch])
@@ -204,6 +210,7 @@ class AutoencoderNet(NeuralNet):
         finally:
             self.module_.load_state_dict(self.average_.state_dict())
             self.notify("on_train_end", X=train.x, y=None)
+            self.callbacks_ = of_the_net
 
     def _epoch_is_last(self, data: dict[str, Any]) -> bool:
         try:
@@ -292,16 +299,22 @@ class AutoencoderNet(NeuralNet):
         follow = get_ema_multi_avg_fn((1 - 1 / memory) ** stride)
         follow(self.averaged_weights_, self.weights_, self.n_steps_)
 
-    def measure(self, batches: Batches, module: nn.Module | None = None) -> NDArray:
-        """Losses of each row, (N, M), of the averaged module or of another.
+    def measure(self, batches: Batches, module: nn.Module | None = None) -> Any:
+        """Measure the losses of each row, of the averaged module or of another.
 
         Rows come in the order of the batches, which is the same in each call.
+
+        Returns
+        -------
+        rows : named tuple of ndarray, float64
+            What the criterion's `rows` returns, for the rows of all batches.
         """
         module = self.average_ if module is None else module
         module.eval()
         with torch.no_grad():
             rows = [self.criterion_.rows(module, batch) for batch in batches]
-        return torch.cat(rows).cpu().numpy().astype(np.float64)
+        fields = (torch.cat(parts) for parts in zip(*rows, strict=True))
+        return type(rows[0])(*(f.cpu().numpy().astype(np.float64) for f in fields))
 
     def _has_batch_hooks(self) -> bool:
         return any(

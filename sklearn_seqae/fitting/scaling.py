@@ -1,15 +1,20 @@
-"""From X's units to the network's, and back."""
+"""Scaling of samples for the networks, and whitening of latent codes."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_seqae.sequences import resample
 
 
+@dataclass(frozen=True)
 class Scaling:
-    """Take off a center and divide by one number, in the precision of X.
+    """Subtract a center and divide by one number, in the precision of X.
 
-    As in PCA, each feature is centred but keeps its own units: only one number,
-    the spread of the whole of X, brings the values to a size that trains well.
+    As in PCA, each feature is centred but keeps its own units: one number, the
+    overall spread of X, brings the values to a size that trains well.
 
     Parameters
     ----------
@@ -17,19 +22,26 @@ class Scaling:
         Training mean of each column, or mean sequence of S steps.
 
     center : ndarray of shape (D,) or (1, C)
-        What is taken off: the mean of each column, or of each channel.
+        What is subtracted: the mean of each column, or of each channel.
 
     scale : float
-        What is divided by.
+        The divisor.
     """
 
-    def __init__(self, mean, center, scale):
-        self.mean = mean
-        self.center = center
-        self.scale = scale
+    mean: NDArray
+    center: NDArray
+    scale: float
 
     @classmethod
-    def fit(cls, values, lengths, *, n_steps, centered, weight=None):
+    def fit(
+        cls,
+        values: NDArray,
+        lengths: NDArray | None,
+        *,
+        n_steps: int | None,
+        centered: bool,
+        weight: NDArray | None = None,
+    ) -> "Scaling":
         """Measure the mean and the spread of training rows.
 
         Parameters
@@ -63,7 +75,7 @@ class Scaling:
                 scale = largest * float(np.sqrt(np.mean(squares)))
         return cls(mean, center, scale)
 
-    def apply(self, values, lengths):
+    def apply(self, values: NDArray, lengths: NDArray | None) -> NDArray:
         """Bring values to the network's units: float32, zero on padding."""
         with np.errstate(over="ignore", invalid="ignore"):
             left = values - self.center.astype(values.dtype)
@@ -75,20 +87,34 @@ class Scaling:
             )
         return _clear_padding(result, lengths)
 
-    def undo(self, values, lengths, dtype):
+    def undo(
+        self, values: NDArray, lengths: NDArray | None, dtype: np.dtype
+    ) -> NDArray:
         """Bring values back to X's units, in float64 until the last cast."""
         result = (values * np.float64(self.scale) + self.center).astype(dtype)
         return _clear_padding(result, lengths)
 
 
-def weighted_mean(values, weight):
+def mean_sample(
+    values: NDArray,
+    lengths: NDArray | None,
+    n_steps: int | None,
+    weight: NDArray | None,
+) -> NDArray:
+    """Mean row of a table, or mean sequence of `n_steps` time steps."""
+    full = values if n_steps is None else resample(values, lengths, n_steps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return weighted_mean(full, weight)
+
+
+def weighted_mean(values: NDArray, weight: NDArray | None) -> NDArray:
     """Mean row in float64; without weights all rows count alike."""
     if weight is None:
         return values.mean(axis=0, dtype=np.float64)
     return np.average(values.astype(np.float64), axis=0, weights=weight)
 
 
-def along(mean, values, lengths):
+def along(mean: NDArray, values: NDArray, lengths: NDArray | None) -> NDArray:
     """Stretch a mean sequence to the steps of each row of values."""
     if values.ndim == 2:
         return mean
@@ -101,7 +127,33 @@ def along(mean, values, lengths):
     return result
 
 
-def _clear_padding(values, lengths):
+class Whitening(NamedTuple):
+    """Mean, factor and inverse factor with which codes become white.
+
+    The factors are triangular, so that the first k white components depend on the
+    first k components alone. For PCA's codes they are diagonal, the standard
+    deviations.
+    """
+
+    mean: NDArray  # (Z,)
+    factor: NDArray  # (Z, Z)
+    inverse: NDArray  # (Z, Z)
+
+    @classmethod
+    def fit(cls, codes: NDArray, weight: NDArray | None = None) -> "Whitening":
+        """Measure the codes of training rows."""
+        codes = codes.astype(np.float64)
+        mean, width = weighted_mean(codes, weight), codes.shape[1]
+        covariance = np.zeros((width, width))
+        if len(codes) > 1:
+            covariance += np.cov(codes, rowvar=False, aweights=weight)
+        floor = np.finfo(np.float32).eps * max(np.trace(covariance), 1e-30)
+        inverse = np.linalg.cholesky(covariance + floor * np.eye(width)).T
+        parts = mean, np.linalg.inv(inverse), inverse
+        return cls(*(array.astype(np.float32) for array in parts))
+
+
+def _clear_padding(values: NDArray, lengths: NDArray | None) -> NDArray:
     if lengths is not None:
         values[np.arange(values.shape[1]) >= lengths[:, None]] = 0
     return values

@@ -1,8 +1,10 @@
-"""The guard: an honest word after a fit that was not worth its while."""
+"""Warnings after a fit, and of files of another version."""
 
 import warnings
 
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
+
+from sklearn_seqae._version import __version__
 
 TOLERATED_LOSS = 0.02  # share of the reference's error
 
@@ -50,4 +52,18 @@ def warn_if_not_reached(name, fraction, reached):
         "n_components as an int.",
         ConvergenceWarning,
         stacklevel=6,
+    )
+
+
+def check_version(name, version):
+    """Warn where a file was written by another version of the package."""
+    if version is None or version == __version__:
+        return
+    warnings.warn(
+        InconsistentVersionWarning(
+            estimator_name=name,
+            current_sklearn_version=__version__,
+            original_sklearn_version=version,
+        ),
+        stacklevel=3,
     )

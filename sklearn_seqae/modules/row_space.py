@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.batch import RowLosses
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.objective import Objective
 
 
-class InSpan:
+class RowSpaceObjective:
     """An objective for training rows that come as coordinates in a basis of theirs.
 
     Squared errors are the same there, and a step is many times faster. Other rows,
@@ -38,7 +39,7 @@ class InSpan:
         """Mean loss of a batch of coordinates (N, R), over all D columns."""
         return self.objective(self.twin, batch) * self.share
 
-    def rows(self, module: Autoencoder, batch) -> Tensor:
+    def rows(self, module: Autoencoder, batch) -> RowLosses[Tensor]:
         """Losses of each row of (N, D), as the objective's own."""
         return self.objective.rows(module, batch)
 

@@ -1,14 +1,22 @@
-"""PCA as the start of a network, and as what it is compared with."""
+"""PCA: the initialization of a network, and the reference for its error."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from torch import Tensor
 
-from sklearn_seqae.autoencoders._scaling import weighted_mean
+from sklearn_seqae.fitting.family import NetworkSpec
+from sklearn_seqae.fitting.scaling import weighted_mean
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.losses import row_losses
-from sklearn_seqae.sequences import resample
+from sklearn_seqae.modules.objective import Objective
+from sklearn_seqae.sequences import Samples, resample
+from sklearn_seqae.training.batches import Batches
 
 PCA_ROWS = 50_000  # a subsample of so many rows gives the components of all
 MOST_COMPONENTS = 64  # of the code from which a fraction of the variance is sought
@@ -17,35 +25,47 @@ ROUNDING = 1e-6  # of the spread of the data
 EDGE = 0.01  # values this near to 0 or 1 have no larger logit
 
 
-def make_linear_path(architecture):
+class PCAInit(NamedTuple):
+    """PCA as an autoencoder without networks, and its components."""
+
+    autoencoder: Autoencoder
+    basis: Tensor  # (R, D), as many components as there are where there is a rank
+
+
+def make_linear_path(spec: NetworkSpec) -> LinearPath:
     """Make the linear path of a table, or of sequences, without weights."""
-    n_features, n_steps, n_components = (
-        architecture[name] for name in ("n_features", "n_steps", "n_components")
-    )
-    if n_steps is None:
-        return LinearPath(n_features=n_features, n_components=n_components)
+    if spec.n_steps is None:
+        return LinearPath(n_features=spec.n_features, n_components=spec.n_components)
     return ResampledLinearPath(
-        n_steps=n_steps,
-        n_channels=n_features,
-        n_components=n_components,
-        n_ahead=architecture["n_ahead"],
+        n_steps=spec.n_steps,
+        n_channels=spec.n_features,
+        n_components=spec.n_components,
+        n_ahead=spec.n_ahead,
     )
 
 
-def pca_start(architecture, data, *, loss, seed, seen=None, n_components=None):
+def pca_init(
+    spec: NetworkSpec,
+    data: Samples,
+    *,
+    loss: str,
+    seed: int,
+    seen: Samples | None = None,
+    n_components: int | None = None,
+) -> PCAInit:
     """Make an autoencoder of a linear path alone that is PCA of the data.
 
     With binary cross-entropy the code is PCA's, and a least-squares map leads from
-    it to the logits; so it does to the clean samples where those that are seen are
-    noisy, and to what is ahead, where that is asked for.
+    it to the logits. In the same way a map leads to the clean samples where the
+    encoder sees noisy ones, and to the forecast where there is one.
 
     Parameters
     ----------
-    architecture : dict
+    spec : NetworkSpec
         Shape of the network.
 
     data : Samples
-        Training rows in the network's units, float32.
+        Training rows, scaled, float32.
 
     loss : str
         A key of `modules.losses.LOSSES`.
@@ -57,31 +77,25 @@ def pca_start(architecture, data, *, loss, seed, seen=None, n_components=None):
         What the encoder sees of the data, where it is not the data itself.
 
     n_components : {0, None}, default=None
-        0 for the mean alone; None for PCA of the architecture's size.
+        0 for the mean alone; None for PCA of the network's size.
 
     Returns
     -------
-    autoencoder : Autoencoder
-        Without networks.
-
-    basis : Tensor of shape (R, D)
-        PCA's components, as many as there are where the architecture has a rank.
+    pca : PCAInit
     """
-    width = architecture["n_components"]
+    width = spec.n_components
     rows = _some_rows(len(data), seed)
-    n_steps = architecture["n_steps"]
-    flat = clean = _flatten(data.values, data.lengths, n_steps, rows)
+    flat = clean = _flatten(data.values, data.lengths, spec.n_steps, rows)
     if seen is not None:
-        flat = _flatten(seen.values, data.lengths, n_steps, rows)
-    if data.target is not None and not architecture.get("n_ahead"):
-        clean = _flatten(data.target, data.lengths, n_steps, rows)
+        flat = _flatten(seen.values, data.lengths, spec.n_steps, rows)
+    if data.target is not None and not spec.n_ahead:
+        clean = _flatten(data.target, data.lengths, spec.n_steps, rows)
     weight = None if data.weight is None else data.weight[rows]
     mean = intercept = weighted_mean(flat, weight)
     basis = components = loadings = np.zeros((0, flat.shape[1]))
     if n_components != 0:
         solver = _solver(*flat.shape)
-        rank = architecture.get("rank") or width
-        size = min(max(width, rank), *flat.shape)
+        size = min(max(width, spec.rank or width), *flat.shape)
         pca = PCA(size, svd_solver=solver, random_state=seed)
         with np.errstate(invalid="ignore", divide="ignore"):  # one row: 0 / 0
             basis = pca.fit(_weighted(flat, weight)).components_
@@ -91,7 +105,7 @@ def pca_start(architecture, data, *, loss, seed, seen=None, n_components=None):
         loadings, intercept = _least_squares(code, _logits(clean), weight)
     elif clean is not flat:
         loadings, intercept = _least_squares(code, clean, weight)
-    path = make_linear_path(architecture)
+    path = make_linear_path(spec)
     path.start(
         components=_tensor(components),
         loadings=_tensor(loadings),
@@ -99,8 +113,8 @@ def pca_start(architecture, data, *, loss, seed, seen=None, n_components=None):
         intercept=_tensor(intercept),
         generator=torch.Generator().manual_seed(seed),
     )
-    if architecture.get("n_ahead"):
-        ahead = _flat_ahead(data, architecture["n_ahead"], rows)
+    if isinstance(path, ResampledLinearPath) and spec.n_ahead:
+        ahead = _flat_ahead(data, spec.n_ahead, rows)
         if loss == "binary_cross_entropy":
             ahead = _logits(ahead)
         loadings, intercept = _least_squares(code, ahead, weight)
@@ -108,15 +122,15 @@ def pca_start(architecture, data, *, loss, seed, seen=None, n_components=None):
     linear = Autoencoder(
         n_components=width, encoder=None, decoder=None, linear_path=path
     )
-    return linear, _tensor(basis)
+    return PCAInit(linear, _tensor(basis))
 
 
-def _logits(probabilities):
+def _logits(probabilities: NDArray) -> NDArray:
     squeezed = np.clip(probabilities, EDGE, 1 - EDGE)
     return np.log(squeezed / (1 - squeezed))
 
 
-def _weighted(flat, weight):
+def _weighted(flat: NDArray, weight: NDArray | None) -> NDArray:
     """Rows whose PCA is that of weighted ones: mirrored, they are centred for it."""
     if weight is None:
         return flat
@@ -124,7 +138,9 @@ def _weighted(flat, weight):
     return np.concatenate([left, -left])
 
 
-def _least_squares(code, target, weight):
+def _least_squares(
+    code: NDArray, target: NDArray, weight: NDArray | None
+) -> tuple[NDArray, NDArray]:
     """Loadings and intercept with which a centred code comes nearest to a target."""
     intercept = weighted_mean(target, weight)
     left = target - intercept
@@ -134,7 +150,7 @@ def _least_squares(code, target, weight):
     return np.linalg.lstsq(code, left)[0], intercept
 
 
-def _flat_ahead(data, n_ahead, rows):
+def _flat_ahead(data: Samples, n_ahead: int, rows: Any) -> NDArray:
     """What is ahead of each sequence: its target, or itself from the second step."""
     if data.target is not None:
         return _flatten(data.target, None, n_ahead, rows)
@@ -142,7 +158,13 @@ def _flat_ahead(data, n_ahead, rows):
     return _flatten(data.values[:, 1:], lengths, n_ahead, rows)
 
 
-def enough_components(samples, n_steps, fraction, seed, splits):
+def enough_components(
+    samples: Samples,
+    n_steps: int | None,
+    fraction: float,
+    seed: int,
+    splits: list[tuple[NDArray, NDArray]],
+) -> int:
     """Components with which PCA surely explains a fraction of the variance.
 
     One more than held-out rows need. A quarter more where it can but be estimated: from
@@ -151,8 +173,8 @@ def enough_components(samples, n_steps, fraction, seed, splits):
     size = MOST_COMPONENTS
     left = np.zeros(size + 1)  # squared error of codes of 0, 1, ... components
     everything = np.arange(len(samples))
-    for train, held_out in splits or [(everything, everything)]:
-        train, held_out = samples.take(train), samples.take(held_out)
+    for train_rows, held_out_rows in splits or [(everything, everything)]:
+        train, held_out = samples.take(train_rows), samples.take(held_out_rows)
         rows = _some_rows(len(train), seed)
         flat = _flatten(train.values, train.lengths, n_steps, rows)
         unit = max(float(np.abs(flat).max()), np.finfo(np.float64).tiny)
@@ -171,24 +193,26 @@ def enough_components(samples, n_steps, fraction, seed, splits):
         left[1:] -= np.cumsum(explained)
     reached = np.flatnonzero(left <= (1 - fraction) * left[0])
     needed = int(reached[0]) if len(reached) else size
-    is_exact = splits and samples.lengths is None
+    is_exact = bool(splits) and samples.lengths is None
     return min(size, needed + (1 if is_exact else max(2, needed // 4)))
 
 
-def _some_rows(n, seed):
+def _some_rows(n: int, seed: int) -> Any:
     """As many rows as PCA is fitted on."""
     if n <= PCA_ROWS:
         return slice(None)
     return np.sort(np.random.default_rng(seed).permutation(n)[:PCA_ROWS])
 
 
-def _flatten(x, lengths, n_steps, rows):
+def _flatten(
+    x: NDArray, lengths: NDArray | None, n_steps: int | None, rows: Any
+) -> NDArray:
     """Rows for PCA in float64, resampled where they are sequences."""
     flat = x if n_steps is None else resample(x, lengths, n_steps)
     return flat.reshape(len(flat), -1)[rows].astype(np.float64)
 
 
-def _solver(n_rows, n_columns):
+def _solver(n_rows: int, n_columns: int) -> str:
     """An exact solver where one is quick: the start must not differ from PCA."""
     if min(n_rows, n_columns) > EXACT_BELOW:
         return "auto"
@@ -196,7 +220,9 @@ def _solver(n_rows, n_columns):
 
 
 @torch.no_grad()
-def codes_and_residuals(linear, batches, sizes, objective):
+def codes_and_residuals(
+    linear: Autoencoder, batches: Batches, sizes: Sequence[int], objective: Objective
+) -> tuple[Tensor, Tensor]:
     """What `linear` makes of the data, and what it leaves of them.
 
     Returns
@@ -226,5 +252,5 @@ def codes_and_residuals(linear, batches, sizes, objective):
     return torch.cat(codes), torch.where(residuals > ROUNDING, residuals, 0)
 
 
-def _tensor(array):
+def _tensor(array: NDArray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

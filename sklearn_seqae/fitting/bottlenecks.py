@@ -1,0 +1,87 @@
+"""From the parameters `bottleneck` and `noise` to what the networks train with."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from sklearn_seqae.fitting.config import TrainingConfig
+from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.bottleneck import PENALTIES, NestedDropout, Plain
+from sklearn_seqae.modules.noise import Noise
+from sklearn_seqae.sequences import Samples
+
+LEAST_UNIT = 0.1  # of the spread of X, where PCA leaves no residual
+CURVATURE = 0.1  # p (1 - p) of a usual p: of binary cross-entropy, by the logits
+ROUNDING = 1e-6  # of the spread of X
+
+
+def make_noise(config: TrainingConfig, generator: torch.Generator) -> Noise | None:
+    """Make what corrupts the samples that the encoder sees; None for nothing."""
+    if config.noise is None:
+        return None
+    return Noise(config.noise, config.noise_level, generator)
+
+
+def make_bottleneck(
+    config: TrainingConfig, module: Autoencoder, generator: torch.Generator
+) -> Callable:
+    """Make the bottleneck that a network, its units set, is trained with."""
+    if config.is_ordered:
+        unit = module.decoder_unit.clamp(min=ROUNDING)  # each size's loss starts at 1
+        return NestedDropout(
+            (unit[-1] / unit).square(),
+            generator,
+            favours_large=config.fraction is not None,  # it is reached among these
+        )
+    if not config.is_penalized:
+        return Plain()
+    penalty = PENALTIES[config.bottleneck]
+    return penalty(config.loss, config.bottleneck_weight, generator)
+
+
+def corrupted(samples: Samples, config: TrainingConfig) -> Samples:
+    """Return samples as the encoder sees them, for PCA."""
+    noise = make_noise(config, torch.Generator().manual_seed(config.seed))
+    if noise is None:
+        return samples
+    x = torch.from_numpy(samples.values)
+    mask = None if samples.mask is None else torch.from_numpy(samples.mask)
+    return replace(samples, values=noise(x, mask, in_training=True).numpy())
+
+
+@torch.no_grad()
+def to_probabilistic_pca(module: Autoencoder, codes: Tensor, loss: str) -> None:
+    """Scale PCA's codes so that N(0, I) is their prior.
+
+    Of Tipping and Bishop (1999): of the variance of each component, what PCA leaves in
+    any other direction is noise, and the code shrinks by as much.
+
+    Parameters
+    ----------
+    module : Autoencoder
+        Its units are set.
+
+    codes : Tensor of shape (N, Z)
+        PCA's, of the training rows.
+
+    loss : str
+        A key of `modules.losses.LOSSES`.
+    """
+    spread, path = codes.std(0, correction=0), module.linear_path
+    assert path is not None
+    total = path.decoder.weight.square().sum(0) * spread.square()
+    noise = module.decoder_unit[-1].square()
+    if loss == "binary_cross_entropy":
+        noise = torch.ones_like(noise) / CURVATURE
+        total = total + noise
+    variance = (noise / total.maximum(noise)).clamp(min=ROUNDING)
+    shrunk = (1 - variance).sqrt()
+    way_in = torch.where(spread > 0, shrunk / spread, 0)
+    path.rescale(way_in, shrunk * spread)
+    module.set_units(
+        log_variance=variance.log(),
+        code_scale=torch.ones_like(spread),
+        encoder_unit=module.encoder_unit * way_in.where(way_in > 0, 1),
+    )

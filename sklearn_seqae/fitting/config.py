@@ -1,0 +1,124 @@
+"""The parameters of one fit, checked and frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from numbers import Integral
+from typing import Any
+
+from sklearn_seqae.modules.bottleneck import PENALTIES
+from sklearn_seqae.sequences import Samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Parameters of a fit that all families share, as the user gave them.
+
+    Parameters
+    ----------
+    name : str
+        Class that is fitted, for messages.
+
+    seed : int
+        Source of every random number.
+
+    Notes
+    -----
+    The other fields are documented in the families' public classes.
+    """
+
+    name: str
+    seed: int
+    n_components: int | float
+    hidden_layer_sizes: tuple[int, ...]
+    init: str
+    loss: str
+    bottleneck: str
+    bottleneck_weight: float
+    noise: str | None
+    noise_level: float
+    whiten: bool
+    alpha: float
+    batch_size: int | str
+    learning_rate_init: float
+    max_iter: int
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: float
+    tol: float
+    device: str
+    skorch_callbacks: tuple[Any, ...] = ()
+    verbose: int = 0
+
+    @classmethod
+    def from_params(
+        cls, params: Mapping[str, Any], *, name: str, seed: int
+    ) -> "TrainingConfig":
+        """Take the fields from parameters of other names and check them."""
+        own = {f.name for f in fields(cls)}
+        given = {key: value for key, value in params.items() if key in own}
+        given["skorch_callbacks"] = tuple(given["skorch_callbacks"] or ())
+        given["hidden_layer_sizes"] = _layer_sizes(given["hidden_layer_sizes"], name)
+        return cls(name=name, seed=seed, **given)
+
+    def __post_init__(self) -> None:
+        if self.is_penalized and self.fraction is not None:
+            raise ValueError(
+                f"With bottleneck={self.bottleneck!r} the 'n_components' parameter of "
+                f"{self.name} must be an int. Got {self.n_components!r} "
+                "instead. A fraction needs components in order: use "
+                "bottleneck='ordered'."
+            )
+        if self.noise == "masking" and self.noise_level > 1:
+            raise ValueError(
+                "With noise='masking' the 'noise_level' parameter of "
+                f"{self.name} must be a float in the range [0, 1]. Got "
+                f"{self.noise_level!r} instead."
+            )
+
+    def with_seed(self, seed: int) -> "TrainingConfig":
+        """Return the same parameters with another source of random numbers."""
+        return replace(self, seed=seed)
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the variance to explain, where `n_components` is one."""
+        is_number = isinstance(self.n_components, Integral)
+        return None if is_number else float(self.n_components)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether components come in the order of what they explain."""
+        return self.bottleneck == "ordered" or self.fraction is not None
+
+    @property
+    def is_penalized(self) -> bool:
+        """Whether the loss has a penalty beside the reconstruction."""
+        return self.bottleneck in PENALTIES
+
+    @property
+    def is_logistic(self) -> bool:
+        """Whether the network's output is logits."""
+        return self.loss == "binary_cross_entropy"
+
+    def check_domain(self, samples: Samples) -> None:
+        """Raise where the loss does not allow the values of the samples."""
+        if not self.is_logistic:
+            return
+        arrays = [a for a in (samples.values, samples.target) if a is not None]
+        low, high = min(a.min() for a in arrays), max(a.max() for a in arrays)
+        if low < 0 or high > 1:
+            raise ValueError(
+                "With loss='binary_cross_entropy' all values of X must be in "
+                f"[0, 1]. Got values from {low:g} to {high:g}. Scale X with "
+                "MinMaxScaler(clip=True)."
+            )
+
+
+def _layer_sizes(sizes: Any, name: str) -> tuple[int, ...]:
+    for size in sizes:
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(
+                f"The 'hidden_layer_sizes' parameter of {name} must hold int values "
+                f">= 1. Got {sizes!r} instead."
+            )
+    return tuple(int(size) for size in sizes)

@@ -1,0 +1,390 @@
+"""Train a network on samples: once for each fold of the selection, then for good."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sklearn_seqae.fitting.bottlenecks import (
+    LEAST_UNIT,
+    corrupted,
+    make_bottleneck,
+    make_noise,
+    to_probabilistic_pca,
+)
+from sklearn_seqae.fitting.config import TrainingConfig
+from sklearn_seqae.fitting.family import Family, NetworkSpec
+from sklearn_seqae.fitting.model import FittedModel, build_module, make_net
+from sklearn_seqae.fitting.pca_init import (
+    PCAInit,
+    codes_and_residuals,
+    enough_components,
+    pca_init,
+)
+from sklearn_seqae.fitting.scaling import Scaling, mean_sample
+from sklearn_seqae.fitting.selection import Selection
+from sklearn_seqae.fitting.validation import (
+    MOST_HELD_OUT,
+    MOST_HELD_OUT_ORDERED,
+    ValidationMonitor,
+    held_out_splits,
+)
+from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.dense import DenseNetwork
+from sklearn_seqae.modules.objective import Objective
+from sklearn_seqae.modules.row_space import RowSpaceObjective
+from sklearn_seqae.sequences import Samples
+from sklearn_seqae.training.batches import Batches
+from sklearn_seqae.training.net import AutoencoderNet
+from sklearn_seqae.training.threads import lend_threads
+
+EVALUATED_TOGETHER = 512  # rows
+REFIT_BELOW = 40_000  # rows, above which those held out would change little
+
+
+@dataclass
+class TrainingRun:
+    """One training: its net, its scaling and its losses."""
+
+    net: AutoencoderNet
+    scaling: Scaling
+    spec: NetworkSpec
+    loss_curve: list[float] = field(default_factory=list)
+    states: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    selection: Selection | None = None
+
+    def keep_weights_of(self, epoch: int) -> None:
+        """Go back to the weights that an epoch ended with."""
+        self.net.module_.load_state_dict(self.states[epoch])
+        self.loss_curve = self.loss_curve[:epoch]
+
+
+class Listener(Protocol):
+    """Follows the trainings of a fit."""
+
+    def begin(self, n_trainings: int) -> None:
+        """The fit has so many trainings."""
+
+    def begin_training(self, run: TrainingRun, name: str, n_epochs: int) -> list[Any]:
+        """A training begins; return skorch callbacks for it."""
+
+    def end_training(self) -> None:
+        """The training that began last has ended."""
+
+
+class Trainer:
+    """Train a network on rows of samples.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Parameters of the fit.
+
+    family : Family
+        The family of the networks.
+
+    samples : Samples
+        Training samples, with their targets and weights.
+
+    start : FittedModel or None, default=None
+        A model to continue, for `warm_start`.
+
+    listener : Listener or None, default=None
+        Follows the trainings.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        family: Family,
+        samples: Samples,
+        start: FittedModel | None = None,
+        listener: Listener | None = None,
+    ):
+        self.config = config
+        self.family = family
+        self.samples = samples
+        self.start = start
+        self.listener = listener
+        self.n_steps = None
+        if samples.values.ndim == 3:
+            lengths = samples.lengths
+            usual = samples.values.shape[1] if lengths is None else np.median(lengths)
+            self.n_steps = int(usual)
+        self.splits = self._splits()
+        self.n_components = int(config.n_components)
+        if start is not None:
+            self.n_components = start.spec.n_components
+        elif config.fraction is not None:
+            self.n_components = enough_components(
+                samples, self.n_steps, config.fraction, config.seed, self.splits
+            )
+
+    def _splits(self) -> list[tuple[NDArray, NDArray]]:
+        config, samples = self.config, self.samples
+        if not config.early_stopping:
+            return []
+        has_future = self.family.objective != "reconstruct"
+        return held_out_splits(
+            len(samples),
+            config.validation_fraction,
+            config.seed,
+            enough=self.family.enough_held_out,
+            most=MOST_HELD_OUT_ORDERED if config.is_ordered else MOST_HELD_OUT,
+            n_components=int(config.n_components),  # 0: as many as the rows give
+            in_blocks=has_future and samples.target is not None,
+        )
+
+    def fit(self) -> tuple[TrainingRun, Selection | None]:
+        """Train, with model selection where there are validation splits.
+
+        Returns
+        -------
+        run : TrainingRun
+            The final training.
+
+        selection : Selection or None
+            The losses of the validation rows and the epoch that they select.
+        """
+        if self.listener is not None:
+            refit = not self.splits or len(self.samples) < REFIT_BELOW
+            self.listener.begin(len(self.splits) + refit)
+        if not self.splits:
+            return self.train(), None
+        runs = [self.train(rows, held_out) for rows, held_out in self.splits]
+        selection = Selection.join([run.selection for run in runs if run.selection])
+        best = selection.best_epoch()
+        if len(self.samples) >= REFIT_BELOW:
+            runs[0].keep_weights_of(best)
+            return runs[0], selection
+        valid_losses = selection.valid_losses[1:].tolist()
+        return self.train(n_epochs=best, valid_losses=valid_losses), selection
+
+    def train(
+        self,
+        rows: NDArray | None = None,
+        held_out: NDArray | None = None,
+        *,
+        n_epochs: int | None = None,
+        valid_losses: list[float] | None = None,
+    ) -> TrainingRun:
+        """Train on `rows` (all by default), and measure `held_out` after each epoch."""
+        part = self.samples if rows is None else self.samples.take(rows)
+        run, train = self._prepare(part)
+        monitor = None
+        if held_out is not None:
+            monitor = self._monitor(run, part, self.samples.take(held_out))
+        callbacks = []
+        if self.listener is not None:
+            name = "training" if held_out is None else "selection"
+            most = self.config.max_iter if n_epochs is None else n_epochs
+            callbacks = self.listener.begin_training(run, name, most)
+        work = run.net.module_.work * train.batch_size * (self.n_steps or 1)
+        with lend_threads(work):
+            epochs = run.net.train(
+                train,
+                None if monitor is None else monitor.data,
+                n_epochs=n_epochs,
+                valid_losses=valid_losses,
+                callbacks=callbacks,
+            )
+            for train_loss, held_out_rows in epochs:
+                run.loss_curve.append(train_loss)
+                if monitor and monitor.record(held_out_rows):
+                    break
+            epochs.close()
+        if self.listener is not None:
+            self.listener.end_training()
+        if monitor:
+            run.states, run.selection = monitor.states, monitor.selection()
+        return run
+
+    def measure(self, run: TrainingRun) -> Selection:
+        """Measure a training on its own rows, where none were held out."""
+        return self._monitor(run, self.samples, self.samples).selection()
+
+    def _prepare(self, part: Samples) -> tuple[TrainingRun, Batches]:
+        """Make the net, ready at epoch 0, and the batches that it trains on."""
+        config, family = self.config, self.family
+        scaling, spec = self._scaling_and_spec(part)
+        data = _scaled(part, scaling)
+        generator = torch.Generator().manual_seed(config.seed)
+        batches = self._training_batches(data, generator)
+        objective = Objective(
+            config.loss,
+            generator=generator,
+            noise=make_noise(config, generator),
+            **family.objective_options(spec, data),
+        )
+        criterion: Any = objective
+        if self.start is None and spec.has_linear_path:
+            pca = self._pca(spec, data)
+            path = pca.autoencoder.linear_path
+            module = build_module(spec, family, generator, path)
+            self._set_units(module, pca, spec, data, objective)
+        else:
+            module = build_module(spec, family, generator)
+        if self.start is not None:
+            module.load_state_dict(self.start.module.state_dict())
+        bottleneck = make_bottleneck(config, module, generator)
+        criterion = objective = replace(objective, bottleneck=bottleneck)
+        if self.start is None and spec.rank and self._trains_in_row_space():
+            module.to(config.device)
+            basis = cast(DenseNetwork, module.encoder).basis
+            criterion = RowSpaceObjective(objective, module, basis)
+            batches = Batches(
+                batches.x @ basis.T,
+                batch_size=batches.batch_size,
+                generator=batches.generator,
+                weight=batches.weight,
+            )
+        net = make_net(config, family, module, criterion)
+        return TrainingRun(net, scaling, spec), batches
+
+    def _scaling_and_spec(self, part: Samples) -> tuple[Scaling, NetworkSpec]:
+        config, weight = self.config, part.weight
+        if self.start is not None:
+            mean = mean_sample(part.values, part.lengths, self.n_steps, weight)
+            return replace(self.start.scaling, mean=mean), self.start.spec
+        scaling = Scaling.fit(
+            part.values,
+            part.lengths,
+            n_steps=self.n_steps,
+            centered=not config.is_logistic,
+            weight=weight,
+        )
+        spec = make_spec(
+            config,
+            self.family,
+            part,
+            n_steps=self.n_steps,
+            n_components=self.n_components,
+        )
+        return scaling, spec
+
+    def _training_batches(self, data: Samples, generator: torch.Generator) -> Batches:
+        config, size, least = self.config, self.config.batch_size, 1
+        if config.batch_size == "auto":
+            size = self.family.auto_batch_size(len(data))
+            least = self.family.least_batches
+        return self._batches(data, min(int(size), len(data)), generator, least)
+
+    def _set_units(
+        self,
+        module: Autoencoder,
+        pca: PCAInit,
+        spec: NetworkSpec,
+        data: Samples,
+        objective: Objective,
+    ) -> None:
+        """Set the units of the networks to those of PCA's codes and residuals."""
+        width = spec.n_components
+        sizes = range(1, width + 1) if spec.is_ordered else [width]
+        batches = self._batches(data, EVALUATED_TOGETHER)
+        codes, residuals = codes_and_residuals(
+            pca.autoencoder, batches, sizes, objective
+        )
+        if self.config.is_logistic:  # logits leave no residual
+            residuals = torch.ones_like(residuals)
+        if self.config.is_penalized:
+            residuals = residuals.where(residuals > 0, LEAST_UNIT)
+        residuals = residuals.expand(-1, width).to(codes.device)
+        self.family.set_units(module, batches.x, pca.basis, codes, residuals[0])
+        if spec.is_variational:
+            to_probabilistic_pca(module, codes, self.config.loss)
+        if module.forecaster is not None:
+            module.set_units(forecaster_unit=residuals[len(residuals) - 1])
+
+    def _trains_in_row_space(self) -> bool:
+        """Whether errors are the same in the space that the rows span."""
+        config = self.config
+        alters = config.noise is not None or self.samples.target is not None
+        return config.loss == "squared_error" and not (alters or config.is_penalized)
+
+    def _pca(
+        self, spec: NetworkSpec, data: Samples, n_components: int | None = None
+    ) -> PCAInit:
+        config = self.config
+        linear, basis = pca_init(
+            spec,
+            data,
+            loss=config.loss,
+            seed=config.seed,
+            seen=None if config.noise is None else corrupted(data, config),
+            n_components=n_components,
+        )
+        return PCAInit(linear.to(config.device), basis.to(config.device))
+
+    def _batches(
+        self,
+        data: Samples,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        least: int = 1,
+    ) -> Batches:
+        x, lengths, target, weight = (
+            None if array is None else torch.from_numpy(array).to(self.config.device)
+            for array in (data.values, data.lengths, data.target, data.weight)
+        )
+        assert x is not None
+        return Batches(
+            x,
+            lengths,
+            batch_size=batch_size,
+            generator=generator,
+            least=least,
+            target=target,
+            weight=weight,
+        )
+
+    def _monitor(
+        self, run: TrainingRun, part: Samples, held_out: Samples
+    ) -> ValidationMonitor:
+        """Measure the net, the training mean and PCA on the validation rows."""
+        net, spec = run.net, run.spec
+        data = self._batches(_scaled(held_out, run.scaling), EVALUATED_TOGETHER)
+        part = _scaled(part, run.scaling)
+        mean = net.measure(data, self._pca(spec, part, 0).autoencoder)
+        if self.start is None and not net.n_steps_ and net.module_.linear_path:
+            pca = net.measure(data)
+        else:
+            pca = net.measure(data, self._pca(spec, part).autoencoder)
+        keeps_weights = len(self.samples) >= REFIT_BELOW
+        return ValidationMonitor(
+            self.config, net, data, keeps_weights=keeps_weights, mean=mean, pca=pca
+        )
+
+
+def make_spec(
+    config: TrainingConfig,
+    family: Family,
+    samples: Samples,
+    *,
+    n_steps: int | None,
+    n_components: int,
+) -> NetworkSpec:
+    """Describe the network that the parameters ask for."""
+    spec = NetworkSpec(
+        n_features=samples.values.shape[-1],
+        n_steps=n_steps,
+        n_components=n_components,
+        hidden_layer_sizes=config.hidden_layer_sizes,
+        has_linear_path=config.init == "pca",
+        is_ordered=config.is_ordered,
+        is_variational=config.bottleneck == "variational",
+        is_logistic=config.is_logistic,
+    )
+    return family.complete(spec, len(samples))
+
+
+def _scaled(samples: Samples, scaling: Scaling) -> Samples:
+    """Samples in the network's units."""
+    target = samples.target
+    return replace(
+        samples,
+        values=scaling.apply(samples.values, samples.lengths),
+        target=None if target is None else scaling.apply(target, None),
+    )

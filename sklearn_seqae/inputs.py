@@ -1,0 +1,226 @@
+"""Input validation: parse X in any form, and compare it with what `fit` saw.
+
+`parse` is pure: it reads X and raises where X cannot be read. `check` sets or compares
+the number of features and their names on an estimator.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _check_feature_names, _check_n_features
+
+from sklearn_seqae.images import holds_images, parse_images
+from sklearn_seqae.sequences import (
+    Samples,
+    check_steps,
+    feature_names,
+    holds_sequences,
+    parse_sequences,
+    parse_table,
+)
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """How samples are read: by the parameters and, once fitted, as `fit` saw them.
+
+    Parameters
+    ----------
+    form : {"table", "sequences", "images"}
+        The kind of samples.
+
+    sample_shape : tuple, default=None
+        The parameter `sample_shape`: how rows of a table are read.
+
+    kind : str, default=None
+        Kind of container that `fit` saw, as in `Container`; None before `fit`.
+
+    shape : (height, width, n_channels), default=None
+        Shape of the images that `fit` saw.
+
+    n_features : int, default=None
+        Number of columns or channels that `fit` saw.
+
+    max_steps : int, default=None
+        Time steps that the network sees of longer sequences, the last ones; None: all.
+        `parse` returns the whole sequences, whose features `check` compares.
+    """
+
+    form: str
+    sample_shape: tuple | None = None
+    kind: str | None = None
+    shape: tuple | None = None
+    n_features: int | None = None
+    max_steps: int | None = None
+
+    def fitted_to(self, samples: Samples) -> "InputFormat":
+        """Return the format with the kind and the shape of the samples of `fit`."""
+        return replace(
+            self,
+            kind=samples.kind,
+            shape=samples.container.shape,
+            n_features=samples.n_features,
+        )
+
+    def unfitted(self) -> "InputFormat":
+        """Return the format as the parameters gave it."""
+        return InputFormat(self.form, self.sample_shape)
+
+
+def form_of(X: Any, sample_shape: Any = None) -> str:
+    """Return the form of X by its own shape: "images", "sequences" or "table".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_seqae.inputs import form_of
+    >>> form_of(np.ones((5, 3))), form_of(np.ones((5, 3, 2)))
+    ('table', 'sequences')
+    """
+    if holds_images(X, sample_shape):
+        return "images"
+    return "sequences" if holds_sequences(X, sample_shape) else "table"
+
+
+def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
+    """Read X without looking at any estimator.
+
+    Parameters
+    ----------
+    X : {array-like, sequences, images}
+        In any container.
+
+    input_format : InputFormat
+        How X is read. A fitted one refuses samples of another kind.
+
+    name : str
+        Class of the estimator, for messages.
+
+    Returns
+    -------
+    samples : Samples
+
+    Raises
+    ------
+    ValueError, TypeError
+        If X cannot be read, naming the input, what was expected and what was found.
+    """
+    form, shape, kind = input_format.form, input_format.sample_shape, input_format.kind
+    if form == "table":
+        return parse_table(X, name=name)
+    if form == "images":
+        return parse_images(
+            X,
+            name=name,
+            sample_shape=shape,
+            kind=kind,
+            shape=input_format.shape,
+            n_features=input_format.n_features,
+        )
+    return parse_sequences(
+        X,
+        name=name,
+        sample_shape=shape,
+        kind=kind,
+        n_features=input_format.n_features,
+    )
+
+
+def read(
+    estimator: Any,
+    X: Any,
+    input_format: InputFormat,
+    *,
+    check_names: bool = True,
+    min_steps: int = 1,
+) -> Samples:
+    """Parse X as `fit` did, and compare it with what `fit` saw.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its `n_features_in_` and `feature_names_in_` are compared with X.
+
+    X : {array-like, sequences, images}
+        In any container.
+
+    input_format : InputFormat
+        As `fit` made it.
+
+    check_names : bool, default=True
+        False for input that is the output of another method, without its names.
+
+    min_steps : int, default=1
+        The least number of time steps of each sequence.
+
+    Returns
+    -------
+    samples : Samples
+        The last `max_steps` of `input_format` of each sequence.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If X cannot be read, if the number or the names of the features are not those
+        of `fit`, or if a sequence is too short.
+    """
+    if check_names:  # before the values: the wrong columns often hold no numbers
+        _check_names(estimator, feature_names(X), reset=False)
+    samples = parse(X, input_format, name=type(estimator).__name__)
+    check(estimator, samples, reset=False, check_names=False, min_steps=min_steps)
+    return samples.last(input_format.max_steps)
+
+
+def check(
+    estimator: Any,
+    samples: Samples,
+    *,
+    reset: bool,
+    check_names: bool = True,
+    min_steps: int = 1,
+) -> None:
+    """Set (in `fit`) or compare the number of features and their names.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its `n_features_in_` and `feature_names_in_` are set or compared.
+
+    samples : Samples
+        What was read of X.
+
+    reset : bool
+        True in `fit`.
+
+    check_names : bool, default=True
+        False for input that is the output of another method, without its names.
+
+    min_steps : int, default=1
+        The least number of time steps of each sequence.
+
+    Raises
+    ------
+    ValueError
+        If the number or the names of the features are not those of `fit`, or if a
+        sequence is too short.
+    """
+    if check_names:
+        _check_names(estimator, samples.feature_names, reset)
+    row = np.broadcast_to(0.0, (1, samples.n_features))
+    _check_n_features(estimator, row, reset=reset)
+    if min_steps > 1:
+        check_steps(samples, min_steps, type(estimator).__name__)
+
+
+def _check_names(estimator: Any, names: Any, reset: bool) -> None:
+    known = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        if known is not None:
+            _check_feature_names(estimator, np.empty((0, 0)), reset=reset)
+        return
+    if reset or known is None or not np.array_equal(known, names):
+        import pandas as pd
+
+        header = pd.DataFrame(columns=pd.Index(names, dtype=object))
+        _check_feature_names(estimator, header, reset=reset)
