@@ -1,6 +1,7 @@
 """The loop: batches, tiles, threads, and what stops a training."""
 
 import threading
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -8,11 +9,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_seqae.modules.layers import linear
+from sklearn_seqae.modules.layers import CELLS, linear, recurrent
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.inference import in_tiles, padded_length
 from sklearn_seqae.training.net import AutoencoderNet
 from sklearn_seqae.training.threads import lend_threads
+
+
+class Total(NamedTuple):
+    total: torch.Tensor
 
 
 class Squares:
@@ -22,7 +27,7 @@ class Squares:
         return (module(batch.x) - batch.x).square().mean()
 
     def rows(self, module, batch):
-        return (module(batch.x) - batch.x).square().sum(1, keepdim=True)
+        return Total((module(batch.x) - batch.x).square().sum(1))
 
 
 def make_net(**options):
@@ -102,6 +107,37 @@ def test_tiles_give_each_row_the_same_bits_in_any_company():
 
 
 # The loop
+
+
+@pytest.mark.parametrize("n_out", [1, 2, 5, 8, 11, 16, 64])
+@pytest.mark.parametrize("n_in", [1, 2, 3, 5, 8, 13, 16, 30, 131])
+def test_equal_rows_of_a_tile_have_equal_products(n_in, n_out):
+    generator = torch.Generator().manual_seed(0)
+    layer = linear(n_in, n_out, generator=generator)
+    matrix = torch.randn(n_in, n_out, generator=generator)
+    row = torch.randn(n_in, generator=generator)
+    x = np.tile(row.numpy(), (100, 1))
+    for function in (layer, lambda tile: tile @ matrix):
+        result = in_tiles(lambda tile, *_, f=function: f(tile), x)
+        assert (result == result[0]).all()
+        expected = function(row)
+        np.testing.assert_allclose(result[0], expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_hidden", [1, 3, 4, 6, 16, 17])
+@pytest.mark.parametrize("n_in", [1, 3, 5, 16])
+@pytest.mark.parametrize("cell", CELLS)
+def test_equal_sequences_of_a_tile_have_equal_states(cell, n_in, n_hidden):
+    generator = torch.Generator().manual_seed(0)
+    layer = recurrent(cell, n_in, n_hidden, generator=generator)
+    sequence = torch.randn(1, 7, n_in, generator=generator)
+    x = np.tile(sequence.numpy(), (20, 1, 1))
+    result = in_tiles(
+        lambda tile, *_: layer(tile)[0], x, np.full(20, 7), n_steps=7, rung=7
+    )
+    assert (result == result[0]).all()
+    expected = layer(sequence)[0][0].detach()
+    np.testing.assert_allclose(result[0], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_training_lowers_the_loss_and_keeps_the_average():

@@ -69,4 +69,4 @@ def weighted(samples, sample_weight):
         samples, weight = samples.take(kept), weight[kept]
     if (weight == weight[0]).all():
         return samples
-    return replace(samples, weight=(weight / weight.mean()).astype(np.float32))
+    return replace(samples, weight=weight / weight.mean())

@@ -325,9 +325,10 @@ class Trainer:
         generator: torch.Generator | None = None,
         least: int = 1,
     ) -> Batches:
+        weights = None if data.weight is None else data.weight.astype(np.float32)
         x, lengths, target, weight = (
             None if array is None else torch.from_numpy(array).to(self.config.device)
-            for array in (data.values, data.lengths, data.target, data.weight)
+            for array in (data.values, data.lengths, data.target, weights)
         )
         assert x is not None
         return Batches(

@@ -1,9 +1,10 @@
 """Inference in tiles of one fixed shape.
 
-The last bits of a float32 product depend on the shape of the batch. Each tile has
-the same number of rows, padded with zeros, and a sequence is padded to a length
-that follows from its own length alone; so a row's result is the same bits whether
-it comes alone, in another order, or among a million others.
+The last bits of a float32 product depend on the shape of the batch and on where a
+row lies in memory. Each tile has the same number of rows, padded with zeros, a
+sequence is padded to a length that follows from its own length alone, and every row
+is aligned; so a row's result is the same bits whether it comes alone, in another
+order, or among a million others.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sklearn_seqae.training.alignment import AlignedProducts
 from sklearn_seqae.training.threads import lend_threads
 
 TABLE_ROWS = 256
@@ -90,7 +92,7 @@ def in_tiles(
     result: NDArray = np.zeros(0)
     if tile_rows is None:
         tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
-    with torch.inference_mode():
+    with torch.inference_mode(), AlignedProducts():
         for rows, steps in _tiles(len(x), lengths, rung, tile_rows):
             tile, tile_lengths = _one_tile(x, lengths, rows, steps, tile_rows)
             if tile_lengths is not None:
@@ -140,12 +142,10 @@ def _one_tile(
         shape: tuple[int, ...] = (tile_rows, steps, x.shape[2])
     else:
         shape = (tile_rows, *x.shape[1:])
-    tile = own
-    if own.shape != shape or not own.flags.writeable:  # torch warns of read-only
-        tile = np.zeros(shape, dtype=np.float32)
-        tile[tuple(slice(n) for n in own.shape)] = own
+    tile = torch.zeros(shape)  # torch's memory begins at a multiple of 64 bytes
+    tile.numpy()[tuple(slice(n) for n in own.shape)] = own
     if lengths is None or steps is None:
-        return torch.from_numpy(tile), None
+        return tile, None
     tile_lengths = np.full(tile_rows, steps, dtype=np.int64)
     tile_lengths[: len(own)] = lengths[rows]
-    return torch.from_numpy(tile), torch.from_numpy(tile_lengths)
+    return tile, torch.from_numpy(tile_lengths)
