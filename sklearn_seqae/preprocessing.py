@@ -6,10 +6,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_seqae._inputs import InputFormat, check, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import HasMethods, fit_context
-from sklearn_seqae.inputs import InputFormat, check, parse, read
-from sklearn_seqae.sequences import Samples
+from sklearn_seqae._sequences import Samples
 
 
 class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

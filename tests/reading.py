@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_seqae.inputs import InputFormat, check, parse
+from sklearn_seqae._inputs import InputFormat, check, parse
 
 
 class Reader(BaseEstimator):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.model_selection import train_test_split
 
-from sklearn_seqae.sequences import pack
+from sklearn_seqae._sequences import pack
 from tests.containers import EQUAL_CONTAINERS, RAGGED_CONTAINERS, items
 from tests.reading import (
     EQUAL,

@@ -15,7 +15,7 @@ from sklearn_seqae import (
     AutoencoderAnomalyDetector,
     ConvolutionalAutoencoderTransformer,
 )
-from sklearn_seqae.images import holds_images, parse_images
+from sklearn_seqae._images import holds_images, parse_images
 from tests.containers import EQUAL_CONTAINERS, items
 from tests.instances import convolutional, dense, detector
 

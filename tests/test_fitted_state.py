@@ -16,7 +16,7 @@ from sklearn_seqae import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
     SequenceScaler,
-    inputs,
+    _inputs,
 )
 from tests.reading import random_sequences
 
@@ -220,7 +220,7 @@ def parsed(monkeypatch):
         return parse
 
     for parser in ("parse_table", "parse_sequences", "parse_images"):
-        monkeypatch.setattr(inputs, parser, counting(getattr(inputs, parser)))
+        monkeypatch.setattr(_inputs, parser, counting(getattr(_inputs, parser)))
     return found
 
 

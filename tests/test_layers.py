@@ -33,11 +33,14 @@ ROOMS = {
     "displays/__init__": {"rooms": ["displays/*"]},
     "_params": {"packages": ["sklearn"]},
     "_introspection": {"packages": ["sklearn"]},
-    "containers": {"packages": ["numpy"], "inside": FRAMES},
-    "sequences": {"rooms": ["containers"], "packages": ["numpy", "sklearn"]},
-    "images": {"rooms": ["containers", "sequences"], "packages": ["numpy", "sklearn"]},
-    "inputs": {
-        "rooms": ["images", "sequences"],
+    "_containers": {"packages": ["numpy"], "inside": FRAMES},
+    "_sequences": {"rooms": ["_containers"], "packages": ["numpy", "sklearn"]},
+    "_images": {
+        "rooms": ["_containers", "_sequences"],
+        "packages": ["numpy", "sklearn"],
+    },
+    "_inputs": {
+        "rooms": ["_images", "_sequences"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
@@ -45,7 +48,7 @@ ROOMS = {
     "conversion": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
     "datasets": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
     "preprocessing": {
-        "rooms": ["sequences", "inputs", "_params", "_introspection"],
+        "rooms": ["_sequences", "_inputs", "_params", "_introspection"],
         "packages": ESTIMATOR,
     },
     "modules/*": {"rooms": ["modules/*"], "packages": ["torch"]},
@@ -54,12 +57,12 @@ ROOMS = {
         "packages": ["numpy", "torch", "skorch"],
     },
     "fitting/*": {
-        "rooms": ["sequences", "inputs", "modules/*", "training/*", "fitting/*"],
+        "rooms": ["_sequences", "_inputs", "modules/*", "training/*", "fitting/*"],
         "packages": [*ESTIMATOR, "scipy", "torch"],
     },
     "autoencoders/base": {
         "rooms": [
-            *["sequences", "inputs", "_params", "_introspection", "_version"],
+            *["_sequences", "_inputs", "_params", "_introspection", "_version"],
             *["fitting/*", "modules/bottleneck", "modules/losses", "modules/noise"],
             "autoencoders/_*",
         ],
@@ -71,7 +74,7 @@ ROOMS = {
         "inside": ["torchview"],
     },
     "autoencoders/_*": {
-        "rooms": ["sequences", "inputs", "_version", "fitting/*"],
+        "rooms": ["_sequences", "_inputs", "_version", "fitting/*"],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
@@ -87,14 +90,14 @@ ROOMS = {
     },
     "autoencoders/convolutional": {
         "rooms": [
-            *["autoencoders/base", "fitting/family", "sequences", "_params"],
+            *["autoencoders/base", "fitting/family", "_sequences", "_params"],
             "modules/convolutional",
         ],
         "packages": ESTIMATOR,
     },
     "anomaly/*": {
         "rooms": [
-            *["autoencoders", "windows", "sequences", "inputs", "containers"],
+            *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
             *["_params", "_introspection", "anomaly/*"],
         ],
         "packages": ESTIMATOR,
@@ -104,12 +107,12 @@ ROOMS = {
     "classification/*": {
         "rooms": [
             *["autoencoders", "autoencoders/base", "_introspection"],
-            *["sequences", "inputs", "training/*", "_params", "classification/*"],
+            *["_sequences", "_inputs", "training/*", "_params", "classification/*"],
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
     "displays/*": {
-        "rooms": ["sequences", "images", "_introspection", "displays/*"],
+        "rooms": ["_sequences", "_images", "_introspection", "displays/*"],
         "packages": ESTIMATOR,
         "inside": ["matplotlib"],
     },
@@ -228,10 +231,10 @@ def test_rooms_import_only_what_the_table_allows(file):
     ("name", "dotted", "inside"),
     [
         ("modules/dense", "numpy", False),
-        ("modules/dense", "sklearn_seqae.sequences", True),
+        ("modules/dense", "sklearn_seqae._sequences", True),
         ("training/net", "sklearn_seqae.modules", False),
-        ("containers", "pandas", False),
-        ("sequences", "torch", True),
+        ("_containers", "pandas", False),
+        ("_sequences", "torch", True),
         ("datasets", "sklearn_seqae.autoencoders", True),
         ("autoencoders/dense", "sklearn_seqae.autoencoders.recurrent", False),
         ("autoencoders/dense", "sklearn_seqae.modules.recurrent", False),
@@ -240,7 +243,7 @@ def test_rooms_import_only_what_the_table_allows(file):
         ("anomaly/detector", "sklearn_seqae.classification", False),
         ("fitting/trainer", "sklearn_seqae.autoencoders", True),
         ("fitting/trainer", "sklearn_seqae._params", False),
-        ("sequences", "sklearn_seqae.inputs", True),
+        ("_sequences", "sklearn_seqae._inputs", True),
         ("displays/loss_curve", "sklearn_seqae.autoencoders", True),
         ("displays/loss_curve", "matplotlib.pyplot", False),
         ("preprocessing", "sklearn.utils._param_validation.Interval", False),
@@ -254,7 +257,7 @@ def test_the_table_forbids(name, dotted, inside):
     ("name", "dotted", "inside"),
     [
         ("modules/dense", "torch.nn", False),
-        ("containers", "pandas", True),
+        ("_containers", "pandas", True),
         ("autoencoders/dense", "sklearn_seqae.autoencoders.base", False),
         ("autoencoders/base", "sklearn_seqae.fitting", False),
         ("training/batches", "sklearn_seqae.modules.batch", False),

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_seqae.sequences import (
+from sklearn_seqae._sequences import (
     holds_sequences,
     resample,
 )

@@ -7,8 +7,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
+from sklearn_seqae._sequences import parse_sequences, resample
 from sklearn_seqae.anomaly.scoring import Parts
-from sklearn_seqae.sequences import parse_sequences, resample
 
 WIDE = 256  # values of a window, above which PCA stands before the network
 

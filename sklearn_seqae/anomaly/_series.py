@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_seqae._containers import Container
+from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly.scoring import evenly
-from sklearn_seqae.containers import Container
-from sklearn_seqae.sequences import Samples
 from sklearn_seqae.windows import merge_scores, sliding_windows
 
 MOST_WINDOWS = 2048  # that a model is fitted to

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_seqae._inputs import InputFormat, check, form_of, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import (
     HasMethods,
@@ -13,6 +14,7 @@ from sklearn_seqae._params import (
     StrOptions,
     fit_context,
 )
+from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.anomaly import calibration
 from sklearn_seqae.anomaly._attribution import Attribution, explanation, intervals
 from sklearn_seqae.anomaly._model import (
@@ -23,8 +25,6 @@ from sklearn_seqae.anomaly._model import (
 )
 from sklearn_seqae.anomaly._series import Series, Windows, automatic_window
 from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
-from sklearn_seqae.inputs import InputFormat, check, form_of, parse, read
-from sklearn_seqae.sequences import holds_sequences
 
 __all__ = ["AutoencoderAnomalyDetector"]
 

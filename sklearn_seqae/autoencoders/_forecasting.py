@@ -7,7 +7,7 @@ from sklearn.utils import metadata_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_seqae import sequences
+from sklearn_seqae import _sequences
 from sklearn_seqae.fitting.scaling import along
 
 
@@ -42,7 +42,7 @@ class ForecastingMixin:
         if self.objective == "reconstruct":
             return samples, input_format
         name = type(self).__name__
-        sequences.check_steps(samples, (self.horizon or 1) + 1, name)
+        _sequences.check_steps(samples, (self.horizon or 1) + 1, name)
         if self.horizon is not None:
             samples = samples.split_ahead(self.horizon)
             if samples.lengths is None:  # longer ones are read by their last steps
@@ -128,7 +128,7 @@ class ForecastingMixin:
         least = 2 if self._horizon is None else 1
         samples = self._read(X, min_steps=least)
         values, lengths = self._forecast(samples)
-        return sequences.pack(values, lengths, samples.kind)
+        return _sequences.pack(values, lengths, samples.kind)
 
     @available_if(_gives("reconstruction", lacking="predict", having="reconstruct"))
     def reconstruct(self, X):
@@ -182,7 +182,7 @@ class ForecastingMixin:
         if kind in ("flat", "array") and (lengths != lengths[0]).any():
             kind = "ragged"
         values = model.decode(Z, lengths, int(lengths.max()), ahead=ahead)
-        return sequences.pack(values, lengths, kind)
+        return _sequences.pack(values, lengths, kind)
 
 
 def _put(values, starts, parts, lengths):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_seqae.inputs import parse
+from sklearn_seqae._inputs import parse
 
 
 def read_target(name, samples, target, objective, input_format):

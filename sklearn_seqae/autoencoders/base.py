@@ -12,6 +12,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_seqae._inputs import InputFormat, check, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import (
     Integral,
@@ -21,6 +22,7 @@ from sklearn_seqae._params import (
     RealNotInt,
     StrOptions,
 )
+from sklearn_seqae._sequences import Samples, resample
 from sklearn_seqae._version import __version__
 from sklearn_seqae.autoencoders._callbacks import (
     CallbackSupportMixin,
@@ -39,11 +41,9 @@ from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.fitting.scaling import Whitening, along, weighted_mean
 from sklearn_seqae.fitting.selection import explained
 from sklearn_seqae.fitting.trainer import Trainer, TrainingRun, make_spec
-from sklearn_seqae.inputs import InputFormat, check, parse, read
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
 from sklearn_seqae.modules.noise import NOISES
-from sklearn_seqae.sequences import Samples, resample
 
 ORDERED_ONLY = (
     "explained_variance_ratio_",

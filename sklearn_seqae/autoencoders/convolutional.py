@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_seqae import sequences
+from sklearn_seqae import _sequences
 from sklearn_seqae._params import StrOptions, fit_context
 from sklearn_seqae.autoencoders.base import BaseAutoencoder
 from sklearn_seqae.fitting.family import Family
@@ -378,4 +378,4 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         codes = self._read_codes(X)
         model = self._model()
         seen = model.input_format
-        return sequences.pack(model.decode(codes), None, seen.kind, seen.shape)
+        return _sequences.pack(model.decode(codes), None, seen.kind, seen.shape)

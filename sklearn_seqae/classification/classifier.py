@@ -10,6 +10,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_seqae._inputs import InputFormat, check, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import (
     HasMethods,
@@ -19,6 +20,7 @@ from sklearn_seqae._params import (
     StrOptions,
     fit_context,
 )
+from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.autoencoders import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
@@ -29,8 +31,6 @@ from sklearn_seqae.classification._fine_tuning import (
     FineTuningConfig,
     has_gained,
 )
-from sklearn_seqae.inputs import InputFormat, check, parse, read
-from sklearn_seqae.sequences import holds_sequences
 from sklearn_seqae.training.inference import in_tiles
 
 WIDEST = 32  # components of the default autoencoder

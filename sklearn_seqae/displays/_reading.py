@@ -5,6 +5,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, column_or_1d
 
+from sklearn_seqae._images import holds_images
 from sklearn_seqae._introspection import (
     held_by,
     in_its_units,
@@ -12,8 +13,7 @@ from sklearn_seqae._introspection import (
     refuse,
     steps_of,
 )
-from sklearn_seqae.images import holds_images
-from sklearn_seqae.sequences import holds_sequences, parse_sequences, parse_table
+from sklearn_seqae._sequences import holds_sequences, parse_sequences, parse_table
 
 
 def parts_of(estimator):

@@ -6,11 +6,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.bottleneck import PENALTIES, NestedDropout, Plain
 from sklearn_seqae.modules.noise import Noise
-from sklearn_seqae.sequences import Samples
 
 LEAST_UNIT = 0.1  # of the spread of X, where PCA leaves no residual
 CURVATURE = 0.1  # p (1 - p) of a usual p: of binary cross-entropy, by the logits

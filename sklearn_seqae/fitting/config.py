@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from typing import Any
 
+from sklearn_seqae._sequences import Samples
 from sklearn_seqae.modules.bottleneck import PENALTIES
-from sklearn_seqae.sequences import Samples
 
 
 @dataclass(frozen=True, kw_only=True)

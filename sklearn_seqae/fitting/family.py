@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_seqae._sequences import Samples
 from sklearn_seqae.modules.autoencoder import Autoencoder
-from sklearn_seqae.sequences import Samples
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,16 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sklearn_seqae._inputs import InputFormat
+from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.family import Family, NetworkSpec
 from sklearn_seqae.fitting.pca_init import ROUNDING, make_linear_path
 from sklearn_seqae.fitting.scaling import Scaling, Whitening
-from sklearn_seqae.inputs import InputFormat
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.resampling import time_warp
-from sklearn_seqae.sequences import Samples
 from sklearn_seqae.training.callbacks import EpochLog
 from sklearn_seqae.training.inference import in_tiles
 from sklearn_seqae.training.net import AutoencoderNet

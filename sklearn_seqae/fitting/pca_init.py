@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor
 
+from sklearn_seqae._sequences import Samples, resample
 from sklearn_seqae.fitting.family import NetworkSpec
 from sklearn_seqae.fitting.scaling import weighted_mean
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.losses import row_losses
 from sklearn_seqae.modules.objective import Objective
-from sklearn_seqae.sequences import Samples, resample
 from sklearn_seqae.training.batches import Batches
 
 PCA_ROWS = 50_000  # a subsample of so many rows gives the components of all

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_seqae.sequences import resample
+from sklearn_seqae._sequences import resample
 
 
 @dataclass(frozen=True)

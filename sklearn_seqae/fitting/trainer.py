@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.bottlenecks import (
     LEAST_UNIT,
     corrupted,
@@ -36,7 +37,6 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.row_space import RowSpaceObjective
-from sklearn_seqae.sequences import Samples
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
 from sklearn_seqae.training.threads import lend_threads

@@ -1,1 +1,1 @@
-"""The networks: encoders, decoders, the linear start and the losses."""
+"""Networks, losses and objectives. Internal."""

@@ -1,1 +1,1 @@
-"""How a network is fitted and applied: batches, the loop, inference."""
+"""Training loop, batches and inference. Internal."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
-from sklearn_seqae.images import holds_images, parse_images
-from sklearn_seqae.sequences import (
+from sklearn_seqae._images import holds_images, parse_images
+from sklearn_seqae._sequences import (
     Samples,
     check_steps,
     feature_names,
@@ -74,7 +74,7 @@ def form_of(X: Any, sample_shape: Any = None) -> str:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_seqae.inputs import form_of
+    >>> from sklearn_seqae._inputs import form_of
     >>> form_of(np.ones((5, 3))), form_of(np.ones((5, 3, 2)))
     ('table', 'sequences')
     """

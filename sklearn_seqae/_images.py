@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_seqae.containers import container_of, depth
-from sklearn_seqae.sequences import (
+from sklearn_seqae._containers import container_of, depth
+from sklearn_seqae._sequences import (
     Samples,
     as_floats,
     parse_sequences,
@@ -26,7 +26,7 @@ def holds_images(X: Any, sample_shape: Any = None) -> bool:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_seqae.images import holds_images
+    >>> from sklearn_seqae._images import holds_images
     >>> X = np.ones((10, 8, 8))
     >>> holds_images(X), holds_images(X, sample_shape=(8, 8))
     (False, True)

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _get_feature_names
 
-from sklearn_seqae.containers import (
+from sklearn_seqae._containers import (
     Container,
     cells_of,
     container_of,
@@ -35,7 +35,7 @@ class Samples:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_seqae.sequences import parse_sequences
+    >>> from sklearn_seqae._sequences import parse_sequences
     >>> X = [np.ones((2, 1)), np.zeros((3, 1))]
     >>> samples = parse_sequences(X, name="Example")
     >>> samples.values.shape, samples.lengths
@@ -261,7 +261,7 @@ def resample(
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_seqae.sequences import resample
+    >>> from sklearn_seqae._sequences import resample
     >>> resample(np.array([[[0.0], [1.0], [2.0]]]), None, 5).ravel()
     array([0. , 0.5, 1. , 1.5, 2. ])
     """
