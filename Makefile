@@ -1,7 +1,8 @@
-# make demo   the package on real data: a table, and pictures in ./demo_output
-# make test   linters, type checks and the whole test suite
-# make lint   linters and type checks alone
-# make docs   the documentation, in docs/_build/html
+# make demo      the package on real data: a table, and pictures in ./demo_output
+# make test      linters, type checks and the quick test suite
+# make test-all  the same with all tests
+# make lint      linters and type checks alone
+# make docs      the documentation, in docs/_build/html
 #
 # Each builds its own virtual environment first, and again only when pyproject.toml
 # or constraints.txt has changed. On Linux the default index brings torch with CUDA
@@ -16,7 +17,9 @@ PIP_ARGS ?=
 DEMO_OUTPUT ?= demo_output
 WORKERS ?= 2
 
-.PHONY: demo test lint docs clean
+TESTS ?= -m "not slow"
+
+.PHONY: demo test test-all lint docs clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python examples/demo.py $(DEMO_OUTPUT)
@@ -24,7 +27,10 @@ demo: $(VENV)/.installed
 # Two workers of one thread each use two cores better than one worker of two threads.
 test: lint
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 \
-		$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+		$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS) $(PYTEST_ARGS)
+
+test-all:
+	$(MAKE) test TESTS=
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

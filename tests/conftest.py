@@ -9,10 +9,27 @@ import random
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import StandardScaler
 
 from tests.containers import EQUAL_CONTAINERS, RAGGED_CONTAINERS
+from tests.instances import SLOW_INSTANCES
+
+# A busy machine may take any time for an example.
+settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of the instances that only `make test-all` runs."""
+    slow = {id(instance) for instance in SLOW_INSTANCES}
+    for item in items:
+        params = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if any(id(value) in slow for value in params):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

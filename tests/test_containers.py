@@ -138,7 +138,7 @@ def test_pack_gives_arrays_and_lists():
     assert [line.shape for line in lines] == [(3,), (1,), (5,), (4,)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), n_channels=st.integers(1, 3))
 def test_reading_and_restoring_are_each_others_reverse(data, n_channels):
     lengths = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=6))

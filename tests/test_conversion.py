@@ -38,7 +38,7 @@ def assert_same(sequences, expected):
     times=st.sampled_from(list(TIMES)),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_long_tables_give_back_the_sequences(lengths, n_channels, form, times, seed):
     sequences = some_sequences(lengths, n_channels)
     ids = [f"s{i}" for i in range(len(lengths))]
@@ -139,7 +139,6 @@ def test_what_does_not_fit_the_sequences_is_refused(options, match):
     n_channels=st.integers(1, 3),
     beyond=st.integers(0, 2),
 )
-@settings(deadline=None)
 def test_padding_is_cut(lengths, n_channels, beyond):
     sequences = some_sequences(lengths, n_channels)
     padded = np.full((len(lengths), max(lengths) + beyond, n_channels), np.nan)

@@ -254,7 +254,7 @@ def test_holds_sequences_tells_sequences_from_tables(equal_container):
     assert not holds_sequences(np.ones((3, 4, 4)), sample_shape=(4, 4))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5),
     n_steps=st.integers(1, 9),

@@ -29,7 +29,6 @@ def covered_steps(n_windows, window_size, step):
 
 
 @given(a_series())
-@settings(deadline=None)
 def test_windows_hold_the_steps_from_their_start(drawn):
     series, window_size, step = drawn
     windows = sliding_windows(series, window_size, step=step)
@@ -40,7 +39,6 @@ def test_windows_hold_the_steps_from_their_start(drawn):
 
 
 @given(a_series())
-@settings(deadline=None)
 def test_merging_undoes_the_cutting_to_the_last_bit(drawn):
     series, window_size, step = drawn
     windows = sliding_windows(series, window_size, step=step)
@@ -52,7 +50,6 @@ def test_merging_undoes_the_cutting_to_the_last_bit(drawn):
 
 
 @given(a_series(), st.data())
-@settings(deadline=None)
 def test_merging_takes_the_mean_of_what_covers_a_step(drawn, data):
     series, window_size, step = drawn
     shape = sliding_windows(series, window_size, step=step).shape
@@ -66,7 +63,6 @@ def test_merging_takes_the_mean_of_what_covers_a_step(drawn, data):
 
 
 @given(a_series(n_channels=1), st.data())
-@settings(deadline=None)
 def test_a_step_has_the_mean_score_of_the_windows_that_cover_it(drawn, data):
     series, window_size, step = drawn
     n_windows = len(sliding_windows(series, window_size, step=step))
@@ -87,7 +83,7 @@ def test_a_small_score_survives_beside_large_ones():
 
 
 @given(st.lists(a_series(n_channels=2), min_size=1, max_size=4), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_several_series_are_cut_and_merged_without_a_seam(drawn, data):
     several = [series for series, _, _ in drawn]
     lengths = [len(series) for series in several]
