@@ -1,12 +1,13 @@
-# make demo      the package on real data: a table, and pictures in ./demo_output
+# make demo      run the package on real data; figures go to ./demo_output
 # make test      linters, type checks and the quick test suite
-# make test-all  the same with all tests
-# make lint      linters and type checks alone
-# make docs      the documentation, in docs/_build/html
+# make test-all  linters, type checks and all tests
+# make lint      linters and type checks
+# make docs      build the documentation in docs/_build/html
+# make clean     remove build outputs
 #
-# Each builds its own virtual environment first, and again only when pyproject.toml
-# or constraints.txt has changed. On Linux the default index brings torch with CUDA
-# (several GB); for the CPU build say
+# Each command except clean creates the virtual environment first, and updates it if
+# pyproject.toml or constraints.txt has changed. On Linux the default index installs
+# torch with CUDA (several GB). To use the CPU build, run
 #
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 
@@ -24,7 +25,7 @@ TESTS ?= -m "not slow"
 demo: $(VENV)/.installed
 	$(VENV)/bin/python examples/demo.py $(DEMO_OUTPUT)
 
-# Two workers of one thread each use two cores better than one worker of two threads.
+# On two cores, two workers of one thread are faster than one worker of two threads.
 test: lint
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 \
 		$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS) $(PYTEST_ARGS)

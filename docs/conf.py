@@ -1,4 +1,4 @@
-"""Sphinx's configuration; ``make docs`` builds."""
+"""Configuration of Sphinx. ``make docs`` builds the documentation."""
 
 from sklearn_seqae import __version__
 
@@ -21,7 +21,7 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 numpydoc_show_class_members = False
-# The machinery that every estimator inherits is told in scikit-learn's own pages.
+# scikit-learn documents the members that every estimator inherits from it.
 autodoc_default_options = {
     "members": True,
     "inherited-members": "BaseEstimator,_MetadataRequester,_SetOutputMixin",

@@ -1,20 +1,20 @@
 """
-==============================
-Where PCA stands: a first tour
-==============================
+=============================
+Replace PCA by an autoencoder
+=============================
 
-Three jobs on real data, in one to two minutes on two cores:
+This example solves three tasks on real data, in one to two minutes on two cores:
 
-1. handwritten digits, where an autoencoder takes the place of PCA in a Pipeline and
-   a grid search chooses the size of its code;
-2. New York's taxi demand, one day as one sequence: its days in two dimensions, and
-   the days that do not fit in;
-3. a table in which one column holds a sequence per cell, through a ColumnTransformer.
+1. Reduce the dimension of handwritten digits in a Pipeline. A grid search selects the
+   number of components.
+2. Detect anomalous days in New York taxi demand. Each day is one sequence.
+3. Predict from a table in which one column contains a sequence per cell, with a
+   ColumnTransformer.
 
-PCA stands beside the autoencoder in each of them, where it loses and where it wins.
-The estimators keep their defaults; only the digits' training is cut short, for time.
+Each task compares the autoencoder with PCA. The estimators use their defaults. Only the
+training on digits has fewer epochs, to save time.
 
-As a script it writes its pictures to the folder given as its first argument::
+The script saves its figures in the folder given as its first argument::
 
     python examples/demo.py demo_output
 """
@@ -68,17 +68,17 @@ def save(figure, name):
 
 
 # %%
-# Digits: one word of the Pipeline changes
-# ----------------------------------------
-# The same workflow twice. ``GridSearchCV`` tries four sizes of the code, and scores
-# each by the accuracy of the classifier behind it and by R², the share of the pixels'
-# variance that the code gives back, on digits that the fold did not train on. The
-# autoencoder is stopped after 50 of its 200 epochs to be quick; with more it gains a
-# little still.
+# Reduce the dimension of digits
+# ------------------------------
+# ``GridSearchCV`` compares four values of ``n_components``, for PCA and for the
+# autoencoder. The two scores are measured on held-out digits: the accuracy of the
+# classifier, and R² of the reconstruction, which is the explained share of the pixels'
+# variance. The autoencoder is trained for at most 50 epochs instead of 200 to save time.
+# With more epochs the scores improve slightly.
 
 
 def r2_of_code(pipeline, X, y):
-    """Score the step "reduce" of a pipeline by what it gives back of its input."""
+    """Return R² of the reconstruction by the step "reduce" of a pipeline."""
     scaled = pipeline[:1].transform(X)
     reduce = pipeline["reduce"]
     residual = scaled - reduce.inverse_transform(reduce.transform(scaled))
@@ -130,19 +130,19 @@ digits_best = {
 }
 
 # %%
-# Instead of a search, one fit of an *ordered* code tells what each component adds: its
-# first k components are a code of size k. Dashed, PCA on the same held-out digits.
+# One fit with an *ordered* latent code replaces the search. Its first k components are a
+# latent code of size k. The dashed curve shows PCA on the same held-out digits.
 
 scaler = StandardScaler().fit(X_train)
 ordered = DenseAutoencoderTransformer(
     16, bottleneck="ordered", max_iter=50, random_state=0
 ).fit(scaler.transform(X_train))
 display = ExplainedVarianceDisplay.from_estimator(ordered)
-display.ax_.set_title("Digits: what each component adds")
+display.ax_.set_title("Digits: explained variance by number of components")
 save(display.figure_, "digits.png")
 
 # %%
-# Four digits that no fit has seen, as eight numbers give them back.
+# Reconstruction of four held-out digits from eight components.
 
 reduce = make_pipeline(StandardScaler(), DenseAutoencoderTransformer(random_state=0))
 reduce.set_params(denseautoencodertransformer__n_components=8).fit(X_train)
@@ -150,11 +150,12 @@ display = ReconstructionDisplay.from_estimator(reduce, X_test, sample_shape=(8, 
 save(display.figure_, "digits_reconstructed.png")
 
 # %%
-# Taxi demand: a day is a sequence of 48 half hours
-# -------------------------------------------------
-# Five stretches of the 215 days are labelled as anomalies. The labels are compared with
-# what is found; neither ``fit`` nor the choice of a setting has a use for them. All
-# settings are defaults, the code of two numbers too, which can be drawn.
+# Detect anomalous days in taxi demand
+# ------------------------------------
+# Each day is a sequence of 48 half hours. Five intervals of the 215 days are labelled as
+# anomalies. The labels are only used to evaluate the result, and not to fit a model or
+# to choose a setting. All settings are defaults, including the two latent components,
+# which can be plotted.
 
 taxi = load_nyc_taxi()
 days = taxi.data.reshape(-1, 48, 1)
@@ -162,20 +163,19 @@ dates = pd.DatetimeIndex(taxi.timestamps[::48])
 scaled_days = SequenceScaler().fit_transform(days)
 
 # %%
-# A recurrent autoencoder learns what days look like. The detector around it flags one
-# in ten, those that are farthest from other days: in their values and in what the
-# autoencoder cannot give back.
+# The detector wraps a recurrent autoencoder. It flags the 10 % of the days that are
+# farthest from the other days, in the space of the values and the residuals.
 
 autoencoder = RecurrentAutoencoderTransformer(n_components=2, random_state=0)
 options = {"score_method": "nearest", "contamination": 0.1}
 detector = AutoencoderAnomalyDetector(autoencoder, **options)
 flagged = detector.fit_predict(scaled_days) == -1
-day_scores = -detector.score_samples(scaled_days)  # higher: stranger
+day_scores = -detector.score_samples(scaled_days)  # higher: more anomalous
 codes = detector.estimator_.transform(scaled_days)
 
 # %%
-# Any transformer with ``inverse_transform`` can stand in the detector; here PCA of the
-# same size, which sees each day as a row of 48 columns.
+# The detector accepts any transformer with ``inverse_transform``. Here it wraps PCA of
+# the same size, in which each day is a row of 48 columns.
 
 flat_days = scaled_days[:, :, 0]
 pca_detector = AutoencoderAnomalyDetector(PCA(n_components=2), **options)
@@ -194,7 +194,7 @@ def days_in(window, flags):
 
 
 def summary(flags, scores):
-    """What a detector found in each window, and how it ranks all days."""
+    """Return the flagged days in each window, and the metrics of the scores."""
     return [
         *(days_in(window, flags) for window in window_days),
         f"{np.sum(flags & ~labelled)} of {np.sum(flags)} days",
@@ -212,17 +212,18 @@ taxi_table = pd.DataFrame(
         "autoencoder": summary(flagged, day_scores),
         "PCA": summary(flagged_by_pca, pca_scores),
     },
-    index=[*taxi.events, "flagged outside", "ROC AUC", "average precision"],
+    index=[*taxi.events, "flagged outside these events", "ROC AUC", "average precision"],
 )
 
 # %%
-# The two are alike here: with this score most of the work is done by the distance
-# between days. By the error alone (``score_method="reconstruction"``) PCA finds more,
-# as what gives back most, rare days too, is not always what finds most.
+# Both detectors have similar results here, because with this score the distance between
+# days has the largest influence. With the reconstruction error alone
+# (``score_method="reconstruction"``) PCA ranks the days better. The best reconstruction
+# is not always the best detector: the model may reconstruct anomalies well, too.
 
 # %%
-# Left, each day by its code. Right, the score of each day, with the alarms and the
-# labelled windows shaded.
+# The left figure shows the latent code of each day. The right figure shows the anomaly
+# score of each day. Alarms and labelled windows are shaded.
 
 figure = plt.figure(figsize=(12, 4.2), layout="constrained")
 left, right = figure.subplots(1, 2, width_ratios=[1, 1.9])
@@ -247,14 +248,13 @@ for days_of_window, event in zip(window_days, taxi.events, strict=True):
         fontsize=7,
     )
 right.set(
-    title="Score of each day; alarms and labelled windows shaded",
-    ylim=(0, 1.25 * day_scores.max()),  # room for the names of the events
+    title="Anomaly score of each day; alarms and labelled windows shaded",
+    ylim=(0, 1.25 * day_scores.max()),  # space for the names of the events
 )
 save(figure, "taxi.png")
 
 # %%
-# What a day looks like to the autoencoder, for two days that it finds ordinary and the
-# two that it finds strangest.
+# Reconstruction of two normal days and of the two days with the highest anomaly score.
 
 ranked = np.argsort(day_scores)
 shown = [*ranked[[len(ranked) // 4, len(ranked) // 2]], *ranked[[-2, -1]]]
@@ -270,11 +270,12 @@ display.ax_.set_ylabel("demand (scaled)")
 save(display.figure_, "taxi_days.png")
 
 # %%
-# A column of sequences beside plain columns
-# ------------------------------------------
-# Tomorrow's demand from a table with a row per day: the plain columns are the day of
-# the week and the day's total, and each cell of the column ``curve`` holds the day's 48
-# half hours. ``ColumnTransformer`` hands that column over like any other.
+# Combine a column of sequences with plain columns
+# ------------------------------------------------
+# The task is to predict the demand of the next day from a table with one row per day.
+# The plain columns are the day of the week and the total of the day. Each cell of the
+# column ``curve`` contains the 48 half hours of the day. ``ColumnTransformer`` passes
+# this column to the autoencoder.
 
 totals = days.sum(axis=(1, 2))
 table = pd.DataFrame(
@@ -293,7 +294,7 @@ curve_code = {"n_components": 4, "whiten": True, "random_state": 0}
 
 
 def as_rows(frame):
-    """Turn a column of sequences into the table that PCA needs."""
+    """Convert a column of sequences to the table that PCA needs."""
     return np.stack(frame.iloc[:, 0])
 
 
@@ -301,10 +302,10 @@ curve_by_pca = make_pipeline(FunctionTransformer(as_rows), PCA(**curve_code))
 curve = RecurrentAutoencoderTransformer(**curve_code)
 regressions = {
     "plain columns": ColumnTransformer(plain),
-    "and the curve, by PCA": ColumnTransformer(
+    "plain columns and curve, PCA": ColumnTransformer(
         [*plain, ("curve", curve_by_pca, ["curve"])]
     ),
-    "and the curve, by the autoencoder": ColumnTransformer(
+    "plain columns and curve, autoencoder": ColumnTransformer(
         [*plain, ("curve", curve, ["curve"])]
     ),
 }
@@ -325,15 +326,15 @@ columns_table = pd.DataFrame(
 )
 
 # %%
-# The whole result
-# ----------------
+# Results
+# -------
 
 print("\n1. Digits: means of 3 folds, seconds per fit\n")
 print(digits_table.round(3).to_string())
 for name, (size, accuracy) in digits_best.items():
-    print(f"   {name} of {size} components, on the test part: accuracy {accuracy:.3f}")
+    print(f"   {name}, {size} components: accuracy {accuracy:.3f} on the test set")
 print("\n2. Taxi demand: labelled windows\n")
 print(taxi_table.to_string())
-print("\n3. A column of sequences: cross-validated in the order of time\n")
+print("\n3. A column of sequences: R², cross-validated in the order of time\n")
 print(columns_table.round(3).to_string())
-print(f"\nThe pictures are in {OUTPUT.resolve()}")
+print(f"\nThe figures are in {OUTPUT.resolve()}")

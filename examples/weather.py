@@ -1,17 +1,18 @@
 """
-============================================
-A mixed table as it comes: rain in Australia
-============================================
+=================================================
+Reduce a mixed table with text and missing values
+=================================================
 
-Daily weather with text, numbers of different units and many gaps, twice:
+The table contains daily weather in Australia, with text, numbers of different units and
+many missing values. It is used in two forms:
 
-1. as tutorials do it: without the text columns and without rows that lack a value,
-   RainToday as 0 or 1, scaled, down to three components and drawn;
-2. as it comes: nothing is dropped, a ColumnTransformer fills gaps and encodes text.
+1. Complete rows and numeric columns only, as in many tutorials. RainToday is 0 or 1. The
+   columns are standardised, reduced to three components and plotted.
+2. All rows and columns. A ColumnTransformer imputes missing values and encodes text.
 
-The table is that of the Bureau of Meteorology (``weatherAUS.csv``), whose licence does
-not let it ship with this package. Give the file as the first argument; without it a
-small table of the same columns is made up::
+The table comes from the Bureau of Meteorology (``weatherAUS.csv``). Its licence does not
+permit distribution with this package. Pass the file as the first argument. Without a
+file, the script generates a small table with the same columns::
 
     python examples/weather.py weatherAUS.csv weather_output
 """
@@ -35,7 +36,7 @@ from sklearn_seqae.displays import LatentSpaceDisplay
 FILE = Path(sys.argv[1]) if len(sys.argv) > 1 else None
 OUTPUT = Path(sys.argv[2] if len(sys.argv) > 2 else "weather_output")
 
-NUMBERS = {  # mean and standard deviation, for the made up table
+NUMBERS = {  # mean and standard deviation, for the generated table
     "MinTemp": (12, 6),
     "MaxTemp": (23, 7),
     "Rainfall": (2, 8),
@@ -62,11 +63,12 @@ TEXT = {
 
 
 # %%
-# The table
+# Load or generate the table
+# --------------------------
 
 
 def make_weather(n_days=600, random_state=0):
-    """Make up days whose numbers follow from warmth and dampness, with gaps."""
+    """Generate days from two latent variables, with missing values."""
     rng = np.random.RandomState(random_state)
     warmth, damp = rng.normal(size=(2, n_days))
     causes = np.stack([warmth, damp, warmth * damp, np.abs(damp)])
@@ -86,7 +88,7 @@ def make_weather(n_days=600, random_state=0):
 
 
 def read_weather(file=None):
-    """Read the file, or make up a table where there is none."""
+    """Read the file, or generate a table if there is no file."""
     table = make_weather() if file is None else pd.read_csv(file)
     return table.dropna(subset=["RainTomorrow"])
 
@@ -95,9 +97,10 @@ table = read_weather(FILE)
 OUTPUT.mkdir(parents=True, exist_ok=True)
 
 # %%
-# Without text and gaps
-# ---------------------
-# The split comes first, so that the scores are of days that no step has seen.
+# Complete rows and numeric columns
+# ---------------------------------
+# The data is split before any step is fitted, so the scores are measured on held-out
+# days.
 
 complete = table.dropna()
 X = complete[list(NUMBERS)].assign(
@@ -112,7 +115,7 @@ autoencoder = make_pipeline(
 
 
 def r2_of_pca(columns, X_train, X_test):
-    """R² that PCA of three components keeps of new rows."""
+    """Return R² of PCA with three components on held-out rows."""
     pca = make_pipeline(columns, PCA(3)).fit(X_train)
     scaled = pca[:-1].transform(X_test)
     left = scaled - pca[-1].inverse_transform(pca[-1].transform(scaled))
@@ -123,7 +126,7 @@ rows = [("complete rows, numbers", len(X), X.shape[1], autoencoder.score(X_test)
 rows[0] += (r2_of_pca(StandardScaler(), X_train, X_test),)
 
 # %%
-# Three components as a picture, coloured by whether it rains on the next day.
+# Plot of the three components. The colour shows whether it rains on the next day.
 
 some = X_test.sample(min(len(X_test), 1500), random_state=0)
 display = LatentSpaceDisplay.from_estimator(
@@ -133,9 +136,10 @@ display.ax_.set_title("Will it rain tomorrow?")
 display.figure_.savefig(OUTPUT / "weather.png", bbox_inches="tight")
 
 # %%
-# As it comes
-# -----------
-# Gaps are filled, text is encoded, and the autoencoder sees all columns of all days.
+# All rows and columns
+# --------------------
+# Missing values are imputed and text is encoded. The autoencoder receives all columns of
+# all days.
 
 everything = table.drop(columns=["Date", "RainTomorrow"])
 columns = ColumnTransformer(
@@ -166,4 +170,4 @@ rows[1] += (r2_of_pca(columns, X_train, X_test),)
 # %%
 names = ["table", "rows", "columns", "R², autoencoder", "R², PCA"]
 print(pd.DataFrame(rows, columns=names).round(3).to_string(index=False))
-print(f"The picture is in {OUTPUT.resolve()}")
+print(f"The figure is in {OUTPUT.resolve()}")

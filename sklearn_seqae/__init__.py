@@ -1,15 +1,15 @@
-"""Autoencoders for tables, images and sequences that stand where PCA stands.
+"""Drop-in autoencoder alternatives to PCA: for tables, images and sequences.
 
-Names are loaded when they are first used: ``import sklearn_seqae`` itself
-imports neither torch nor matplotlib.
+Names are loaded on first use: ``import sklearn_seqae`` imports neither torch nor
+matplotlib.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sklearn_seqae._version import __version__ as __version__
 
-if TYPE_CHECKING:  # for editors and type checkers, which cannot see lazy names
+if TYPE_CHECKING:  # type checkers and editors do not run __getattr__
     from sklearn_seqae.anomaly import AutoencoderAnomalyDetector
     from sklearn_seqae.autoencoders import (
         ConvolutionalAutoencoderTransformer,
@@ -46,15 +46,15 @@ _HOME_OF = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         value = getattr(import_module(_HOME_OF[name]), name)
-        globals()[name] = value  # so that the next look-up is a plain one
+        globals()[name] = value
         return value
     if name in __all__:
         return import_module(f"sklearn_seqae.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

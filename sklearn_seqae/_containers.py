@@ -1,8 +1,8 @@
-"""What users keep samples in: telling the containers apart, and the way back.
+"""Containers of samples: recognize the container of X, and wrap results in it.
 
-Read as a table is all that scikit-learn reads as 2-D, a list of 1-D arrays of one
-length included. A list of 1-D arrays of several lengths holds sequences of one
-channel; a 1-D object array, a Series and items of shape (T, 1) always do.
+X is a table if scikit-learn reads it as 2-D, including a list of 1-D arrays of one
+length. A list of 1-D arrays of several lengths contains sequences of one channel, and
+so do 1-D object arrays, Series and items of shape (T, 1).
 """
 
 import sys
@@ -19,7 +19,7 @@ _OBJECTS = (*_LISTS, "cat", "enum")
 
 @dataclass(frozen=True)
 class Container:
-    """What X was, and the one way back to it.
+    """Container of X, which wraps results in the same container.
 
     Parameters
     ----------
@@ -27,14 +27,14 @@ class Container:
         "flat" is a table whose rows are sequences or images; "ragged1d" has 1-D
         items, "image2d" images without an axis for channels.
     form : {"array", "list", "tuple", "pandas", "polars"}
-        Whose object it was; "array" is numpy.
+        Library of the object; "array" is numpy.
     columns : sequence of names, default=None
-        The columns of a data frame; None for a Series or a list of items.
+        Columns of a data frame; None for a Series or a list of items.
     index : pandas.Index, default=None
     name : str, default=None
-        The name of a Series.
+        Name of a Series.
     shape : (height, width, n_channels), default=None
-        Of each sample, where values are its flat rows; a sequence has a width of 1.
+        Shape of each sample if values are flat rows; a sequence has a width of 1.
     """
 
     kind: str
@@ -49,13 +49,13 @@ class Container:
         return replace(self, index=index)
 
     def take_columns(self, columns: slice) -> "Container":
-        """Keep some columns of a table; other kinds do not have one for each value."""
+        """Keep some columns of a table. Other kinds are not changed."""
         if self.kind != "flat" or self.columns is None:
             return self
         return replace(self, columns=self.columns[columns])
 
     def wrap(self, values: np.ndarray, lengths: np.ndarray | None) -> Any:
-        """Put (N, D) or (N, T, C) values into this kind of container."""
+        """Wrap values of shape (N, D) or (N, T, C) in this container."""
         if self.kind in ("table", "flat"):
             return self._wrap_table(values.reshape(len(values), -1))
         if self.kind.startswith("image"):
@@ -116,11 +116,11 @@ class Container:
         return cells
 
 
-# What is it?
+# Recognize a container
 
 
 def container_of(X: Any, kind: str) -> Container:
-    """Remember what X is, to be read as this kind of samples."""
+    """Return the container of X, which is read as this kind of samples."""
     form = library_of(X)
     if form is None:
         if isinstance(X, (list, tuple)):
@@ -133,7 +133,7 @@ def container_of(X: Any, kind: str) -> Container:
 
 
 def library_of(X: Any) -> str | None:
-    """Whose data frame or Series X is, without importing either library."""
+    """Return the library of a data frame or Series, without importing it."""
     for name in ("pandas", "polars"):
         library = sys.modules.get(name)
         if library is not None and isinstance(X, (library.DataFrame, library.Series)):
@@ -147,7 +147,7 @@ def _dtype_names(X: Any) -> list[str]:
 
 
 def not_a_number(X: Any) -> str | None:
-    """Return what is in X that is no number, though numpy would make one of it."""
+    """Return a description of a value in X that numpy would wrongly convert."""
     names = _dtype_names(X)
     found = next((name for name in names if name.startswith(_NOT_NUMBERS)), None)
     if found is None and any(name.startswith(_OBJECTS) for name in names):
@@ -158,10 +158,10 @@ def not_a_number(X: Any) -> str | None:
 
 
 def refuse_masked(X: Any) -> None:
-    """Refuse masked arrays: numpy would drop the mask without a word."""
+    """Raise a TypeError for masked arrays: numpy would silently drop the mask."""
     if isinstance(X, np.ma.MaskedArray):
         raise TypeError(
-            "Masked arrays are not supported: X must hold a number in every place. "
+            "Masked arrays are not supported: X must hold a number in each entry. "
             "Impute the masked values and pass X.filled(), or drop their samples."
         )
 
@@ -180,7 +180,7 @@ def ndim_of(X: Any) -> int:
 
 
 def is_table(X: Any) -> bool:
-    """Whether scikit-learn reads this list as 2-D: its items are 1-D, of one length."""
+    """Return whether scikit-learn reads a list as 2-D: 1-D items of one length."""
     if not isinstance(X, (list, tuple)) or any(depth(item) != 1 for item in X):
         return False
     return len({len(item) for item in X}) == 1
@@ -205,7 +205,7 @@ def cells_of(X: Any) -> list | None:
 
 
 def is_column_of_tables(cells: list | None) -> bool:
-    """Whether one column holds all channels, so that its name is not a channel's."""
+    """Return whether one column holds all channels: its name is not a channel."""
     return cells is not None and len(cells) == 1 and depth(cells[0][0]) > 1
 
 
@@ -223,7 +223,7 @@ def _columns_of(X: Any, form: str) -> list:
     ]
 
 
-# From cells to steps, and from values to cells
+# Convert cells to steps, and values to cells
 
 
 def stack(cells: Sequence) -> tuple[np.ndarray, np.ndarray, int]:

@@ -1,7 +1,7 @@
-"""Images, and sequences of one length, as rows of a table, and back.
+"""Parse images, and sequences of one length, into flat rows.
 
-Images, and sequences that all have one length, go to the networks as flat rows
-(N, height * width * channels). A sequence is an image that is one pixel wide.
+The rows have shape (N, height * width * channels). A sequence is an image that is one
+pixel wide.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ from sklearn_seqae._sequences import (
 
 
 def holds_images(X: Any, sample_shape: Any = None) -> bool:
-    """Whether X holds images by its shape: 4-D, or 3-D with an image `sample_shape`.
+    """Return whether X holds images: 4-D, or 3-D with an image `sample_shape`.
 
     Examples
     --------
@@ -57,9 +57,9 @@ def parse_images(
         Class of the estimator, for messages.
 
     sample_shape : tuple, default=None
-        How a row of a table is read: (height, width) or (height, width, n_channels)
-        an image, (-1, n_channels) a sequence. None: a sequence of one channel.
-        (height, width) also says that a 3-D array holds images.
+        How to read a row of a table: (height, width) or (height, width, n_channels) as
+        an image, (-1, n_channels) as a sequence. If None, a sequence of one channel.
+        With (height, width), a 3-D array holds images.
 
     kind : str, default=None
         Kind of container that `fit` saw; None in `fit`.
@@ -73,7 +73,7 @@ def parse_images(
     Returns
     -------
     samples : Samples
-        Its values are (N, D), its container has the shape.
+        Samples with values (N, D). The container has the shape.
     """
     is_image = holds_images(X, sample_shape)
     if kind is not None and kind.startswith("image") != is_image:

@@ -1,7 +1,7 @@
-"""Input validation: parse X in any form, and compare it with what `fit` saw.
+"""Input validation: parse X in any form, and compare it with the X of `fit`.
 
-`parse` is pure: it reads X and raises where X cannot be read. `check` sets or compares
-the number of features and their names on an estimator.
+`parse` is a pure function of X. `check` sets or compares the number and the names of
+the features of an estimator. `read` does both.
 """
 
 from dataclasses import dataclass, replace
@@ -23,15 +23,15 @@ from sklearn_seqae._sequences import (
 
 @dataclass(frozen=True)
 class InputFormat:
-    """How samples are read: by the parameters and, once fitted, as `fit` saw them.
+    """Format of samples: from the parameters and, after `fit`, from its X.
 
     Parameters
     ----------
     form : {"table", "sequences", "images"}
-        The kind of samples.
+        Kind of samples.
 
     sample_shape : tuple, default=None
-        The parameter `sample_shape`: how rows of a table are read.
+        Parameter `sample_shape`: how to read rows of a table.
 
     kind : str, default=None
         Kind of container that `fit` saw, as in `Container`; None before `fit`.
@@ -69,7 +69,7 @@ class InputFormat:
 
 
 def form_of(X: Any, sample_shape: Any = None) -> str:
-    """Return the form of X by its own shape: "images", "sequences" or "table".
+    """Return the form of X from its shape: "images", "sequences" or "table".
 
     Examples
     --------
@@ -84,7 +84,7 @@ def form_of(X: Any, sample_shape: Any = None) -> str:
 
 
 def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
-    """Read X without looking at any estimator.
+    """Parse X without an estimator.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
         In any container.
 
     input_format : InputFormat
-        How X is read. A fitted one refuses samples of another kind.
+        Format of X. After `fit`, samples of another kind raise a ValueError.
 
     name : str
         Class of the estimator, for messages.
@@ -165,7 +165,7 @@ def read(
         If X cannot be read, if the number or the names of the features are not those
         of `fit`, or if a sequence is too short.
     """
-    if check_names:  # before the values: the wrong columns often hold no numbers
+    if check_names:  # first, as in scikit-learn: wrong columns may hold no numbers
         _check_names(estimator, feature_names(X), reset=False)
     samples = parse(X, input_format, name=type(estimator).__name__)
     check(estimator, samples, reset=False, check_names=False, min_steps=min_steps)

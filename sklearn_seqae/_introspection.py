@@ -1,4 +1,4 @@
-"""What can be done with any fitted estimator, without loading torch."""
+"""Helpers for any fitted estimator or Pipeline, without torch."""
 
 from contextlib import contextmanager
 
@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 @contextmanager
 def kept_if_it_fails(estimator):
-    """Leave a fitted estimator as it was when the block fails or is interrupted."""
+    """Restore the fitted state of an estimator if the block fails or is interrupted."""
     before = vars(estimator).copy()
     try:
         yield
@@ -20,12 +20,12 @@ def kept_if_it_fails(estimator):
 
 
 def steps_of(pipeline):
-    """Return the steps of a Pipeline that do something."""
+    """Return the steps of a Pipeline, without passthrough."""
     return [step for _, step in pipeline.steps if step not in (None, "passthrough")]
 
 
 def in_its_units(pipeline, X, function):
-    """Call a function of the last step and of X as this sees it; undo the others."""
+    """Call a function of the last step and its input; invert the other steps."""
     *before, last = steps_of(pipeline)
     for step in before:
         X = step.transform(X)
@@ -36,7 +36,7 @@ def in_its_units(pipeline, X, function):
 
 
 def held_by(estimator):
-    """Return the fitted estimator that a search, a detector or the like holds."""
+    """Return the fitted estimator in a search, a detector or a FrozenEstimator."""
     if isinstance(estimator, FrozenEstimator):
         return estimator.estimator
     for name in ("best_estimator_", "estimator_"):
@@ -46,7 +46,7 @@ def held_by(estimator):
 
 
 def refuse(estimator, attribute, advice):
-    """Raise that an estimator is not fitted, or else that it lacks an attribute."""
+    """Raise an error: the estimator is not fitted, or it lacks an attribute."""
     check_is_fitted(estimator)
     raise AttributeError(
         f"{type(estimator).__name__} has none of the following attributes: "
@@ -57,8 +57,8 @@ def refuse(estimator, attribute, advice):
 def objective_of(estimator):
     """Return the objective that a fitted estimator was trained for.
 
-    An estimator of another package may have a parameter of that name: what counts is
-    the fitted model of an autoencoder.
+    Estimators of other packages may have a parameter with this name, so only the fitted
+    model of an autoencoder counts.
     """
     objective = getattr(getattr(estimator, "model_", None), "objective", None)
     known = isinstance(objective, str) and objective in ("predict", "composite")
@@ -73,13 +73,13 @@ def forecasts(estimator):
 
 
 def reconstruct(estimator, X):
-    """Return what a fitted estimator gives back of X, in X's own shape."""
+    """Return the reconstruction of X by a fitted estimator, in the shape of X."""
     if forecasts(estimator) and hasattr(estimator, "_expected"):
         return estimator._expected(X)
     if hasattr(estimator, "reconstruct"):
         return estimator.reconstruct(X)
     if isinstance(estimator, Pipeline):
-        # Step by step: only the autoencoder knows the lengths of ragged sequences.
+        # Step by step: only the autoencoder knows the lengths of the sequences.
         return in_its_units(estimator, X, reconstruct)
     if hasattr(estimator, "inverse_transform"):
         return estimator.inverse_transform(estimator.transform(X))

@@ -1,7 +1,7 @@
 """The only import of scikit-learn's private parameter tools.
 
-Everything that declares or checks parameters takes its tools from here, so that
-a change in scikit-learn is met in one place.
+All modules import these tools from here, so that a change in scikit-learn affects one
+file only.
 """
 
 from numbers import Integral, Real

@@ -1,9 +1,8 @@
-"""Tables and sequences in any container, as floats and lengths, and back.
+"""Parse tables and sequences in any container into values and lengths.
 
-There are three readers: for a table (2-D, one row per sample), for a 3-D array, and
-for cells that each hold one sequence (lists, object arrays, data frames). They know
-no estimator. With the `kind` that `fit` saw, lists are read as they were in `fit`, a
-table is refused where `fit` saw sequences, and sequences where it saw a table.
+There are three readers: for tables (2-D, one row per sample), for 3-D arrays, and for
+cells that each contain one sequence (lists, object arrays, data frames). With the
+`kind` of `fit`, lists are read as in `fit`, and other kinds raise a ValueError.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from sklearn_seqae._containers import (
 
 @dataclass(frozen=True)
 class Samples:
-    """What the networks see of X, and the way back to X's own container.
+    """Samples of X as arrays, with the container of X.
 
     `values` may be X itself or a view of it: never write to it.
 
@@ -47,16 +46,16 @@ class Samples:
     values: np.ndarray  # (N, D), or (N, T, C) with zeros beyond each sequence's end
     lengths: np.ndarray | None  # (N,); None where every sequence fills its T steps
     container: Container
-    target: np.ndarray | None = None  # (N, ...), what is learned of each sample
+    target: np.ndarray | None = None  # (N, ...), clean target of each sample
     weight: np.ndarray | None = None  # (N,), sample weights; None: all are 1
-    feature_names: np.ndarray | None = None  # of columns or channels that have names
+    feature_names: np.ndarray | None = None  # names of columns or channels
 
     def __len__(self) -> int:
         return len(self.values)
 
     @property
     def kind(self) -> str:
-        """The word for X's container that `pack` takes."""
+        """Kind of the container, for `pack`."""
         return self.container.kind
 
     @property
@@ -69,21 +68,21 @@ class Samples:
 
     @property
     def n_steps_of_each(self) -> np.ndarray:
-        """(N,), the steps of each sequence, whether or not there is padding."""
+        """Number of steps of each sequence, (N,)."""
         if self.lengths is None:
             return np.full(len(self), self.values.shape[1])
         return self.lengths
 
     @property
     def mask(self) -> np.ndarray | None:
-        """(N, T) bool, True on real steps; None where all are real."""
+        """Mask (N, T), False on padding; None without padding."""
         if self.lengths is None:
             return None
         return np.arange(self.values.shape[1]) < self.lengths[:, np.newaxis]
 
     @property
     def steps(self) -> np.ndarray:
-        """(sum of T, C), the real steps of all sequences, read-only."""
+        """Steps of all sequences without padding, (sum of T, C), read-only."""
         if self.lengths is None:
             steps = self.values.reshape(-1, self.values.shape[-1]).view()
         else:
@@ -92,7 +91,7 @@ class Samples:
         return steps
 
     def pad(self, steps: np.ndarray) -> np.ndarray:
-        """Return (N, T, C) values with these real steps; undoes `steps`."""
+        """Return values (N, T, C) from `steps`."""
         n_samples, n_steps = self.values.shape[:2]
         return _pad(steps, self.lengths, n_samples, n_steps)
 
@@ -135,21 +134,21 @@ class Samples:
         return self.between(np.maximum(0, ends - n_steps), ends)
 
     def split_ahead(self, horizon: int) -> "Samples":
-        """Take the last time steps off each sequence; they become the target."""
+        """Remove the last time steps of each sequence; they become the target."""
         ends = self.n_steps_of_each[:, np.newaxis]
         rows = np.arange(len(self))[:, np.newaxis]
         target = self.values[rows, ends - horizon + np.arange(horizon)]
         return replace(self.between(0 * ends, ends - horizon), target=target)
 
     def restore(self, values: np.ndarray, lengths: np.ndarray | None = None) -> Any:
-        """Put values, one row per sample, into the kind of container X was."""
+        """Wrap values, one row per sample, in the container of X."""
         lengths = self.lengths if lengths is None else lengths
         return self.container.wrap(values, lengths)
 
     def to_frame(self, values: np.ndarray, form: str) -> Any:
-        """Put (N, T, C) values into a data frame, "pandas" or "polars", of sequences.
+        """Wrap values (N, T, C) in a data frame of sequences, "pandas" or "polars".
 
-        It has one column per channel, and X's index where X has one.
+        It has one column per channel, and the index of X.
         """
         columns = [f"channel{c}" for c in range(values.shape[2])]
         index = self.container.index if form == "pandas" else None
@@ -189,7 +188,7 @@ def parse_sequences(
         Class of the estimator, for messages.
 
     sample_shape : (-1, n_channels), default=None
-        How a row of a table is read, in time-major order. None: one channel.
+        How to read a row of a table, in time-major order. If None, one channel.
 
     kind : str, default=None
         Kind of container that `fit` saw; None in `fit`.
@@ -218,7 +217,7 @@ def parse_sequences(
 
 
 def holds_sequences(X: Any, sample_shape: Any = None) -> bool:
-    """Whether X holds sequences by its own shape: 3-D, or cells of sequences.
+    """Return whether X holds sequences: 3-D, or cells of sequences.
 
     A 3-D array is a stack of images where `sample_shape` is (height, width).
     """
@@ -248,7 +247,7 @@ def feature_names(X: Any, cells: list | None = None) -> np.ndarray | None:
 def pack(
     values: np.ndarray, lengths: np.ndarray | None, kind: str, shape: Any = None
 ) -> Any:
-    """Put values into the container that `Samples.kind` names: array or list."""
+    """Wrap values in the container of a `Samples.kind`: array or list."""
     form = "list" if kind.startswith("ragged") else "array"
     return Container(kind, form, shape=shape).wrap(values, lengths)
 
@@ -256,7 +255,7 @@ def pack(
 def resample(
     values: np.ndarray, lengths: np.ndarray | None, n_steps: int
 ) -> np.ndarray:
-    """Bring every sequence to `n_steps`, linear in its own relative time.
+    """Resample every sequence to `n_steps`, linearly in relative time.
 
     Examples
     --------
@@ -269,7 +268,7 @@ def resample(
         lengths = np.full(len(values), values.shape[1])
     if (lengths == n_steps).all():
         return values[:, :n_steps]
-    # Whole numbers keep the steps that fall on a step of the original exact.
+    # Integers: steps that coincide with a step of the original stay exact.
     last = (lengths - 1)[:, np.newaxis]
     before, rest = np.divmod(np.arange(n_steps) * last, max(1, n_steps - 1))
     after = before + (rest > 0)
@@ -278,7 +277,7 @@ def resample(
     return (1 - weight) * values[rows, before] + weight * values[rows, after]
 
 
-# The three readers
+# Readers
 
 
 def read_rows(X: Any, kind: str, name: str) -> Samples:
@@ -375,20 +374,20 @@ def raise_other_kind(
             f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is "
             f"required by {name}."
         )
-    expected, advice = "sequences", "Use X[np.newaxis] for a single one,"
+    expected, advice = "sequences", "Use X[np.newaxis] for a single sequence,"
     if kind == "flat":
         expected = f"a table with {n_features} columns"
         advice = "Flatten sequences of that length,"
     elif kind.startswith("image"):
         expected = "images"
     raise ValueError(
-        f"X must hold {expected}, as {name} got in fit. Got {type(X).__name__} of "
+        f"X must hold {expected}, as in the fit of {name}. Got {type(X).__name__} of "
         f"shape {shape}. {advice} or refit."
     )
 
 
 def check_steps(samples: Samples, minimum: int, name: str) -> None:
-    """Raise where a sequence has fewer than `minimum` time steps."""
+    """Raise a ValueError if a sequence has fewer than `minimum` time steps."""
     shape, lengths = samples.values.shape, samples.lengths
     shortest = shape[1] if lengths is None else lengths.min()
     if shortest < minimum:
@@ -415,7 +414,7 @@ def _check_finite(steps: np.ndarray, lengths: np.ndarray, name: str) -> None:
         raise ValueError(message) from None
 
 
-# Padding and its reverse
+# Padding
 
 
 def _pad(

@@ -1,4 +1,4 @@
-"""Other forms that sequences are kept in: long tables and padded arrays."""
+"""Convert sequences from and to long tables and padded arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,20 +18,20 @@ def sequences_from_long(
     Parameters
     ----------
     frame : pandas or polars DataFrame
-        Rows in any order. Each must have an id and a time, and no time may come
-        twice in a sequence.
+        Table with rows in any order. Each row must have an id and a time, and each time
+        must be unique in a sequence.
 
     id, time : column name
-        The column that says which sequence a row belongs to, and the column by which
-        the rows of a sequence are sorted.
+        Column with the id of the sequence, and column by which the rows of a sequence
+        are sorted.
 
     values : list of column names, default=None
-        The channels. None: all other columns.
+        Columns of the channels. If None, all other columns.
 
     Returns
     -------
     sequences : list of ndarray of shape (n_steps, n_channels)
-        In the order in which their ids come first. Missing values are NaN.
+        Sequences, in the order in which their ids first occur. Missing values are NaN.
 
     ids : ndarray of shape (n_sequences,)
         The id of each sequence.
@@ -41,7 +41,7 @@ def sequences_from_long(
 
     See Also
     --------
-    sequences_to_long : The way back.
+    sequences_to_long : The inverse function.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def sequences_from_long(
     if twice.any():
         row = order[twice.argmax()]
         raise ValueError(
-            "Each time must come once in a sequence. Got two rows or more of id "
+            "Each time must be unique in a sequence. Got several rows with id "
             f"{ids[row]} at time {moments[row]}. Aggregate them, for example with "
             "a group_by on both columns."
         )
@@ -103,36 +103,36 @@ def sequences_to_long(
     values: Sequence[str] | None = None,
     form: str = "pandas",
 ) -> Any:
-    """Write sequences to a long table that has one row for each time step.
+    """Convert sequences to a long table that has one row for each time step.
 
     Parameters
     ----------
     sequences : sequence of array-like of shape (n_steps, n_channels) or (n_steps,)
-        The sequences, of any lengths.
+        Sequences of any lengths.
 
     ids : sequence, default=None
-        The id of each sequence. None: 0, 1, ...
+        Id of each sequence. If None, 0, 1, ...
 
     times : sequence of array-like of shape (n_steps,), default=None
-        The times of each sequence. None: 0, 1, ...
+        Times of each sequence. If None, 0, 1, ...
 
     id, time : str, default="id" and "time"
         Names of the columns of the ids and of the times.
 
     values : list of str, default=None
-        Names of the channels' columns. None: "channel0", "channel1", ...
+        Names of the columns of the channels. If None, "channel0", "channel1", ...
 
     form : {"pandas", "polars"}, default="pandas"
-        The library of the data frame.
+        Library of the data frame.
 
     Returns
     -------
     frame : DataFrame
-        The columns of ids, times and channels, sequence after sequence.
+        Columns of ids, times and channels, one sequence after another.
 
     See Also
     --------
-    sequences_from_long : The way back.
+    sequences_from_long : The inverse function.
 
     Examples
     --------
@@ -172,18 +172,18 @@ def sequences_to_long(
 
 
 def sequences_from_padded(X: Any) -> list[NDArray]:
-    """Cut the NaN that pads sequences of unequal length to one array.
+    """Convert an array of variable-length sequences, padded with NaN, to a list.
 
     Parameters
     ----------
     X : array-like of shape (n_sequences, n_steps, n_channels)
-        Sequences, NaN in all channels beyond the end of each;
+        Sequences with NaN in all channels after their last step. An array of shape
         (n_sequences, n_steps) has one channel.
 
     Returns
     -------
     sequences : list of ndarray of shape (n_steps, n_channels)
-        Views of X, where X is an array of floats.
+        Sequences without padding; views of X if X is an array of floats.
 
     Examples
     --------
@@ -213,8 +213,8 @@ def sequences_from_padded(X: Any) -> list[NDArray]:
         number, step = np.argwhere(inside)[0]
         raise ValueError(
             f"Input X contains NaN inside sequence {number}, in step {step} of its "
-            f"{lengths[number]}. NaN may stand in all channels after the last step "
-            "only: impute it, or drop the sequence."
+            f"{lengths[number]}. NaN is only allowed in all channels after the last "
+            "step. Impute it, or drop the sequence."
         )
     return [one[:n] for one, n in zip(values, lengths, strict=True)]
 

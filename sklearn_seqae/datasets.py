@@ -1,4 +1,4 @@
-"""Small real data and generators of sequences to try the estimators on."""
+"""Small real data sets and generators of sequences."""
 
 from importlib.resources import files
 from numbers import Integral, Real
@@ -12,10 +12,10 @@ __all__ = ["load_nyc_taxi", "make_ragged_sequences", "make_sine_sequences"]
 def load_nyc_taxi(*, return_X_y=False, as_frame=False):
     """Load New York City's taxi demand, with its labelled anomalies.
 
-    The number of passengers in each half hour of 215 days, from 1 July 2014 to
-    31 January 2015, as published with the Numenta Anomaly Benchmark (NAB). Five
-    stretches of time are labelled as anomalies: the marathon, Thanksgiving,
-    Christmas, New Year and a snow storm.
+    The data is the number of passengers in each half hour of 215 days, from 1 July 2014
+    to 31 January 2015, from the Numenta Anomaly Benchmark (NAB). Five intervals are
+    labelled as anomalies: the marathon, Thanksgiving, Christmas, New Year and a snow
+    storm.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def load_nyc_taxi(*, return_X_y=False, as_frame=False):
         data : {ndarray, DataFrame} of shape (10320, 1)
             The number of passengers in each half hour.
         target : {ndarray, Series} of shape (10320,)
-            1 where the half hour lies in a window labelled as an anomaly, else 0.
+            1 if the half hour is in an interval labelled as an anomaly, else 0.
         frame : DataFrame of shape (10320, 2)
-            Only where ``as_frame=True``: data and target.
+            Only if ``as_frame=True``: data and target.
         feature_names : list
             The name of the data's column.
         target_names : list
@@ -48,7 +48,7 @@ def load_nyc_taxi(*, return_X_y=False, as_frame=False):
         anomaly_points : ndarray of shape (5,), dtype datetime64[s]
             The moment of each labelled anomaly.
         events : list
-            What happened in each window.
+            Event in each window.
         DESCR : str
             The full description of the data set.
 
@@ -57,8 +57,7 @@ def load_nyc_taxi(*, return_X_y=False, as_frame=False):
 
     Notes
     -----
-    The data is distributed under the MIT licence of NAB, which is installed
-    beside it.
+    The data is distributed under the MIT licence of NAB, which is installed with it.
 
     Examples
     --------
@@ -118,12 +117,12 @@ def make_ragged_sequences(
     noise=0.05,
     random_state=None,
 ):
-    """Generate waves of unequal length, in as many rhythms as there are classes.
+    """Generate variable-length sine waves, with one frequency for each class.
 
-    A sequence of class k swings k + 1 times between its first and its last time
-    step, however long it is, with an amplitude and a phase of its own; each
-    channel lags a fixed part of a swing behind the one before it. Without noise
-    a class is thus a curved surface of two dimensions.
+    A sequence of class k has k + 1 periods between its first and its last time step,
+    for any length, with a random amplitude and phase. Each channel has a fixed phase
+    shift to the previous one. Without noise, a class is a curved surface of two
+    dimensions.
 
     Parameters
     ----------
@@ -134,20 +133,20 @@ def make_ragged_sequences(
         Number of channels, the same in every sequence.
 
     n_classes : int, default=3
-        Number of rhythms.
+        Number of classes.
 
     min_length : int, default=20
-        Least number of time steps of a sequence.
+        Minimum number of time steps of a sequence.
 
     max_length : int, default=60
-        Greatest number of time steps of a sequence.
+        Maximum number of time steps of a sequence.
 
     noise : float, default=0.05
-        Standard deviation of the normal noise that is added to every value.
+        Standard deviation of the Gaussian noise that is added to every value.
 
     random_state : int, RandomState instance or None, default=None
-        Determines lengths, classes, amplitudes, phases and noise. Pass an int
-        for the same sequences in every call.
+        Seed of lengths, classes, amplitudes, phases and noise. Pass an int for the same
+        sequences in every call.
 
     Returns
     -------
@@ -196,8 +195,7 @@ def make_sine_sequences(n_samples=200, *, n_steps=50):
     """Cut a sine and a cosine into sequences of equal length.
 
     Both curves run from 0 to 100 radians, about 16 periods, and are cut into
-    ``n_samples`` consecutive pieces. Nothing is random: every piece is told by
-    one number, its phase.
+    ``n_samples`` consecutive pieces. Nothing is random. The phase determines a piece.
 
     Parameters
     ----------

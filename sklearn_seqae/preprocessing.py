@@ -1,5 +1,7 @@
 """Preprocessing of sequences."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.preprocessing import StandardScaler
@@ -13,44 +15,44 @@ from sklearn_seqae._sequences import Samples
 
 
 class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Scale sequences per channel with any scaler of scikit-learn.
+    """Scaler of sequences: apply any scaler of scikit-learn per channel.
 
-    The scaler sees the time steps of all sequences stacked, one row per real step
-    and one column per channel: all steps of a channel share one scale, whatever the
-    lengths of the sequences. A StandardScaler before a flat table would scale each
-    time step by itself, and so take out the shape that all sequences have in common.
+    The scaler is fitted on the time steps of all sequences, one row per time step and
+    one column per channel. All time steps of a channel have the same scale, for any
+    lengths of the sequences. A StandardScaler on a flat table would scale each time
+    step separately and remove the shape that all sequences have in common.
 
     Parameters
     ----------
     scaler : transformer, default=None
-        An unfitted scaler that works column by column and keeps their number, such
-        as :class:`~sklearn.preprocessing.RobustScaler`. It is cloned. None means
-        :class:`~sklearn.preprocessing.StandardScaler`.
+        Scaler that transforms each column and keeps their number, such as
+        :class:`~sklearn.preprocessing.RobustScaler`. It is cloned before it is fitted.
+        If None, :class:`~sklearn.preprocessing.StandardScaler`.
 
     sample_shape : (-1, n_channels), default=None
-        How a row of a 2-D table is read: a sequence in time-major order. None means
-        one channel. 3-D arrays and ragged sequences do not need it.
+        How to read a row of a table: time steps of `n_channels` values each. If None, a
+        row is a sequence of one channel. Other containers do not need it.
 
     Attributes
     ----------
     scaler_ : transformer
-        The fitted scaler, whose features are the channels.
+        Fitted scaler. Its features are the channels.
 
     n_features_in_ : int
-        Number of columns of a 2-D table seen in fit, else number of channels.
+        Number of channels, or of columns if X is a table.
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns seen in fit, where X has names that are all strings.
+        Names of the columns, if all names of X are strings.
 
     See Also
     --------
-    sklearn.preprocessing.StandardScaler : Scales each column of a table by itself.
+    sklearn.preprocessing.StandardScaler : Scale each column of a table.
 
     Notes
     -----
-    Sequences come back in the container they came in. With
-    ``set_output(transform="pandas")`` or ``"polars"`` they become a data frame with
-    one column per channel whose cells each hold one sequence.
+    `transform` returns sequences in the container of X. With
+    ``set_output(transform="pandas")`` or ``"polars"`` it returns a data frame with one
+    column per channel and one sequence in each cell.
 
     Examples
     --------
@@ -69,13 +71,15 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "sample_shape": [tuple, list, None],
     }
 
-    def __init__(self, scaler=None, *, sample_shape=None):
+    def __init__(
+        self, scaler: Any = None, *, sample_shape: tuple[int, ...] | None = None
+    ) -> None:
         self.scaler = scaler
         self.sample_shape = sample_shape
 
-    @fit_context(prefer_skip_nested_validation=False)  # the nested scaler is checked
-    def fit(self, X, y=None):
-        """Learn the scale of each channel.
+    @fit_context(prefer_skip_nested_validation=False)  # validate the nested scaler
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit the scaler to the time steps of X.
 
         Parameters
         ----------
@@ -99,18 +103,18 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self._input_format = input_format.fitted_to(samples)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Scale sequences.
 
         Parameters
         ----------
-        X : as in fit
-            Sequences.
+        X : sequences
+            Sequences, as in `fit`.
 
         Returns
         -------
         X_scaled : same container as X, a table as an array
-            The scaled sequences.
+            Scaled sequences.
         """
         samples = self._read(X)
         values = self._rescale(samples, self.scaler_.transform)
@@ -121,18 +125,18 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return samples.restore(values)
         return samples.to_frame(values, output)
 
-    def inverse_transform(self, X):
-        """Bring scaled sequences back to their own units.
+    def inverse_transform(self, X: Any) -> Any:
+        """Undo the scaling.
 
         Parameters
         ----------
-        X : as in fit
+        X : sequences
             Scaled sequences.
 
         Returns
         -------
         X_original : same container as X, a table as an array
-            The sequences in their own units.
+            Sequences in the units of the training data.
         """
         samples = self._read(X, check_names=False)
         values = self._rescale(samples, self.scaler_.inverse_transform)
@@ -155,7 +159,7 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
         return samples.pad(scaled)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]

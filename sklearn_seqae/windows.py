@@ -1,4 +1,4 @@
-"""A long series and its overlapping windows."""
+"""Overlapping windows of long series."""
 
 from collections.abc import Iterator, Sequence
 from numbers import Integral
@@ -18,27 +18,26 @@ def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
     Parameters
     ----------
     X : array-like of shape (n_steps,) or (n_steps, n_channels), or several of them
-        One series; or a list of arrays or a 3-D array with one series in each item,
-        which gives the windows of the first, then those of the second, and none
-        across a seam.
+        One series; or several series, as a list of arrays or a 3-D array. No window
+        spans two series.
 
     window_size : int
-        Time steps of a window.
+        Number of time steps of a window.
 
     step : int, default=1
-        Time steps from the start of a window to the start of the next. The last
+        Stride: number of time steps between the starts of consecutive windows. The last
         ``(n_steps - window_size) % step`` steps are in no window.
 
     Returns
     -------
     windows : ndarray of shape (n_windows, window_size, n_channels)
-        Of one series a read-only view that takes no memory of its own; of several a
-        new array. NaN is let through.
+        Windows. For one series, a read-only view without a copy; for several, a new
+        array. NaN is allowed.
 
     See Also
     --------
-    merge_windows : The way back.
-    merge_scores : From a score for each window to one for each time step.
+    merge_windows : The inverse function.
+    merge_scores : Convert a score per window to a score per time step.
 
     Examples
     --------
@@ -75,9 +74,9 @@ def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
 def merge_windows(
     windows: Any, *, step: int = 1, n_steps: int | Sequence[int] | None = None
 ) -> NDArray | list[NDArray]:
-    """Put overlapping windows together to a series, their mean where they overlap.
+    """Merge overlapping windows to a series, with their mean where they overlap.
 
-    It undoes `sliding_windows` to the last bit.
+    It inverts `sliding_windows` exactly.
 
     Parameters
     ----------
@@ -85,21 +84,20 @@ def merge_windows(
         Windows in the order of time; (n_windows, window_size) has one channel.
 
     step : int, default=1
-        Time steps from the start of a window to the start of the next.
+        Stride: number of time steps between the starts of consecutive windows.
 
     n_steps : int or sequence of int, default=None
-        Length of the series, or of each of several. None: one series that ends with
-        its last window.
+        Length of the series, or of each of several series. If None, one series that
+        ends with its last window.
 
     Returns
     -------
     X : ndarray of shape (n_steps, n_channels), or a list of them
-        A list where `n_steps` is a sequence. Steps that no window covers, at the
-        end or between windows where ``step > window_size``, are NaN.
+        Series; a list if `n_steps` is a sequence. Steps that are in no window are NaN.
 
     See Also
     --------
-    sliding_windows : From a series to its windows.
+    sliding_windows : Cut a series into windows.
 
     Examples
     --------
@@ -133,32 +131,32 @@ def merge_scores(
     step: int = 1,
     n_steps: int | Sequence[int] | None = None,
 ) -> NDArray | list[NDArray]:
-    """Give each time step the mean score of the windows that cover it.
+    """Return the mean score of the windows that contain each time step.
 
     Parameters
     ----------
     scores : array-like of shape (n_windows,)
-        One number for each window, in the order of time.
+        Score of each window, in the order of time.
 
     window_size : int
-        Time steps of a window.
+        Number of time steps of a window.
 
     step : int, default=1
-        Time steps from the start of a window to the start of the next.
+        Stride: number of time steps between the starts of consecutive windows.
 
     n_steps : int or sequence of int, default=None
-        Length of the series, or of each of several. None: one series that ends with
-        its last window.
+        Length of the series, or of each of several series. If None, one series that
+        ends with its last window.
 
     Returns
     -------
     scores : ndarray of shape (n_steps,), or a list of them
-        A list where `n_steps` is a sequence. A step that no window covers has the
+        Scores; a list if `n_steps` is a sequence. A step that is in no window has the
         score of the last window before it.
 
     See Also
     --------
-    sliding_windows : From a series to its windows.
+    sliding_windows : Cut a series into windows.
 
     Examples
     --------

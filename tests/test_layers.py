@@ -73,6 +73,10 @@ ROOMS = {
         "packages": [*ESTIMATOR, "torch"],
         "inside": ["torchview"],
     },
+    "autoencoders/_forecasting": {
+        "rooms": ["_sequences", "autoencoders/base", "fitting/scaling"],
+        "packages": ESTIMATOR,
+    },
     "autoencoders/_*": {
         "rooms": ["_sequences", "_inputs", "_version", "fitting/*"],
         "packages": ESTIMATOR,
@@ -83,8 +87,8 @@ ROOMS = {
     },
     "autoencoders/recurrent": {
         "rooms": [
-            *["autoencoders/base", "autoencoders/_forecasting", "fitting/family"],
-            *["_params", "modules/recurrent"],
+            *["autoencoders/_forecasting", "fitting/family", "_params"],
+            "modules/recurrent",
         ],
         "packages": ESTIMATOR,
     },

@@ -105,7 +105,9 @@ def test_garbage_in_the_padding_changes_no_code_loss_or_gradient(
     for x in (garbage, clean):
         module.zero_grad()
         batch = Batch(x, lengths, real, int(lengths.sum()) * 2)
-        objective = Objective("squared_error", kind=kind, own=0.5, generator=seeded())
+        objective = Objective(
+            "squared_error", kind=kind, scheduled_sampling=0.5, generator=seeded()
+        )
         loss = objective(module, batch)
         loss.backward()
         weights = [w for w in module.parameters() if w.grad is not None]
@@ -132,17 +134,17 @@ def test_a_conditional_decoder_hears_the_truth_only_where_it_is_given(
     code = torch.randn(3, 3, generator=seeded())
     truth = torch.rand(3, 7, 2, generator=seeded())
 
-    def decode(**heard):
-        return module.decode(code, None, 7, **heard)
+    def decode(**decoder_input):
+        return module.decode(code, None, 7, **decoder_input)
 
     everywhere = torch.ones(3, 7, dtype=torch.bool)
-    at_once = decode(given=truth, own=None)
-    torch.testing.assert_close(decode(given=truth, own=~everywhere), at_once)
-    torch.testing.assert_close(decode(given=truth, own=everywhere), decode())
+    at_once = decode(teacher=truth, free_running=None)
+    torch.testing.assert_close(decode(teacher=truth, free_running=~everywhere), at_once)
+    torch.testing.assert_close(decode(teacher=truth, free_running=everywhere), decode())
     assert not torch.allclose(at_once, decode())
     # What was written is what the next step would hear, were it the truth.
     written = decode().sigmoid() if is_logistic else decode()
-    torch.testing.assert_close(decode(given=written, own=None), decode())
+    torch.testing.assert_close(decode(teacher=written, free_running=None), decode())
 
 
 @pytest.mark.parametrize("is_reversed", [False, True])
@@ -154,7 +156,10 @@ def test_a_step_is_written_after_those_before_it(is_reversed):
     truth = torch.rand(1, 7, 2, generator=seeded())
     other = truth.clone()
     other[:, 3] += 1
-    one, two = (module.decode(code, None, 7, given=x, own=None) for x in (truth, other))
+    one, two = (
+        module.decode(code, None, 7, teacher=x, free_running=None)
+        for x in (truth, other)
+    )
     changed = ((one - two).abs().sum(2) > 1e-6)[0]
     after = torch.arange(7) < 3 if is_reversed else torch.arange(7) > 3
     assert torch.equal(changed, after)

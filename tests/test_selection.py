@@ -14,27 +14,27 @@ def at(losses, index):
     return RowLosses(*(field[index] for field in losses))
 
 
-def course_of(*errors):
+def selection_of(*errors):
     """A selection among epochs with these squared errors of each size, for each row."""
     rows = 1 + 0.01 * np.random.RandomState(0).normal(size=(100, 1))
     by_size = np.stack([rows * np.asarray(each) for each in errors])
     loss = by_size.mean(axis=2)
-    course = RowLosses(loss, by_size[..., -1], by_size[..., -1], by_size)
+    history = RowLosses(loss, by_size[..., -1], by_size[..., -1], by_size)
     of_mean = np.full(100, 10.0)
     mean = RowLosses(of_mean, of_mean, of_mean, np.full((100, 3), 10.0))
-    return Selection(course=course, mean=mean, pca=at(course, 0), n_values=100)
+    return Selection(history=history, mean=mean, pca=at(history, 0), n_values=100)
 
 
 def test_a_fraction_takes_the_epoch_that_reaches_it_with_fewer_components():
     # Of 10: the start reaches 0.9 with three; the first epoch loses at one component
     # and reaches it with two; the second gains everywhere, but not enough.
-    selection = course_of([5.0, 1.2, 0.8], [5.5, 0.9, 0.5], [3.0, 1.1, 0.4])
+    selection = selection_of([5.0, 1.2, 0.8], [5.5, 0.9, 0.5], [3.0, 1.1, 0.4])
     assert selection.best_epoch() == 2
     assert replace(selection, fraction=0.9).best_epoch() == 1
 
 
 def test_a_fraction_keeps_pca_where_no_epoch_needs_less():
-    selection = course_of([5.0, 1.2, 0.8], [4.0, 1.3, 0.9], [4.9, 1.25, 0.85])
+    selection = selection_of([5.0, 1.2, 0.8], [4.0, 1.3, 0.9], [4.9, 1.25, 0.85])
     assert replace(selection, fraction=0.9).best_epoch() == 0
 
 
@@ -44,10 +44,10 @@ def gaining(n, standard_errors):
     noise = (noise - noise.mean()) / noise.std(ddof=1)
     root = 1 - 0.5 * (standard_errors + np.sqrt(n) * noise) / np.sqrt(n) * 0.1
     losses = np.square(np.stack([np.ones(n), root]))
-    course = RowLosses(losses, losses, losses, losses[..., np.newaxis])
-    pca = at(course, 0)
+    history = RowLosses(losses, losses, losses, losses[..., np.newaxis])
+    pca = at(history, 0)
     mean = RowLosses(*(2 * field for field in pca))
-    return Selection(course=course, mean=mean, pca=pca, n_values=n)
+    return Selection(history=history, mean=mean, pca=pca, n_values=n)
 
 
 @pytest.mark.parametrize("n, is_sure", [(20, False), (4000, True)])
@@ -62,19 +62,19 @@ def test_one_row_is_never_sure():
     many = gaining(20, 50)
     assert many.best_epoch() == 1
     first = slice(1)
-    course = at(many.course, (slice(None), first))
+    history = at(many.history, (slice(None), first))
     mean, pca = at(many.mean, first), at(many.pca, first)
-    one = replace(many, course=course, mean=mean, pca=pca)
+    one = replace(many, history=history, mean=mean, pca=pca)
     assert one.best_epoch() == 0
 
 
 def test_a_size_that_may_gain_nothing_keeps_the_start():
-    selection = course_of([5.0, 1.2, 0.8], [4.9, 0.9, 0.5])
+    selection = selection_of([5.0, 1.2, 0.8], [4.9, 0.9, 0.5])
     few = at(selection.mean, slice(20))
-    course = at(selection.course, (slice(None), slice(20)))
-    assert replace(selection, course=course, mean=few).best_epoch() == 1
+    history = at(selection.history, (slice(None), slice(20)))
+    assert replace(selection, history=history, mean=few).best_epoch() == 1
     by_luck = np.where(np.arange(20) % 2, 0.2, -0.2)
-    first, second = course.squared_error_by_size[:, :, 0]
+    first, second = history.squared_error_by_size[:, :, 0]
     second[:] = np.square(np.sqrt(first) - 0.025 + by_luck)
     assert second.sum() < 0.99 * first.sum()
-    assert replace(selection, course=course, mean=few).best_epoch() == 0
+    assert replace(selection, history=history, mean=few).best_epoch() == 0

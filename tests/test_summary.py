@@ -52,14 +52,14 @@ def test_without_held_out_rows_the_epochs_are_told(make, digits):
 def test_an_unfitted_one_has_none():
     with pytest.raises(NotFittedError, match="is not fitted yet"):
         dense().summary()
-    assert "What was learned" not in estimator_html_repr(dense())
+    assert "Training summary" not in estimator_html_repr(dense())
 
 
 @every_model
 def test_the_diagram_shows_what_was_learned(make, wine):
     model = make().fit(wine)
     page = estimator_html_repr(model)
-    assert "What was learned" in page
+    assert "Training summary" in page
     assert f"{model.held_out_r2_['model']:.4f}, of PCA" in page
     assert "<svg" in page
     assert "Fitted attributes" in page  # scikit-learn's own table stays
@@ -69,7 +69,7 @@ def test_the_diagram_shows_what_was_learned(make, wine):
 
 def test_a_pipeline_shows_it_too(wine):
     pipe = make_pipeline(StandardScaler(), dense()).fit(wine)
-    assert estimator_html_repr(pipe).count("What was learned") == 1
+    assert estimator_html_repr(pipe).count("Training summary") == 1
 
 
 def test_what_was_learned_survives_pickling(fitted):

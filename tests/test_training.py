@@ -87,7 +87,7 @@ def test_sequences_of_similar_length_share_a_batch():
 
 
 @given(st.integers(1, 5000))
-def test_the_ladder_pads_by_an_eighth_at_most(length):
+def test_padding_adds_an_eighth_at_most(length):
     [padded] = padded_length(np.array([length]))
     assert length <= padded <= length + max(length // 8, 0) + 1
     assert padded_length(np.array([padded]))[0] == padded
@@ -133,7 +133,7 @@ def test_equal_sequences_of_a_tile_have_equal_states(cell, n_in, n_hidden):
     sequence = torch.randn(1, 7, n_in, generator=generator)
     x = np.tile(sequence.numpy(), (20, 1, 1))
     result = in_tiles(
-        lambda tile, *_: layer(tile)[0], x, np.full(20, 7), n_steps=7, rung=7
+        lambda tile, *_: layer(tile)[0], x, np.full(20, 7), n_steps=7, usual_length=7
     )
     assert (result == result[0]).all()
     expected = layer(sequence)[0][0].detach()

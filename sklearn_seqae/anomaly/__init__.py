@@ -1,4 +1,4 @@
-"""Anomaly detection by the error of a reconstruction."""
+"""Anomaly detection by reconstruction error."""
 
 from sklearn_seqae.anomaly.detector import AutoencoderAnomalyDetector
 

@@ -1,25 +1,25 @@
-"""Attribution of an alarm: which feature, and when."""
+"""Attribution of an alarm to features and time steps."""
 
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
 from sklearn_seqae.anomaly.scoring import evenly
 
-MOST_STEPS = 50_000  # of training rows or errors
-LEAST = 1e-2  # spread of a feature, as a share of the usual one
+MOST_STEPS = 50_000  # maximum number of training rows or errors
+LEAST = 1e-2  # standard deviation of a feature, relative to the usual one
 
 
 class Attribution:
     """Contribution of each feature to the anomaly score.
 
     It is the decrease in squared Mahalanobis distance when only this feature is
-    corrected. In tables it is about the row itself: a corrupted feature spoils the
-    reconstruction of all others. In series and sequences it is about the error at each
-    time step, which depends on the steps around.
+    corrected. For tables it is computed from the row itself, because a corrupted
+    feature changes the reconstruction of all others. For series and sequences it is
+    computed from the residual at each time step, which depends on the steps around it.
     """
 
     def fit(self, rows):
-        """Fit to training rows, or to errors of training steps, (M, C)."""
+        """Fit to training rows, or to residuals of training steps, (M, C)."""
         rows = rows[evenly(len(rows), MOST_STEPS)].astype(np.float64)
         rows = np.nan_to_num(rows)
         self.center = rows.mean(axis=0)
@@ -31,12 +31,12 @@ class Attribution:
         return self
 
     def of(self, rows):
-        """Attribution to each feature, in the shape of the rows (..., C)."""
+        """Return the attribution to each feature, in the shape of the rows (..., C)."""
         scaled = (rows - self.center) / self.scale
         return np.square(scaled @ self.precision) / np.diag(self.precision)
 
     def of_sequences(self, errors, samples):
-        """Attribution to each feature of errors (N, T, C), 0 on padding."""
+        """Return the attributions of residuals (N, T, C), 0 on padding."""
         attributions = self.of(errors)
         if samples.lengths is not None:
             attributions[~samples.mask] = 0
@@ -44,18 +44,18 @@ class Attribution:
 
 
 def intervals(scores, is_alarm, gap, min_drop):
-    """Return (start, end, lowest score) of each stretch of alarms.
+    """Return (start, end, lowest score) of each interval of alarms.
 
     Parameters
     ----------
     scores : ndarray of shape (T,)
-        Of the time steps.
+        Scores of the time steps.
 
     is_alarm : ndarray of bool of shape (T,)
-        Which are alarms.
+        Alarms.
 
     gap : int
-        Alarms less than so many time steps apart are one interval.
+        Alarms that are fewer than `gap` time steps apart belong to one interval.
 
     min_drop : float
         As in `AutoencoderAnomalyDetector.detect_intervals`.
@@ -67,22 +67,22 @@ def intervals(scores, is_alarm, gap, min_drop):
     found = [(run[0], run[-1], scores[run].min()) for run in runs]
     if min_drop:
         rest = scores[~is_alarm].min(initial=0)
-        found = _outstanding(found, rest, min_drop)
+        found = _pruned(found, rest, min_drop)
     return found
 
 
-def _outstanding(intervals, rest, min_drop):
-    """Intervals up to the last whose distance falls by `min_drop` to the next."""
+def _pruned(intervals, rest, min_drop):
+    """Keep the intervals before the last relative drop of at least `min_drop`."""
     order = np.argsort([score for *_, score in intervals], kind="stable")
     away = -np.append([intervals[i][2] for i in order], rest)
     drops = (away[:-1] - away[1:]) / np.maximum(away[:-1], np.finfo(float).tiny)
     last = np.flatnonzero(drops >= min_drop)[-1:]
-    kept = order[: last[0] + 1] if len(last) else []
+    kept = order[: last[0] + 1] if len(last) else order[:0]
     return [intervals[i] for i in sorted(kept)]
 
 
 def explanation(label, values, errors, attributions, names, n_causes, times=None):
-    """Return records for one alarm, of (T, C) values, errors and attributions."""
+    """Return the records of one alarm from (T, C) values, errors and attributions."""
     total = attributions.sum(axis=0)
     first = np.argsort(-total, kind="stable")[:n_causes]
     records = []

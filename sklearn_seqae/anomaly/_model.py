@@ -1,4 +1,6 @@
-"""An estimator fitted to samples, and a score fitted to what it makes of them."""
+"""A fitted estimator together with a score that is fitted to its residuals."""
+
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -10,22 +12,22 @@ from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
 from sklearn_seqae._sequences import parse_sequences, resample
 from sklearn_seqae.anomaly.scoring import Parts
 
-WIDE = 256  # values of a window, above which PCA stands before the network
+WIDE = 256  # values of a window, above which PCA precedes the network
 
 
 class Model:
-    """An estimator and a score, for rows of a table, sequences or windows.
+    """Estimator and score for rows of a table, sequences or windows.
 
     Parameters
     ----------
     estimator : transformer
-        It is cloned and fitted.
+        Estimator that is cloned and fitted.
 
     scorer : object of `scoring`
-        The score, which `Model.fit` fits.
+        Score that `Model.fit` fits.
 
     samples : Samples
-        What the estimator is fitted to.
+        Training samples.
     """
 
     def __init__(self, estimator, scorer, samples):
@@ -49,7 +51,7 @@ class Model:
             The fitted model.
 
         parts, errors : Parts, ndarray
-            What `look` returns of the samples.
+            Result of `look` for the training samples.
         """
         model = cls(estimator, scorer, samples)
         parts, errors = model.look(samples)
@@ -58,24 +60,24 @@ class Model:
         return model, parts, errors
 
     def scores(self, samples):
-        """Scores of samples: the higher, the more normal."""
+        """Return the scores of samples; higher is more normal."""
         return self.scores_of(self.look(samples)[0])
 
     def scores_of(self, parts):
-        """Scores of samples, from their parts."""
+        """Return the scores of samples from their parts."""
         with np.errstate(all="ignore"):
             scores = -self.scorer.distances(parts)
         if not np.isfinite(scores).all():
             raise ValueError(
-                "The reconstruction errors of X are not finite. X contains values too "
-                "large for the estimator: scale X before the detector."
+                "The reconstruction errors of X are not finite. X contains values that "
+                "are too large for the estimator. Scale X before the detector."
             )
         return scores
 
     def look(self, samples):
-        """Return the parts of samples, and their errors in the samples' shape."""
+        """Return the parts of samples, and residuals in the shape of the samples."""
         values = samples.values
-        # The sums are in float64, also where X is float32.
+        # Sums are in float64, also for float32 X.
         codes, rebuilt = self._rebuild(samples)
         errors = values - np.asarray(rebuilt, dtype=np.float64)
         lengths, n = samples.lengths, len(values)
@@ -86,20 +88,20 @@ class Model:
             if values.ndim == 2:
                 squares = np.einsum("ij,ij->i", errors, errors)
             else:
-                # One by one: the zeros of the padding then change no bit of a sum.
+                # A cumulative sum: zeros of the padding do not change its bits.
                 squares = np.square(errors).reshape(n, -1)
                 squares = np.cumsum(squares, axis=1)[:, -1]
-        flat = values, errors
-        if values.ndim == 3:
-            flat = (resample(each, lengths, self.n_steps) for each in flat)
-        flat = (np.asarray(each, dtype=np.float64).reshape(n, -1) for each in flat)
-        return Parts(*flat, mean_squares=squares / n_values, codes=codes), errors
+        flat = [values, errors]
+        if self.n_steps is not None:
+            flat = [resample(each, lengths, self.n_steps) for each in flat]
+        flat = [np.asarray(each, dtype=np.float64).reshape(n, -1) for each in flat]
+        return Parts(flat[0], flat[1], squares / n_values, codes), errors
 
     def _rebuild(self, samples):
         X = samples.restore(samples.values)
         codes = None
         if samples.values.ndim == 2 and not forecasts(self.estimator):
-            # The code is decoded, so that the samples are encoded once.
+            # Decode the latent code, so that samples are encoded only once.
             codes = self.estimator.transform(X)
             rebuilt = np.asarray(self.estimator.inverse_transform(codes))
             rebuilt = rebuilt.reshape(samples.values.shape)
@@ -108,7 +110,7 @@ class Model:
         if self.scorer.needs_codes:
             codes = np.asarray(self.estimator.transform(X), dtype=np.float64)
             codes = codes.reshape(len(codes), -1)
-        # In a container like X, though the names of its channels may be lost.
+        # The container is that of X, but names of channels may be lost.
         rebuilt = reconstruct(self.estimator, X)
         if samples.values.ndim == 2:
             return codes, np.asarray(rebuilt)
@@ -117,9 +119,9 @@ class Model:
 
 
 def default_estimator(samples, *, windows):
-    """Return the autoencoder that suits the samples, or windows of a series.
+    """Return the default autoencoder for samples, or for windows of a series.
 
-    torch is imported here, so that a detector around PCA never loads it.
+    torch is imported here because a detector around PCA does not need it.
     """
     from sklearn_seqae.autoencoders import (
         ConvolutionalAutoencoderTransformer,
@@ -127,24 +129,24 @@ def default_estimator(samples, *, windows):
         RecurrentAutoencoderTransformer,
     )
 
-    # A code as wide as the sample rebuilds anything, anomalies included.
+    # A latent code as large as the sample would also reconstruct anomalies.
     width = int(np.prod(samples.values.shape[1:]))
-    # A detector has no need of the best epoch: a few, in the order of a second.
-    course = {"early_stopping": False, "max_iter": 30}
+    # The best epoch does not improve detection. A few epochs take about a second.
+    training: dict[str, Any] = {"early_stopping": False, "max_iter": 30}
     if samples.values.ndim == 3:
         n_components = max(1, min(8, width // 2))
-        return RecurrentAutoencoderTransformer(n_components, **course)
+        return RecurrentAutoencoderTransformer(n_components, **training)
     if samples.container.shape is not None:
         return ConvolutionalAutoencoderTransformer(
-            max(1, min(32, width // 2)), **course
+            max(1, min(32, width // 2)), **training
         )
     if not windows:
         n_components = max(1, min(32, width // 2))
-        return DenseAutoencoderTransformer(n_components, **course)
-    course["max_iter"] = 20
-    # As would one that is nearly as wide as there are windows.
+        return DenseAutoencoderTransformer(n_components, **training)
+    training["max_iter"] = 20
+    # So would a latent size near the number of windows.
     n_components = max(1, min(8, width // 2, len(samples) // 4))
-    dense = DenseAutoencoderTransformer(n_components, **course)
+    dense = DenseAutoencoderTransformer(n_components, **training)
     if width <= WIDE:
         return dense
     n_components = min(WIDE // 4, len(samples))
@@ -152,7 +154,7 @@ def default_estimator(samples, *, windows):
 
 
 def takes_sequences(estimator):
-    """Say whether an estimator reads windows as sequences, not as flat rows."""
+    """Return whether an estimator reads windows as sequences, not as flat rows."""
     if isinstance(estimator, FrozenEstimator):
         return takes_sequences(estimator.estimator)
     if isinstance(estimator, Pipeline):
@@ -162,7 +164,7 @@ def takes_sequences(estimator):
 
 
 def set_random_state(estimator, seed):
-    """Set every `random_state` of the estimator and of its parts."""
+    """Set every `random_state` of the estimator and of its nested estimators."""
     names = [
         name
         for name in estimator.get_params()

@@ -1,4 +1,4 @@
-"""Long series: their windows, and from windows back to one value per time step."""
+"""Windows of long series, and one value per time step from values of windows."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly.scoring import evenly
 from sklearn_seqae.windows import merge_scores, sliding_windows
 
-MOST_WINDOWS = 2048  # that a model is fitted to
-TOGETHER = 1024  # windows that are scored at once
+MOST_WINDOWS = 2048  # maximum number of training windows
+TOGETHER = 1024  # number of windows scored at once
 LONGEST_PERIOD = 1000  # steps
-USUAL_WINDOW = 100  # steps, where there is no period
+USUAL_WINDOW = 100  # steps, without a period
 
 
 @dataclass(frozen=True)
 class Series:
-    """One long series or several, and how values of their steps go back."""
+    """One long series or several, and the container of results per time step."""
 
     items: list  # (T, C) arrays
     is_one: bool
     container: Container
-    names: list  # of the channels
+    names: list  # names of the channels
 
     @classmethod
     def of(cls, samples):
-        """Take a table, whose rows are time steps, or several of them."""
+        """Make series from one table, whose rows are time steps, or from several."""
         is_one = samples.values.ndim == 2
         if is_one:
             items = [samples.values]
@@ -44,13 +44,13 @@ class Series:
 
     @property
     def times(self):
-        """The times of the steps of a single series where it has any, else None."""
+        """Times of a single series; None if there are none."""
         index = self.container.index if self.is_one else None
         is_time = index is not None and type(index).__name__ == "DatetimeIndex"
         return index if is_time else None
 
     def restore(self, steps):
-        """Put one value, or one row, per time step into what X was."""
+        """Return one value or one row per time step in the container of X."""
         if not self.is_one:
             return steps
         if self.times is None:
@@ -62,7 +62,7 @@ class Series:
         return pd.DataFrame(steps[0], index=self.times, columns=self.names)
 
     def without(self, block):
-        """What is left of the items without some pieces, (number, slice) in order."""
+        """Return the items without some pieces, (number, slice) in order."""
         left = []
         for number, item in enumerate(self.items):
             start = 0
@@ -73,7 +73,7 @@ class Series:
         return left
 
     def check(self, window_size):
-        """Raise where a series is shorter than a window."""
+        """Raise a ValueError if a series is shorter than a window."""
         for number, item in enumerate(self.items):
             if len(item) < window_size:
                 which = "X" if self.is_one else f"series {number} of X"
@@ -87,19 +87,19 @@ class Series:
 
 @dataclass(frozen=True)
 class Windows:
-    """How series are cut into windows, and what comes of them put back.
+    """Cut series into windows, and combine results of windows per time step.
 
     Parameters
     ----------
     size, step : int
-        Time steps of a window, and from one to the next.
+        Number of time steps of a window, and from one window to the next.
 
     trailing : bool
-        Whether a time step is judged by the last window that has ended with it, else
-        by the mean of all windows that cover it.
+        If True, the last window that has ended scores a time step, otherwise the mean
+        of all windows that contain it.
 
     as_sequences : bool
-        Whether windows are (T, C), else flat rows.
+        If True, windows are (T, C), otherwise flat rows.
     """
 
     size: int
@@ -108,18 +108,18 @@ class Windows:
     as_sequences: bool
 
     def of(self, item):
-        """A view (n_windows, size, C) of one series."""
+        """Return a view (n_windows, size, C) of one series."""
         return sliding_windows(item, self.size, step=self.step)
 
     def samples(self, windows):
-        """Windows in the form that the estimator reads."""
+        """Return windows in the format that the estimator reads."""
         if self.as_sequences:
             return Samples(np.ascontiguousarray(windows), None, Container("array"))
         rows = windows.reshape(len(windows), -1)
         return Samples(rows, None, Container("table"))
 
     def to_fit(self, items):
-        """Windows spread evenly over some series, few enough to fit to."""
+        """Return training windows, spread evenly over the series."""
         views = [self.of(item) for item in items if len(item) >= self.size]
         ends = np.cumsum([len(view) for view in views])
         chosen = evenly(ends[-1], MOST_WINDOWS)
@@ -129,17 +129,16 @@ class Windows:
         return self.samples(np.concatenate(parts))
 
     def scores(self, model, item, unknown):
-        """One score per time step of one series.
+        """Return one score per time step of one series.
 
-        `unknown` is the score of steps before the end of the first window, where
-        windows are trailing.
+        `unknown` is the score of the steps before the end of the first trailing window.
         """
         view = self.of(item)
         scores = [model.scores(self.samples(part)) for part in _few(view)]
         return self._to_steps(np.concatenate(scores), item, unknown)
 
     def scores_and_errors(self, model, item, unknown):
-        """Scores (T,) and errors (T, C) of the time steps, from one reconstruction."""
+        """Return scores (T,) and residuals (T, C) of the time steps of one series."""
         scores, total, count = [], np.zeros(item.shape), np.zeros((len(item), 1))
         first = 0
         for part in _few(self.of(item)):
@@ -151,7 +150,7 @@ class Windows:
         return steps, total / np.maximum(count, 1)
 
     def _to_steps(self, scores, item, unknown):
-        """From one score per window to one per time step."""
+        """Convert one score per window into one score per time step."""
         if not self.trailing:
             return merge_scores(scores, self.size, step=self.step, n_steps=len(item))
         ended = (np.arange(len(item)) - self.size + 1) // self.step
@@ -159,7 +158,7 @@ class Windows:
         return np.where(ended >= 0, scores[known], unknown)
 
     def _add(self, errors, first, total, count):
-        """Add the errors of windows from number `first` on to those of the steps."""
+        """Add the residuals of windows, from number `first` on, to their steps."""
         start, n = first * self.step, len(errors)
         last = [self.size - 1] if self.trailing else range(self.size)
         for offset in last:
@@ -169,10 +168,10 @@ class Windows:
             count[at] += 1
 
     def held_out(self, model, item, at, unknown):
-        """Scores of a piece of a series, but not of steps beside a cut.
+        """Return the scores of a held-out piece of a series, except beside a cut.
 
-        Those are judged by fewer windows than in the whole series. Beside the ends of
-        the series itself they are kept: the steps there are scored so in use, too.
+        Fewer windows score the steps beside a cut than in the whole series. Steps at
+        the ends of the series itself are kept: new series are scored in the same way.
         """
         scores = self.scores(model, item[at], unknown)
         edge = self.size - 1
@@ -181,7 +180,7 @@ class Windows:
         return scores[first : len(scores) - last]
 
     def errors(self, model, item):
-        """The error at each time step, (T, C): that of the windows that score it."""
+        """Return the residual at each time step, (T, C)."""
         total, count, first = np.zeros(item.shape), np.zeros((len(item), 1)), 0
         for part in _few(self.of(item)):
             errors = model.look(self.samples(part))[1].reshape(part.shape)
@@ -196,7 +195,7 @@ def _few(view):
 
 
 def automatic_window(items):
-    """Two periods of the series, but 100 to 250 steps and no more than a quarter.
+    """Return two periods of the series, from 100 to 250 steps, at most a quarter.
 
     The period is the lag at which the autocorrelation, averaged over the channels,
     has its highest peak.
@@ -210,7 +209,7 @@ def automatic_window(items):
 
 
 def dominant_period(item):
-    """The lag of the highest peak of the autocorrelation, None where there is none.
+    """Return the lag of the highest peak of the autocorrelation, or None.
 
     Examples
     --------

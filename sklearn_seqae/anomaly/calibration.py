@@ -1,9 +1,9 @@
-"""From scores to a threshold whose rate of false alarms is known.
+"""Calibration: thresholds for a given false-alarm rate, and conformal p-values.
 
-Scores are as scikit-learn's: the higher, the more normal. Those that a threshold is
-made of must come from samples that the model has not seen: each fold is scored by a
-model of the others (cross-conformal prediction; Vovk, Gammerman and Shafer, 2005;
-Angelopoulos and Bates, 2023).
+Higher scores are more normal, as in scikit-learn. Calibration scores come from samples
+that the model has not seen: each fold is scored by a model of the other folds
+(cross-conformal prediction; Vovk, Gammerman and Shafer, 2005; Angelopoulos and Bates,
+2023).
 """
 
 import warnings
@@ -20,19 +20,19 @@ def threshold(scores, rate, n_independent=None):
     Parameters
     ----------
     scores : ndarray of shape (n,)
-        Of normal samples.
+        Scores of normal samples.
 
     rate : float
-        In (0, 1).
+        False-alarm rate in (0, 1).
 
     n_independent : int, default=None
-        As how many samples the scores count; None for all of them. Neighbouring steps
-        of a series share their windows: an excess is an excess of a whole window.
+        Number of independent samples among the scores; None for all of them.
+        Neighbouring steps of a series share their windows, so they are not independent.
 
     Returns
     -------
     offset : float
-        With fewer scores than the rate needs, 1 / rate - 1, the least of them, with a
+        Threshold. If there are fewer than 1 / rate - 1 scores, the lowest score, with a
         warning.
 
     Examples
@@ -43,7 +43,7 @@ def threshold(scores, rate, n_independent=None):
     4.0
     """
     n = len(scores) if n_independent is None else n_independent
-    below = (rate * (n + 1) - 1) / n  # share of the scores that may lie below
+    below = (rate * (n + 1) - 1) / n  # fraction of the scores that may lie below
     if below < -1e-9:
         needed = int(np.ceil(1 / rate - 1 - 1e-9))
         which = "training samples"
@@ -62,23 +62,23 @@ def threshold(scores, rate, n_independent=None):
 
 
 def p_values(scores, calibration, n_independent=None):
-    """Return the share of normal samples that are as strange.
+    """Return the fraction of normal samples that score as low.
 
     Parameters
     ----------
     scores : ndarray of shape (m,)
-        Of new samples.
+        Scores of new samples.
 
     calibration : ndarray of shape (n,)
-        Of normal samples, in ascending order.
+        Scores of normal samples, in ascending order.
 
     n_independent : int, default=None
-        As how many samples they count; None for all of them.
+        Number of independent samples among `calibration`; None for all of them.
 
     Returns
     -------
     p : ndarray of shape (m,)
-        In [1 / (n + 1), 1], n the samples that count.
+        Values in [1 / (n + 1), 1], where n is the number of independent samples.
 
     Examples
     --------
@@ -87,40 +87,41 @@ def p_values(scores, calibration, n_independent=None):
     >>> p_values(np.array([-1.0, 1.5, 9.0]), np.array([1.0, 2.0, 3.0]))
     array([0.25, 0.5 , 1.  ])
     """
-    as_strange = np.searchsorted(calibration, scores, side="right")
+    n_below = np.searchsorted(calibration, scores, side="right")
     n = len(calibration) if n_independent is None else n_independent
-    return (1 + n * as_strange / len(calibration)) / (n + 1)
+    return (1 + n * n_below / len(calibration)) / (n + 1)
 
 
 def folds(n):
-    """Yield the rows of each fold and the others; none where there are too few."""
+    """Yield the rows of each fold and all other rows; nothing for too few rows."""
     if n >= 2 * N_FOLDS:
-        # A fixed order: the threshold is no matter of chance.
+        # A fixed seed: the threshold does not depend on chance.
         yield from KFold(N_FOLDS, shuffle=True, random_state=0).split(np.zeros(n))
 
 
 def blocks(lengths, window_size, step=1):
-    """Deal series into blocks of time that are held out in turn.
+    """Divide series into blocks of time that are held out in turn.
 
-    A long series is cut; short ones stay whole, and lie together in a block.
+    Long series are cut. Short series stay whole and share a block.
 
     Parameters
     ----------
     lengths : sequence of int
-        Steps of each series, at least those of a window.
+        Number of steps of each series, at least `window_size`.
 
     window_size, step : int
-        No piece of a cut series is shorter than three windows. With fewer windows
-        than rows are needed for folds there are no blocks.
+        Size and stride of the windows. No piece of a cut series is shorter than three
+        windows. If there are too few windows for folds, there are no blocks.
 
     Returns
     -------
     blocks : list of list of (int, slice)
-        The pieces of each block: a series and its steps.
+        Pieces of each block: the number of a series and a slice of its steps.
     """
     n_windows = sum((length - window_size) // step + 1 for length in lengths)
     size = max(3 * window_size, -(-sum(lengths) // N_FOLDS))
-    found, before = {}, 0
+    found: dict[int, list[tuple[int, slice]]] = {}
+    before = 0
     for number, length in enumerate(lengths):
         edges = np.linspace(0, length, max(1, length // size) + 1).astype(int)
         for start, end in zip(edges[:-1], edges[1:], strict=True):

@@ -1,4 +1,6 @@
-"""Anomaly detection around an autoencoder."""
+"""Anomaly detection with an autoencoder."""
+
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
@@ -26,103 +28,122 @@ from sklearn_seqae.anomaly._model import (
 from sklearn_seqae.anomaly._series import Series, Windows, automatic_window
 from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["AutoencoderAnomalyDetector"]
 
 
 class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
-    """Detect anomalies by what an autoencoder cannot explain, and say where.
+    """Anomaly detector based on the reconstruction error of an autoencoder.
 
-    An autoencoder that was fitted to mostly normal samples knows how normal samples
-    look. The score of a sample is minus a distance that is made of its reconstruction
-    errors, so that higher is more normal. The threshold on it is set either for a
-    known rate of false alarms, or for a share of anomalies among the training samples.
+    An autoencoder that is fitted on mostly normal samples reconstructs normal samples
+    well. The anomaly score of a sample is minus a distance that depends on its
+    reconstruction error, so higher scores are more normal. The threshold is set for a
+    given false-alarm rate, or for a given fraction of anomalies in the training data.
 
-    Samples are the rows of a table, images, whole sequences of equal or of unequal
-    length, or, with `window_size`, the time steps of a long series. The errors are in
-    the units of X: features of different units are best scaled before, with
+    Samples are rows of a table, images, whole sequences of equal or variable length,
+    or, with `window_size`, the time steps of a long series. Errors are in the units of
+    X. If features have different units, use
     :class:`~sklearn.preprocessing.StandardScaler` or
-    :class:`~sklearn_seqae.SequenceScaler` in front of the detector.
+    :class:`~sklearn_seqae.SequenceScaler` before the detector.
 
     Parameters
     ----------
     estimator : transformer with `inverse_transform`, default=None
-        What reconstructs the samples: an autoencoder, PCA, a Pipeline that ends with
-        one of them, or a :class:`~sklearn.frozen.FrozenEstimator` around a fitted
-        one. None chooses, with 30 epochs and no early stopping,
-        :class:`~sklearn_seqae.DenseAutoencoderTransformer` for tables and windows,
-        :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for sequences and
-        :class:`~sklearn_seqae.ConvolutionalAutoencoderTransformer` for images. The code
-        is half as wide as a sample, 32 at most; 8 of sequences and windows, or fewer.
+        Model that reconstructs the samples: an autoencoder, PCA, a Pipeline that ends
+        with one of them, or a :class:`~sklearn.frozen.FrozenEstimator` around a fitted
+        one. If None, the default is :class:`~sklearn_seqae.DenseAutoencoderTransformer`
+        for tables and windows, :class:`~sklearn_seqae.RecurrentAutoencoderTransformer`
+        for sequences, and :class:`~sklearn_seqae.ConvolutionalAutoencoderTransformer`
+        for images, trained for at most 30 epochs without early stopping. Its latent
+        size is half the number of values of a sample, at most 32, and at most 8 for
+        sequences and windows.
 
     score_method : {"auto", "nearest", "mahalanobis", "reconstruction"}, \
             default="auto"
-        "nearest": the distance to the nearest training samples, errors included, in
-        units of how far those lie from each other.
-        "mahalanobis": the Mahalanobis distance in the joint space of a sample and its
-        errors, with a covariance of the most central 60 % of the training samples; for
-        sequences and windows the squares of that of the code and of the error, summed.
-        "reconstruction": the mean squared error.
-        "auto": "mahalanobis" with a `window_size`, and for tables with a
-        `contamination`; else "nearest".
+        Distance that the anomaly score is computed from.
+
+        - "nearest": distance to the nearest training samples, in the joint space of a
+          sample and its residual, relative to the distances between those training
+          samples.
+        - "mahalanobis": Mahalanobis distance in the joint space of a sample and its
+          residual. The covariance is estimated from the most central 60 % of the
+          training samples. For sequences and windows, the squared Mahalanobis distance
+          of the latent code plus the squared error.
+        - "reconstruction": mean squared reconstruction error.
+        - "auto": "mahalanobis" with a `window_size`, and for tables with a
+          `contamination`; otherwise "nearest".
 
     contamination : "auto" or float, default="auto"
-        "auto": the training samples are taken for normal, and six fits set the
-        threshold for `false_alarm_rate`. A float in (0, 0.5]: their share of anomalies.
+        Fraction of anomalies among the training samples, in (0, 0.5]. "auto" assumes
+        that all training samples are normal, and sets the threshold for
+        `false_alarm_rate`.
 
     false_alarm_rate : float, default=0.01
-        With ``contamination="auto"`` the share in (0, 1) of new normal samples that
-        may be flagged. The estimator is fitted on five parts of the training samples
-        beside all of them, so that each is scored unseen. Too few samples, of a series
-        windows that do not overlap, are warned about: the strangest is the threshold.
+        With ``contamination="auto"``, the fraction of new normal samples that may be
+        flagged, in (0, 1). `fit` then trains six models: one on all training samples,
+        and five that score the samples that they have not seen (cross-conformal
+        prediction). If there are too few samples (for a series: non-overlapping
+        windows), a warning is issued and the lowest calibration score becomes the
+        threshold.
 
     window_size : int, "auto" or None, default=None
-        None: each row is a sample of its own. An int: rows are time steps in their
-        order, and windows of so many steps are scored. "auto": windows of two periods
-        of the series, but 100 to 250 steps and no more than a quarter of it.
+        Number of time steps of a window. If None, each row is a separate sample. If an
+        int, rows are time steps in their order, and the anomaly scores of windows of
+        this size are combined into a score for each time step. "auto" selects two
+        periods of the series, from 100 to 250 steps, and at most a quarter of the
+        series.
 
     step : int, default=1
-        Time steps from a window to the next: more is faster and coarser.
+        Stride: number of time steps between consecutive windows. A larger value is
+        faster and less accurate.
 
     alignment : {"centered", "trailing"}, default="centered"
-        "centered": a time step has the mean score of all windows that cover it.
-        "trailing": it has the score of the window that ends with it, and nothing
-        after it matters. The first steps, which end no window, have the median score.
+        Which windows score a time step. "centered": the mean score of all windows that
+        contain the step. "trailing": the score of the window that ends with the step,
+        so the score does not depend on later steps. The first steps, which end no
+        window, have the median score.
 
     random_state : int, RandomState instance or None, default=None
-        Set for every random part of the estimator. None leaves the estimator's own.
+        Seed of all random numbers, also set for `estimator`. None keeps the estimator's
+        own.
 
     Attributes
     ----------
     estimator_ : transformer
-        The fitted clone of `estimator`.
+        Fitted clone of `estimator`.
 
     offset_ : float
-        The threshold on the scores: `decision_function` is `score_samples` minus
-        `offset_`.
+        Threshold: `decision_function` is `score_samples` minus `offset_`.
 
     calibration_scores_ : ndarray
-        Scores of training samples in ascending order, from which `offset_` and
-        `p_values` are made: with ``contamination="auto"`` those of models that have
-        not seen them.
+        Scores of the calibration set in ascending order. `offset_` and `p_values` are
+        computed from them. With ``contamination="auto"``, each training sample is
+        scored by a model that has not seen it.
 
     window_size_ : int or None
-        Time steps of a window.
+        Number of time steps of a window.
 
     n_features_in_ : int
         Number of columns of a table, or number of channels of sequences.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X has names that are all strings.
+        Names of the columns, if all names of X are strings.
 
     See Also
     --------
-    sklearn.ensemble.IsolationForest : Detects anomalies by random splits.
-    sklearn.covariance.EllipticEnvelope : Detects anomalies of a Gaussian.
+    sklearn.ensemble.IsolationForest : Anomaly detection with random splits.
+    sklearn.covariance.EllipticEnvelope : Anomaly detection in Gaussian data.
 
     Notes
     -----
-    A list of arrays, or a 3-D array, with `window_size` is several series: no window
-    crosses a seam, and what is per time step comes back as a list.
+    With `window_size`, a list of arrays or a 3-D array contains several series. No
+    window spans two series, and results per time step are a list.
+
+    References
+    ----------
+    Vovk, Gammerman and Shafer (2005), Algorithmic learning in a random world.
 
     Examples
     --------
@@ -134,7 +155,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     >>> detector.predict([[0.5, 1.0, 1.5], [0.5, 0.5, 0.5]])
     array([ 1, -1])
 
-    The rows of a series, here with 20 steps that do not fit in:
+    Time steps of a series, here with 20 anomalous steps:
 
     >>> steps = np.arange(600)
     >>> series = np.sin(steps / 8)[:, None]
@@ -145,6 +166,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     array([ 1, -1])
     """
 
+    _windows: Any  # Windows, or None without `window_size`
+    window_size_: int | None
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "score_method": [StrOptions({"auto", *SCORES})],
@@ -165,16 +188,18 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Any = None,
         *,
-        score_method="auto",
-        contamination="auto",
-        false_alarm_rate=0.01,
-        window_size=None,
-        step=1,
-        alignment="centered",
-        random_state=None,
-    ):
+        score_method: Literal[
+            "auto", "nearest", "mahalanobis", "reconstruction"
+        ] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        false_alarm_rate: float = 0.01,
+        window_size: int | Literal["auto"] | None = None,
+        step: int = 1,
+        alignment: Literal["centered", "trailing"] = "centered",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.estimator = estimator
         self.score_method = score_method
         self.contamination = contamination
@@ -184,15 +209,15 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         self.alignment = alignment
         self.random_state = random_state
 
-    # The parts of `estimator` are checked by its own fit.
+    # The fit of `estimator` validates its parameters.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the estimator and set the threshold.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), sequences or series
-            The training samples, most of them normal.
+            Training samples, most of them normal.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -222,7 +247,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         return self
 
     def _fit_samples(self, samples):
-        """Fit to samples, and return scores to calibrate with."""
+        """Fit to samples. Return the calibration scores."""
         self.window_size_ = self._windows = None
         parts, errors = self._fit_model(samples)
         if samples.values.ndim == 2:
@@ -242,16 +267,18 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         return scores
 
     def _fit_series(self, samples):
-        """Fit to the windows of series; return scores of steps to calibrate with."""
+        """Fit to the windows of series. Return the calibration scores of time steps."""
         series = Series.of(samples)
-        size = self.window_size
-        self.window_size_ = automatic_window(series.items) if size == "auto" else size
+        size: Any = self.window_size
+        self.window_size_: Any = (
+            automatic_window(series.items) if size == "auto" else size
+        )
         series.check(self.window_size_)
         self._windows = Windows(
-            self.window_size_,
-            self.step,
-            self.alignment == "trailing",
-            takes_sequences(self.estimator),
+            size=self.window_size_,
+            step=self.step,
+            trailing=self.alignment == "trailing",
+            as_sequences=takes_sequences(self.estimator),
         )
         parts, errors = self._fit_model(self._windows.to_fit(series.items))
         width = series.items[0].shape[1]
@@ -273,7 +300,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         return np.concatenate(scores)
 
     def _fit_model(self, samples):
-        """Keep the model of all samples; return their parts and errors."""
+        """Store the model of all samples. Return their parts and errors."""
         self._model, parts, errors = self._make_model(samples)
         self.estimator_ = self._model.estimator
         return parts, errors
@@ -296,20 +323,20 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             scorer = MahalanobisOfCode
         return Model.fit(estimator, scorer(), samples)
 
-    def score_samples(self, X):
-        """Return how normal each sample is.
+    def score_samples(self, X: Any) -> Any:
+        """Return the anomaly score of each sample; higher is more normal.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), sequences or series
-            The samples, as in fit.
+            Samples, as in `fit`.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the distance of `score_method`: the higher, the more normal. With
-            `window_size` one for each time step: a pandas Series where X has a
-            DatetimeIndex, and a list of arrays for several series.
+            Minus the distance of `score_method`. With `window_size`, one score for
+            each time step: a pandas Series if X has a DatetimeIndex, a list of arrays
+            for several series.
         """
         samples = self._read(X)
         if self._windows is None:
@@ -317,28 +344,28 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         series = Series.of(samples)
         return series.restore(self._step_scores(series))
 
-    def decision_function(self, X):
-        """Return how far the score of each sample lies above the threshold.
+    def decision_function(self, X: Any) -> Any:
+        """Return the signed distance of each score to the threshold.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), sequences or series
-            The samples, as in fit.
+            Samples, as in `fit`.
 
         Returns
         -------
         decisions : ndarray of shape (n_samples,)
-            `score_samples(X) - offset_`; negative for anomalies.
+            ``score_samples(X) - offset_``. Negative for anomalies.
         """
         return _of_each(self._decide, self.score_samples(X))
 
-    def predict(self, X):
-        """Say which samples are normal.
+    def predict(self, X: Any) -> Any:
+        """Predict whether each sample is normal.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), sequences or series
-            The samples, as in fit.
+            Samples, as in `fit`.
 
         Returns
         -------
@@ -348,21 +375,22 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         scores = self.decision_function(X)
         return _of_each(lambda each: np.where(each < 0, -1, 1), scores)
 
-    def p_values(self, X):
-        """Return the share of normal samples that are as strange as each sample.
+    def p_values(self, X: Any) -> Any:
+        """Return the conformal p-value of each sample.
+
+        The p-value is the fraction of normal samples that score as low as the sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), sequences or series
-            The samples, as in fit.
+            Samples, as in `fit`.
 
         Returns
         -------
         p : ndarray of shape (n_samples,)
-            The probability that a normal sample has so low a score, in
-            [1 / (n + 1), 1] where n is the number of `calibration_scores_`, divided by
-            `window_size_` where there is one. It holds on the average over training
-            samples, with ``contamination="auto"``.
+            Values in [1 / (n + 1), 1], where n is the number of
+            `calibration_scores_`, divided by `window_size_` for series. With
+            ``contamination="auto"``, they are valid on average over training sets.
         """
 
         def p_of(scores):
@@ -372,19 +400,19 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         return _of_each(p_of, self.score_samples(X))
 
-    def reconstruction_errors(self, X):
-        """Return what X is more than the estimator expects.
+    def reconstruction_errors(self, X: Any) -> Any:
+        """Return the residuals: X minus its reconstruction.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), sequences or series
-            As in fit.
+            Samples, as in `fit`.
 
         Returns
         -------
         errors : in the container and shape of X
-            X minus its reconstruction. With `window_size` the mean over the windows
-            that cover a time step.
+            Residuals. With `window_size`, the mean over the windows that contain a
+            time step.
         """
         samples = self._read(X)
         if self._windows is None:
@@ -392,21 +420,21 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         series = Series.of(samples)
         return series.restore(self._step_errors(series))
 
-    def feature_scores(self, X):
-        """Return how much each feature is to blame for the strangeness of its row.
+    def feature_scores(self, X: Any) -> Any:
+        """Return the contribution of each feature to the anomaly score.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), sequences or series
-            As in fit.
+            Samples, as in `fit`.
 
         Returns
         -------
         scores : ndarray of shape (n_samples, n_features)
-            The higher, the stranger: by how much a row, or the error of a time step,
-            becomes less strange, in squared Mahalanobis distance, if that feature
-            alone is corrected. Of a sequence the mean over its steps. With
-            `window_size` a row for each time step.
+            Attribution: the decrease in squared Mahalanobis distance of the row (for
+            sequences and series: of the residual at a time step) when only this
+            feature is corrected. For a sequence, the mean over its time steps. With
+            `window_size`, one row for each time step.
         """
         samples = self._read(X)
         if self._windows is not None:
@@ -418,19 +446,19 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             return attributions
         return attributions.sum(axis=1) / samples.n_steps_of_each[:, np.newaxis]
 
-    def step_scores(self, X):
-        """Return how strange each time step of sequences or series is by its errors.
+    def step_scores(self, X: Any) -> Any:
+        """Return the contribution of each time step to the anomaly score.
 
         Parameters
         ----------
         X : sequences or series
-            As in fit.
+            Samples, as in `fit`.
 
         Returns
         -------
         scores : ndarray of shape (n_samples, n_steps), or a list of arrays
-            The higher, the stranger; the sum of the features' blame. A list where
-            the sequences differ in length. With `window_size` one for each row.
+            Sum of the attributions of all features. A list if the sequences differ in
+            length. With `window_size`, one value for each row.
         """
         samples = self._read(X)
         if self._windows is not None:
@@ -449,30 +477,29 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             return scores
         return [row[:n] for row, n in zip(scores, samples.lengths, strict=True)]
 
-    def explain(self, X, *, n_causes=3):
-        """Name the features that caused each alarm.
+    def explain(self, X: Any, *, n_causes: int = 3) -> "pd.DataFrame":
+        """Return the features that contribute most to each alarm.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), sequences or series
-            As in fit.
+            Samples, as in `fit`.
 
         n_causes : int, default=3
-            Features that are named for each alarm, the first to blame first.
+            Number of features for each alarm, the largest contribution first.
 
         Returns
         -------
         causes : DataFrame
-            A row for each alarm and cause, with the columns
+            One row for each alarm and feature, with the columns
 
-            - ``row``: the row of X, by its label where X has an index; with
-              `window_size` the interval of `detect_intervals`;
-            - ``time``: the time step at which the feature is to blame most; not for
-              tables;
-            - ``feature``: its name;
-            - ``value``: what it is there;
-            - ``expected``: its reconstruction;
-            - ``share``: of the blame of all features.
+            - ``row``: row of X, or its label if X has an index; with `window_size` the
+              number of the interval in `detect_intervals`;
+            - ``time``: time step with the largest attribution; not for tables;
+            - ``feature``: name of the feature;
+            - ``value``: value of the feature there;
+            - ``expected``: reconstruction of the value;
+            - ``share``: fraction of the total attribution.
         """
         import pandas as pd
 
@@ -487,37 +514,38 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             del frame["time"]
         return frame
 
-    def detect_intervals(self, X, *, gap=None, min_drop=0.0):
-        """Return the stretches of alarms in a series.
+    def detect_intervals(
+        self, X: Any, *, gap: int | None = None, min_drop: float = 0.0
+    ) -> "pd.DataFrame":
+        """Return the intervals of consecutive alarms in a series.
 
         Parameters
         ----------
         X : array-like of shape (n_steps, n_channels), or a list of them
-            Series, as in fit. The detector has a `window_size`.
+            Series, as in `fit`. Requires `window_size`.
 
         gap : int, default=None
-            Alarms less than so many time steps apart are one interval; None takes
-            the window's.
+            Alarms that are fewer than `gap` time steps apart belong to one interval.
+            If None, the window size.
 
         min_drop : float, default=0.0
-            Intervals that do not stand out are left out: in the order of their
-            scores, those after the last drop of so large a share from one to the
-            next, and from the last to what is no alarm (Hundman et al., 2018). 0
-            leaves all.
+            Pruning of intervals (Hundman et al., 2018), in [0, 1): intervals are
+            sorted by their scores, and only those before the last relative drop of at
+            least `min_drop` are kept. 0 keeps all intervals.
 
         Returns
         -------
         intervals : DataFrame
-            ``start`` and ``end``, the first and the last time step, both included, as
-            numbers or, where X has a DatetimeIndex, as times; and ``score``, the
-            lowest of the interval. For a list of series ``series`` says which.
+            Columns ``start`` and ``end``: first and last time step, both included, as
+            numbers, or as times if X has a DatetimeIndex; ``score``: lowest score of
+            the interval; for a list of series also ``series``: number of the series.
         """
         import pandas as pd
 
         check_is_fitted(self)
         if self._windows is None:
             raise ValueError(
-                "detect_intervals needs a series, whose rows are time steps in their "
+                "detect_intervals requires a series, whose rows are time steps in "
                 "order. Set 'window_size' and refit."
             )
         series = Series.of(self._read(X))
@@ -539,7 +567,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         """Parse X as `fit` did, and compare it with what `fit` saw."""
         check_is_fitted(self)
         input_format = self._input_format
-        if self._windows is not None:  # one series, or several
+        if self._windows is not None:  # one series or several, whatever fit saw
             form = "sequences" if holds_sequences(X) else "table"
             input_format = InputFormat(form)
         samples = read(self, X, input_format)
@@ -568,9 +596,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         records = []
         for number, row in enumerate(rows):
             label = row if index is None else index[row]
-            one = alarms.values[number], errors[number], attributions[number]
-            one = (each.reshape(-1, width) for each in one)
-            records += explanation(label, *one, names, n_causes)
+            records += explanation(
+                label,
+                alarms.values[number].reshape(-1, width),
+                errors[number].reshape(-1, width),
+                attributions[number].reshape(-1, width),
+                names,
+                n_causes,
+            )
         return records
 
     def _feature_names(self, n_features):
@@ -611,13 +644,13 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 row += 1
         return records
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
 
 def _of_each(function, values):
-    """Apply a function to values, or to those of each of several series."""
+    """Apply a function to values, or to the values of each of several series."""
     several = isinstance(values, list)
     return [function(each) for each in values] if several else function(values)

@@ -1,7 +1,7 @@
-"""How strange samples are: by their errors, and in the joint space they span.
+"""Anomaly scores: distances from residuals, samples and latent codes.
 
-Each score is fitted to the `Parts` of the training samples and gives a distance for
-each sample: the larger, the stranger.
+A score is fitted to the `Parts` of the training samples. It returns a distance for each
+sample; larger distances are more anomalous.
 """
 
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
 N_NEIGHBORS = 5
-MOST_NEIGHBORS = 20_000  # training samples that are searched
-WEIGHT_OF_ERRORS = 0.5  # beside the sample itself
-CORE = 0.6  # share of the training samples that a trimmed covariance is made of
+MOST_NEIGHBORS = 20_000  # maximum number of training samples to search
+WEIGHT_OF_ERRORS = 0.5  # relative to the sample
+CORE = 0.6  # fraction of the training samples in a trimmed covariance
 ROUNDS = 3  # of trimming
-LEAST_SPREAD = 0.1  # of a column, as a share of the usual one
-SAME = 1e-5  # of the usual distance: what rounding may make of a sample itself
+LEAST_SPREAD = 0.1  # standard deviation of a column, relative to the usual one
+SAME = 1e-5  # distance of equal samples after rounding, relative to the usual one
 TILE = 512  # rows
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a fitted estimator makes of samples, one row for each.
+    """Samples, residuals and latent codes, one row for each sample.
 
-    `samples` and `errors` are (N, D), sequences brought to one length and laid flat;
-    `codes` are (N, Z), None where the score has no use for them.
+    `samples` and `errors` are (N, D); sequences are resampled to one length and
+    flattened. `codes` are (N, Z), or None if the score does not use them.
     """
 
     samples: np.ndarray
     errors: np.ndarray
-    mean_squares: np.ndarray  # (N,), of a sequence over its own steps only
+    mean_squares: np.ndarray  # (N,), for a sequence over its own steps only
     codes: np.ndarray | None = None
 
     def take(self, rows):
@@ -42,7 +42,7 @@ class Parts:
 
 
 class Reconstruction:
-    """The mean squared error."""
+    """Mean squared reconstruction error."""
 
     needs_codes = False
 
@@ -54,17 +54,17 @@ class Reconstruction:
 
 
 class Mahalanobis:
-    """The Mahalanobis distance in the joint space of a sample and its errors.
+    """Mahalanobis distance in the joint space of a sample and its residual.
 
-    An error that is usual in one place is strange in another, and a sample may be
-    strange though it is reconstructed well. The covariance is shrunk (Ledoit and
-    Wolf, 2004). It is made of the training samples nearest to the centre, found in a
-    few rounds, so that anomalies among them do not widen it.
+    A residual can be normal for one sample and anomalous for another, and an anomalous
+    sample can be reconstructed well. The covariance is shrunk (Ledoit and Wolf, 2004).
+    It is estimated from the most central training samples, found in a few rounds, so
+    that anomalies in the training data do not inflate it.
 
     Parameters
     ----------
     core : float, default=CORE
-        Share of the training samples that make the covariance; 1 takes all of them.
+        Fraction of the training samples in the covariance. 1 uses all of them.
     """
 
     needs_codes = False
@@ -91,11 +91,11 @@ class Mahalanobis:
 
 
 class MahalanobisOfCode:
-    """For windows and sequences, whose errors are too many for a covariance.
+    """Distance for windows and sequences, which have too many residuals.
 
-    The squared Mahalanobis distance of the code plus the squared error, each in units
-    of its training mean, as Hotelling's statistic and the squared prediction error
-    are put together where processes are monitored by PCA (Yue and Qin, 2001).
+    It is the squared Mahalanobis distance of the latent code plus the squared error,
+    each in units of its training mean. Process monitoring combines Hotelling's
+    statistic of PCA and the squared prediction error in this way (Yue and Qin, 2001).
     """
 
     needs_codes = True
@@ -115,7 +115,7 @@ class MahalanobisOfCode:
 
 
 class Ellipse:
-    """A centre and a shrunk covariance."""
+    """Center and shrunk covariance."""
 
     def fit(self, rows):
         if len(rows) == 1:  # no covariance: the plain distance
@@ -129,20 +129,19 @@ class Ellipse:
         return self
 
     def squares(self, rows):
-        """Squared Mahalanobis distance of each row to the centre."""
+        """Return the squared Mahalanobis distance of each row to the center."""
         white = in_tiles(lambda tile: tile @ self.factor, rows - self.center)
         return np.square(white).sum(axis=1)
 
 
 class Nearest:
-    """The mean distance to the nearest training samples, in units of the place.
+    """Mean distance to the nearest training samples, relative to their local spread.
 
-    Neighbours are found in the joint space of a sample and its errors, which count
-    half, in the units of X. The distance is divided by the root of the neighbours'
-    own mean distance to theirs: half way from the distance itself to the local
-    outlier factor, so that a sample is strange where it is far from others and
-    farther than they are from each other. A training sample is no neighbour of
-    itself.
+    Neighbours are searched in the joint space of a sample and its residual, in the
+    units of X; the residual has half weight. The mean distance is divided by the square
+    root of the mean distance between those neighbours and their own neighbours. This
+    lies between the plain distance and the local outlier factor (Breunig et al., 2000).
+    A training sample is not its own neighbour.
     """
 
     needs_codes = False
@@ -169,7 +168,7 @@ class Nearest:
         return np.hstack([parts.samples, WEIGHT_OF_ERRORS * parts.errors])
 
     def _neighbors(self, joint):
-        """Distances to the neighbours of each row, and which they are."""
+        """Return the distances to the neighbours of each row, and their numbers."""
         parts = [
             self._neighbors_of_few(joint[start : start + TILE])
             for start in range(0, len(joint), TILE)
@@ -178,7 +177,7 @@ class Nearest:
 
     def _neighbors_of_few(self, joint):
         who = self.search.kneighbors(joint, return_distance=False)
-        # The search rounds; these are the same bits whatever rows stand beside.
+        # The search rounds. These bits do not depend on the other rows.
         away = np.square(self.reference[who] - joint[:, np.newaxis]).sum(axis=2)
         order = np.argsort(away, axis=1, kind="stable")
         away = np.sqrt(np.take_along_axis(away, order, axis=1))
@@ -193,14 +192,14 @@ class Nearest:
 
 
 def evenly(n, most):
-    """Rows of n, all of them or `most` that are spread evenly."""
+    """Return up to `most` of n rows, spread evenly."""
     return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(int)
 
 
 def in_tiles(function, rows):
-    """Apply a function of a matrix to tiles of one shape, so that rows stay apart.
+    """Apply a function of a matrix to tiles of one shape.
 
-    The last bits of a product depend on how many rows it has.
+    The last bits of a product depend on its number of rows.
     """
     if not len(rows):
         return function(rows)

@@ -1,4 +1,4 @@
-"""Autoencoders with the methods of a scikit-learn transformer."""
+"""Autoencoders as scikit-learn transformers."""
 
 from sklearn_seqae.autoencoders.convolutional import (
     ConvolutionalAutoencoderTransformer,

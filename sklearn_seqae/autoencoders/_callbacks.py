@@ -1,21 +1,22 @@
-"""The bridge to `sklearn.callback`: progress bars, monitors and early ends of a fit."""
+"""Support of `sklearn.callback`: progress bars, monitors, and stopping a fit."""
 
 import copy
+from typing import Any
 
 from sklearn_seqae.training.callbacks import EpochTasks
 
 try:
     from sklearn.callback import CallbackSupportMixin
-except ImportError:  # it is experimental, and may move without notice
+except ImportError:  # experimental in scikit-learn: it may move
 
-    class CallbackSupportMixin:
-        """In the place of the one that this scikit-learn does not have."""
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Placeholder for a version of scikit-learn without callbacks."""
 
 
 def callback_context(estimator):
     """Return the context of a fit, or None if the estimator has no callbacks.
 
-    scikit-learn tears it down after `fit`, and looks for it on the estimator.
+    scikit-learn finds the context on the estimator and tears it down after `fit`.
     """
     if getattr(estimator, "_skl_callbacks", None):
         return estimator._init_callback_context(max_subtasks=None)
@@ -23,68 +24,71 @@ def callback_context(estimator):
 
 
 class FitTasks:
-    """The tasks of a fit: its trainings, and in each of them its epochs.
+    """Tasks of a fit: its trainings, and the epochs of each training.
 
-    Without callbacks nothing is made, and nothing is called.
+    Without callbacks, all methods do nothing.
 
     Parameters
     ----------
     context : CallbackContext or None
-        As `callback_context` returns it.
+        Result of `callback_context`.
 
     estimator : BaseAutoencoder
-        What is fitted.
+        Estimator that is fitted.
 
     X : {array-like, sequences}
-        What `fit` was given. To an autoencoder it is also the target, without which
-        monitors do not score.
+        Argument of `fit`. It is also passed as the target, which scoring monitors
+        require.
 
     attributes_of : callable
-        Takes a training and its module, and returns the attributes that the estimator
-        would have with them.
+        Takes a training and its module. Returns the fitted attributes that the
+        estimator would have if the training stopped now.
     """
 
     def __init__(self, context, estimator, X, attributes_of):
-        self.context, self.training = context, None
-        self.told = {"estimator": estimator, "X": X, "y": X}
+        self.context: Any = context
+        self.training: Any = None
+        self.arguments = {"estimator": estimator, "X": X, "y": X}
         self.attributes_of = attributes_of
 
     def begin(self, n_trainings):
-        """Tell the callbacks that so many trainings begin."""
+        """Notify the callbacks that `n_trainings` trainings begin."""
         if self.context is not None:
             self.context.max_subtasks = n_trainings
-            self.context.call_on_fit_task_begin(**self.told)
+            self.context.call_on_fit_task_begin(**self.arguments)
 
     def end(self):
-        """Tell the callbacks that the estimator is fitted."""
+        """Notify the callbacks that the estimator is fitted."""
         if self.context is not None:
-            # A copy of it as it is now stands for the one that was fitted.
-            self.context.call_on_fit_task_end(**self.told, reconstruction_attributes={})
+            # The estimator already has its fitted attributes.
+            self.context.call_on_fit_task_end(
+                **self.arguments, reconstruction_attributes={}
+            )
 
     def begin_training(self, run, name, n_epochs):
-        """Tell the callbacks that a training begins.
+        """Notify the callbacks that a training begins.
 
         Returns
         -------
         callbacks : list of skorch callbacks
-            They tell of each epoch.
+            They notify the callbacks of each epoch.
         """
         if self.context is None:
             return []
         task = self.context.subcontext(task_name=name, max_subtasks=n_epochs)
-        task.call_on_fit_task_begin(**self.told)
+        task.call_on_fit_task_begin(**self.arguments)
 
         def now():
-            estimator = self.told["estimator"]
+            estimator = self.arguments["estimator"]
             module = copy.deepcopy(run.net.average_)
             return {**vars(estimator), **self.attributes_of(run, module)}
 
-        told = {**self.told, "reconstruction_attributes": now}
-        self.training = task, told
-        return [EpochTasks(task, told)]
+        arguments = {**self.arguments, "reconstruction_attributes": now}
+        self.training = task, arguments
+        return [EpochTasks(task, arguments)]
 
     def end_training(self):
-        """Tell the callbacks that the training has ended."""
+        """Notify the callbacks that the training has ended."""
         if self.context is not None:
-            task, told = self.training
-            task.call_on_fit_task_end(**told)
+            task, arguments = self.training
+            task.call_on_fit_task_end(**arguments)

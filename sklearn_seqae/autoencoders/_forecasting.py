@@ -1,6 +1,7 @@
-"""Objectives about what is ahead: a forecast beside the reconstruction, or alone."""
+"""Forecasts, with or instead of a reconstruction."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils import metadata_routing
@@ -8,11 +9,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae import _sequences
+from sklearn_seqae.autoencoders.base import BaseAutoencoder
 from sklearn_seqae.fitting.scaling import along
 
 
-def _gives(what, lacking, having):
-    """Check for `available_if`: all objectives but one give it."""
+def _has(what, lacking, having):
+    """Make a check for `available_if`: all objectives except one have an output."""
 
     def check(estimator):
         model = getattr(estimator, "model_", None)
@@ -20,22 +22,26 @@ def _gives(what, lacking, having):
         if objective != lacking:
             return True
         raise AttributeError(
-            f"objective={lacking!r} gives no {what}. Use objective={having!r} or "
+            f"objective={lacking!r} has no {what}. Use objective={having!r} or "
             "objective='composite'."
         )
 
     return check
 
 
-class ForecastingMixin:
-    """Read, decode and compare by the parameters `objective` and `horizon`."""
+class ForecastingAutoencoder(BaseAutoencoder):
+    """Autoencoder with the parameters `objective` and `horizon`."""
 
-    # scikit-learn would take `lengths` for metadata to be routed.
+    # Otherwise scikit-learn would route `lengths` as metadata.
     __metadata_request__inverse_transform = {"lengths": metadata_routing.UNUSED}
+
+    objective: str
+    horizon: int | None
 
     @property
     def _horizon(self):
-        return self.model_.family.horizon
+        family: Any = self.model_.family
+        return family.horizon
 
     def _read_to_fit(self, X):
         samples, input_format = super()._read_to_fit(X)
@@ -45,7 +51,7 @@ class ForecastingMixin:
         _sequences.check_steps(samples, (self.horizon or 1) + 1, name)
         if self.horizon is not None:
             samples = samples.split_ahead(self.horizon)
-            if samples.lengths is None:  # longer ones are read by their last steps
+            if samples.lengths is None:  # keep the time scale of longer sequences
                 n_steps = samples.values.shape[1]
                 input_format = replace(input_format, max_steps=n_steps)
         return samples, input_format
@@ -60,12 +66,12 @@ class ForecastingMixin:
         return samples.last(model.input_format.max_steps)
 
     def _read_whole(self, X):
-        """Read all steps of X, those of the forecast included."""
+        """Parse all steps of X, including the steps to forecast."""
         whole = replace(self.model_.input_format, max_steps=None)
         return self._read_by(whole, X, min_steps=(self._horizon or 1) + 1)
 
     def _forecast(self, samples):
-        """Forecasts (N, T, C), and their lengths."""
+        """Return forecasts (N, T, C) and their lengths."""
         lengths = samples.n_steps_of_each - 1
         if self._horizon is not None:
             lengths = np.full(len(samples), self._horizon)
@@ -77,7 +83,7 @@ class ForecastingMixin:
     def _compare(self, samples):
         model = self._model()
         if model.objective != "predict":
-            if model.objective == "composite":  # about the reconstruction
+            if model.objective == "composite":  # its score is of the reconstruction
                 samples = replace(samples, target=None)
             return super()._compare(samples)
         given, lengths = self._forecast(samples)
@@ -90,7 +96,7 @@ class ForecastingMixin:
         return given[real], values[:, 1:][real], mean[real]
 
     def _expected(self, X):
-        """What a detector compares X with: its reconstruction and its forecast."""
+        """Return the reconstruction and the forecast in one array, for a detector."""
         model, horizon = self._model(), self._horizon
         samples = self._read_whole(X)
         values, window = samples.values.copy(), samples
@@ -106,23 +112,22 @@ class ForecastingMixin:
             _put(values, starts, forecast, lengths)
         return samples.restore(values)
 
-    @available_if(_gives("forecast", lacking="reconstruct", having="predict"))
-    def predict(self, X):
-        """Forecast what is ahead of X.
+    @available_if(_has("forecast", lacking="reconstruct", having="predict"))
+    def predict(self, X: Any) -> Any:
+        """Forecast the next time steps of each sequence.
 
         Parameters
         ----------
         X : sequences
-            In any container that `fit` takes. Where all those of fit were of one
-            length, the last steps of longer ones are read, as many as fit saw before
-            the steps that it took off to be forecast.
+            Sequences in any container that `fit` accepts. If all sequences of `fit`
+            had one length, only the last steps of longer sequences are read.
 
         Returns
         -------
         X_ahead : ndarray or list of ndarray
-            The next `horizon` steps of each sequence, or with ``horizon=None`` its
-            steps from the second on: a table where X is one, else a 3-D array or a
-            list.
+            The next `horizon` steps of each sequence. With ``horizon=None``, the
+            steps of the sequence from its second one on. A table if X is a table,
+            otherwise a 3-D array or a list.
         """
         check_is_fitted(self)
         least = 2 if self._horizon is None else 1
@@ -130,41 +135,41 @@ class ForecastingMixin:
         values, lengths = self._forecast(samples)
         return _sequences.pack(values, lengths, samples.kind)
 
-    @available_if(_gives("reconstruction", lacking="predict", having="reconstruct"))
-    def reconstruct(self, X):
-        """Encode X and decode it again.
+    @available_if(_has("reconstruction", lacking="predict", having="reconstruct"))
+    def reconstruct(self, X: Any) -> Any:
+        """Reconstruct X: encode and decode it.
 
         Parameters
         ----------
         X : sequences
-            In any container that `fit` takes.
+            Sequences in any container that `fit` accepts.
 
         Returns
         -------
         X_reconstructed : same container and shape as X
-            What the code keeps of X; of the steps that `predict` reads, where there
-            is a horizon.
+            Reconstruction of X. With a `horizon` and sequences of one length, only of
+            the last steps, which `predict` reads.
         """
         return super().reconstruct(X)
 
-    def inverse_transform(self, X, lengths=None):
-        """Decode codes into sequences: reconstructions, or forecasts without any.
+    def inverse_transform(self, X: Any, lengths: Any = None) -> Any:
+        """Decode latent codes into sequences, or into forecasts.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components_)
-            Codes.
+            Latent codes.
 
         lengths : array-like of int of shape (n_samples,), default=None
-            Steps of each sequence. None: the number of steps in the training
-            data, or their median, or those of a forecast. With an int `horizon` a
-            forecast has so many.
+            Number of time steps of each sequence. If None, the median number of steps
+            in the training data. With ``objective="predict"`` and an int `horizon`,
+            only `horizon` is allowed.
 
         Returns
         -------
         X_original : ndarray or list of ndarray
-            Sequences in the kind of container that `fit` took; with `lengths`
-            that differ, a list.
+            Sequences in the kind of container that `fit` read, or a list if `lengths`
+            differ. Forecasts with ``objective="predict"``.
         """
         Z, model = self._read_codes(X), self._model()
         ahead = model.objective == "predict"
@@ -186,7 +191,7 @@ class ForecastingMixin:
 
 
 def _put(values, starts, parts, lengths):
-    """Write a part of some length into each sequence, from one of its steps on."""
+    """Copy a part into each sequence, from a given step on."""
     step = np.arange(parts.shape[1])
     rows, steps = np.nonzero(step < lengths[:, np.newaxis])
     values[rows, starts[rows] + steps] = parts[rows, steps]

@@ -1,18 +1,18 @@
-"""What was learned, as text for a terminal and as HTML for a notebook."""
+"""Summary of a fitted autoencoder: text for a terminal, HTML for a notebook."""
 
 from html import escape
 
 import numpy as np
 import torch
 
-MOST_LAYERS = 60  # listed
-MOST_POINTS = 150  # of a curve that is drawn
-WIDTH, HEIGHT = 320, 90  # of the drawing
-LOG_FROM = 10  # times that the largest loss exceeds the smallest
+MOST_LAYERS = 60  # maximum number of layers in the table
+MOST_POINTS = 150  # maximum number of points of a curve
+WIDTH, HEIGHT = 320, 90  # of the loss curve, in pixels
+LOG_FROM = 10  # ratio of the largest to the smallest loss
 
 
 def text_of(estimator):
-    """Return layers, epochs and held-out R² beside PCA's as text."""
+    """Return layers, epochs and validation R² beside PCA's as text."""
     facts, layers = facts_of(estimator), layers_of(estimator.module_)
     width = max(len(name) for name, _ in facts)
     lines = [type(estimator).__name__]
@@ -49,7 +49,7 @@ def graph_of(estimator):
 
 
 class FittedHTML:
-    """scikit-learn's table of the fitted attributes, and the summary before it."""
+    """scikit-learn's table of fitted attributes, preceded by the summary."""
 
     def __init__(self, attributes, estimator):
         self.attributes = attributes
@@ -69,20 +69,23 @@ class FittedHTML:
 
 
 def facts_of(estimator):
-    """Return pairs of a name and what there is to say of a fitted estimator."""
+    """Return pairs of a name and a value that describe a fitted estimator."""
     spec = estimator.model_.spec
     unit = "features" if spec.n_steps is None else "channels"
     n_parameters = sum(w.numel() for w in estimator.module_.parameters())
     code = f"{spec.n_features} {unit} to {estimator.n_components_} "
     facts = [
-        ("code", code + ("component" if estimator.n_components_ == 1 else "components"))
+        (
+            "latent code",
+            code + ("component" if estimator.n_components_ == 1 else "components"),
+        )
     ]
     if estimator.held_out_r2_ is None:
         facts.append(("epochs", f"{estimator.n_iter_}"))
     else:
         model, pca = estimator.held_out_r2_["model"], estimator.held_out_r2_["pca"]
-        facts.append(("held-out R²", f"{model:.4f}, of PCA {pca:.4f}"))
-        epochs = f"{estimator.n_iter_}, the best is {estimator.best_epoch_}"
+        facts.append(("validation R²", f"{model:.4f} (PCA {pca:.4f})"))
+        epochs = f"{estimator.n_iter_} (best epoch {estimator.best_epoch_})"
         facts.append(("epochs", epochs))
     facts.append(("seconds", f"{estimator._seconds:.1f}"))
     facts.append(("parameters", f"{n_parameters:,}"))
@@ -105,12 +108,12 @@ def layers_of(module):
 
 
 def html_of(estimator):
-    """Return what was learned as HTML in scikit-learn's own style, unfolded."""
+    """Return the summary as HTML in the style of scikit-learn's diagram."""
     facts = "".join(_row(fact) for fact in facts_of(estimator))
     head = _row(("Layer", "Type", "Shapes", "Parameters"), cell="th")
     layers = "".join(_row(layer) for layer in layers_of(estimator.module_))
     return (
-        '<div class="estimator-table"><details open><summary>What was learned</summary>'
+        '<div class="estimator-table"><details open><summary>Training summary</summary>'
         f'<table class="parameters-table"><tbody>{facts}</tbody></table>'
         f"{loss_curve_svg(estimator)}</details></div>"
         '<div class="estimator-table"><details><summary>Layers</summary>'
@@ -125,7 +128,7 @@ def _row(texts, cell="td"):
 
 
 def loss_curve_svg(estimator):
-    """Return the losses by epoch as SVG in the colour of the text around it."""
+    """Return the loss curves as SVG, in the colour of the surrounding text."""
     curves = [
         ("training", 1, estimator.loss_curve_, 'stroke-dasharray="4 3"'),
         ("validation", 0, estimator.validation_loss_curve_ or [], ""),
@@ -150,7 +153,7 @@ def loss_curve_svg(estimator):
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
         lines.append(f'<polyline points="{points}" {style}/>')
         names.append(f"{name} ({'dashed' if style else 'line'})")
-    caption = f"Loss{scale}, by epoch, 0 to {last}: {', '.join(names)}"
+    caption = f"Loss{scale} by epoch, 0 to {last}: {', '.join(names)}"
     return (
         f'<svg role="img" aria-label="{caption}" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'style="width:100%;max-width:{WIDTH}px" fill="none" stroke="currentColor" '

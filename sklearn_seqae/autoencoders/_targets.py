@@ -9,7 +9,7 @@ from sklearn_seqae._inputs import parse
 
 
 def read_target(name, samples, target, objective, input_format):
-    """Give each sample its clean target, which must have the sample's shape.
+    """Parse the clean target and attach it to the samples.
 
     Parameters
     ----------
@@ -17,16 +17,16 @@ def read_target(name, samples, target, objective, input_format):
         Class of the estimator, for messages.
 
     samples : Samples
-        What was read of X.
+        Samples of X.
 
     target : same container and shape as X
-        What X should have been.
+        Clean target.
 
     objective : str
-        Only networks that reconstruct learn a target.
+        Objective of the network; a target requires "reconstruct".
 
     input_format : InputFormat
-        How X was read.
+        Format of X.
 
     Returns
     -------
@@ -34,20 +34,18 @@ def read_target(name, samples, target, objective, input_format):
     """
     if objective != "reconstruct":
         raise ValueError(
-            "The target is what X should have been, which only a network with "
-            f"objective='reconstruct' learns. Got objective={objective!r}: "
-            "leave out target."
+            "A target requires objective='reconstruct'. Got "
+            f"objective={objective!r}. Leave out target, or change 'objective'."
         )
     try:
         clean = parse(target, input_format.unfitted(), name=name)
     except ValueError as error:
-        raise ValueError(f"target cannot be read as X was. {error}") from error
+        raise ValueError(f"target must have the format of X. {error}") from error
     same = clean.values.shape == samples.values.shape
-    if same and samples.lengths is not None:
-        same = np.array_equal(clean.lengths, samples.lengths)
+    same = same and np.array_equal(clean.n_steps_of_each, samples.n_steps_of_each)
     if not same:
         raise ValueError(
-            "target must have the shape of X, sample by sample. Got a target of shape "
+            "target must have the shape of X in each sample. Got a target of shape "
             f"{_shape(clean)} for X of shape {_shape(samples)}."
         )
     return replace(samples, target=clean.values)
@@ -58,7 +56,7 @@ def _shape(samples):
 
 
 def weighted(samples, sample_weight):
-    """Give samples their weights, 1 on average; those without weight are left out."""
+    """Attach weights of mean 1 to the samples and drop zero-weight samples."""
     if sample_weight is None:
         return samples
     weight = _check_sample_weight(

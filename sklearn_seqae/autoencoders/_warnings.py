@@ -1,4 +1,4 @@
-"""Warnings after a fit, and of files of another version."""
+"""Convergence warnings, and warnings about pickles of another version."""
 
 import warnings
 
@@ -6,11 +6,11 @@ from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 
 from sklearn_seqae._version import __version__
 
-TOLERATED_LOSS = 0.02  # share of the reference's error
+TOLERATED_LOSS = 0.02  # relative to the squared error of PCA
 
 
 def warn_if_no_better(name, r2, does="reconstructs"):
-    """Warn where a model is clearly worse than its reference, or than the mean.
+    """Warn if a model is clearly worse than PCA, or no better than the mean.
 
     Parameters
     ----------
@@ -18,10 +18,10 @@ def warn_if_no_better(name, r2, does="reconstructs"):
         Class of the estimator.
 
     r2 : dict of float
-        Held-out R² of the "model" and of "pca" with as many components.
+        Validation R² of the "model" and of "pca" with the same number of components.
 
     does : str, default="reconstructs"
-        What R² is about.
+        Verb of the message.
     """
     model, reference = r2["model"], r2["pca"]
     advice = (
@@ -30,33 +30,33 @@ def warn_if_no_better(name, r2, does="reconstructs"):
     )
     if model <= 0:
         warnings.warn(
-            f"{name} {does} held-out rows no better than their mean does "
+            f"{name} {does} the validation rows no better than their mean "
             f"(R² {model:.3f}). {advice}",
             ConvergenceWarning,
             stacklevel=6,
         )
     elif 1 - model > (1 + TOLERATED_LOSS) * (1 - reference):
         warnings.warn(
-            f"{name} {does} held-out rows worse than PCA with as many "
-            f"components (R² {model:.3f} against {reference:.3f}). {advice}",
+            f"{name} {does} the validation rows worse than PCA with the same number of "
+            f"components (R² {model:.3f}, PCA {reference:.3f}). {advice}",
             ConvergenceWarning,
             stacklevel=6,
         )
 
 
 def warn_if_not_reached(name, fraction, reached):
-    """Warn where all components together explain less than was asked for."""
+    """Warn if all components explain less variance than requested."""
     warnings.warn(
-        f"All components of {name} explain {reached:.3f} of the variance of held-out "
-        f"rows, less than n_components={fraction}: all are kept. Ask for less, or give "
-        "n_components as an int.",
+        f"All components of {name} explain {reached:.3f} of the variance of the "
+        f"validation rows, less than n_components={fraction}. All components are kept. "
+        "Use a smaller fraction, or an int for n_components.",
         ConvergenceWarning,
         stacklevel=6,
     )
 
 
 def check_version(name, version):
-    """Warn where a file was written by another version of the package."""
+    """Warn if a pickle was written by another version of the package."""
     if version is None or version == __version__:
         return
     warnings.warn(

@@ -1,6 +1,7 @@
-"""What all autoencoders share: the methods of a scikit-learn transformer."""
+"""Base class of all autoencoders: parameters and public methods."""
 
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from sklearn.base import (
@@ -68,7 +69,7 @@ class BaseAutoencoder(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Fit, transform, reconstruct and score; subclasses name their family."""
+    """Base class of the autoencoders. Subclasses define the family of networks."""
 
     _parameter_constraints: dict = {
         "n_components": [
@@ -104,25 +105,26 @@ class BaseAutoencoder(
         "verbose": ["verbose"],
     }
 
-    _family: type  # of the networks
-    _form = "table"  # of the samples: "table", "sequences" or "images"
+    model_: FittedModel
+    _family: type  # subclass of Family
+    _form = "table"  # how X is read: "table", "sequences" or "images"
 
     def _make_family(self, samples):
-        """Make the family from the parameters, for samples that were read."""
+        """Make the family from the parameters and the samples."""
         raise NotImplementedError
 
     # Input
 
     def _read_to_fit(self, X):
-        """Parse X and keep its number of features and their names.
+        """Parse X and store the number and the names of its features.
 
         Returns
         -------
         samples : Samples
-            What the network is trained on.
+            Training samples.
 
         input_format : InputFormat
-            How later samples are read.
+            Format that later X must have.
         """
         unfitted = InputFormat(self._form, getattr(self, "sample_shape", None))
         samples = parse(X, unfitted, name=type(self).__name__)
@@ -138,7 +140,7 @@ class BaseAutoencoder(
         return read(self, X, input_format, min_steps=min_steps)
 
     def _read_to_score(self, X):
-        """Parse X with what the network should return for it."""
+        """Parse X together with the target of `score`."""
         return self._read(X)
 
     def _read_codes(self, Z):
@@ -192,10 +194,12 @@ class BaseAutoencoder(
             tasks = FitTasks(context, self, X, attributes_of)
             trainer = Trainer(config, family, samples, start=last, listener=tasks)
             run, selection = trainer.fit()
-            vars(self).update(attributes_of(run, run.net.module_))
+            for attribute, value in attributes_of(run, run.net.module_).items():
+                setattr(self, attribute, value)
             self._report(selection)
             for attribute in ORDERED_ONLY:
-                vars(self).pop(attribute, None)
+                if hasattr(self, attribute):
+                    delattr(self, attribute)
             if config.is_ordered:
                 self._report_order(selection or trainer.measure(run), samples)
             if config.whiten:
@@ -207,7 +211,7 @@ class BaseAutoencoder(
         return self
 
     def _model_to_continue(self, config, family, samples):
-        """Return the last model, if `warm_start` continues it."""
+        """Return the previous model if `warm_start` continues from it, else None."""
         if not self.warm_start or not hasattr(self, "model_"):
             return None
         last = self.model_
@@ -225,14 +229,14 @@ class BaseAutoencoder(
         if changed:
             raise ValueError(
                 f"warm_start=True continues the last fit of {type(self).__name__}, "
-                "but the shape of its network has changed: "
-                f"{', '.join(changed)}. Set warm_start=False, or give the parameters "
-                "and X the values of the last fit."
+                f"but its network has changed: {', '.join(changed)}. Set "
+                "warm_start=False, or use the parameters and the number of features "
+                "of the last fit."
             )
         return last
 
     def _report(self, selection):
-        """Keep the result of the selection; without one, the last epoch is kept."""
+        """Store the results of the model selection, if there was one."""
         if selection is None:
             self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
             self.validation_scores_ = self.best_validation_score_ = None
@@ -250,7 +254,7 @@ class BaseAutoencoder(
             warn_if_no_better(type(self).__name__, self.held_out_r2_, does)
 
     def _report_order(self, selection, samples):
-        """Keep what each component explains, and with a fraction the fewest of them."""
+        """Store the explained variance, and truncate the code to reach a fraction."""
         model, pca = selection.r2_by_size()
         fraction = self.model_.config.fraction
         if fraction is not None:
@@ -274,47 +278,52 @@ class BaseAutoencoder(
 
     # Public methods
 
-    def transform(self, X):
-        """Encode X.
+    def transform(self, X: Any) -> Any:
+        """Encode X into the latent space.
 
         Parameters
         ----------
-        X : {array-like, sequences}
-            Samples, in any container that `fit` takes.
+        X : {array-like, sequences, images}
+            Samples in any container that `fit` accepts.
 
         Returns
         -------
-        codes : ndarray of shape (n_samples, ``n_components_``)
-            In the float dtype of X.
+        Z : ndarray of shape (n_samples, ``n_components_``)
+            Latent codes, in the float dtype of X.
         """
         samples = self._read(X)
         return self._model().encode(samples)
 
-    def reconstruct(self, X):
-        """Encode X and decode it again.
+    def reconstruct(self, X: Any) -> Any:
+        """Reconstruct X: encode and decode it.
 
         Parameters
         ----------
-        X : {array-like, sequences}
-            Samples, in any container that `fit` takes.
+        X : {array-like, sequences, images}
+            Samples in any container that `fit` accepts.
 
         Returns
         -------
         X_reconstructed : same container and shape as X
-            What the code keeps of X.
+            Reconstruction of X.
         """
         samples = self._read(X)
         return samples.restore(self._model().reconstruct(samples))
 
-    def inverse_transform(self, X):
-        """Decode codes."""
+    def inverse_transform(self, X: Any) -> Any:
+        """Decode latent codes."""
         raise NotImplementedError
 
     @available_if(_is_variational)
-    def sample(self, n_samples=1, random_state=None):
-        """Draw new samples: decoded codes from N(0, I).
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Any:
+        """Draw new samples.
 
-        Only with ``bottleneck="variational"``.
+        Latent codes are drawn from N(0, I) and decoded. Available with
+        ``bottleneck="variational"``.
 
         Parameters
         ----------
@@ -322,15 +331,15 @@ class BaseAutoencoder(
             Number of samples to draw.
 
         random_state : int, RandomState instance or None, default=None
-            Source of the codes.
+            Seed of the latent codes.
 
         Returns
         -------
         X : ndarray or list of ndarray
-            In the units and the form of `inverse_transform`.
+            Samples, as `inverse_transform` returns them.
         """
         check_is_fitted(self)
-        if random_state is None:  # not numpy's own generator
+        if random_state is None:  # leave the global generator of numpy alone
             random_state = np.random.RandomState()
         generator = check_random_state(random_state)
         codes = generator.normal(size=(n_samples, self.n_components_))
@@ -339,29 +348,30 @@ class BaseAutoencoder(
             codes = (codes - white.mean) @ white.factor
         return self.inverse_transform(codes)
 
-    def score(self, X, y=None, *, target=None):
-        """Share of the squared deviations from the training mean that is kept, R².
+    def score(self, X: Any, y: Any = None, *, target: Any = None) -> float:
+        """Return the coefficient of determination R² of the reconstruction.
 
-        For PCA this is, on the training data, the sum of
-        `explained_variance_ratio_`; higher is better, 1 is perfect, 0 is what the
-        training mean gives.
+        R² is 1 minus the ratio of the squared reconstruction error to the squared
+        deviation from the training mean. The best score is 1; the training mean has
+        score 0. For PCA on its training data, R² is the sum of
+        `explained_variance_ratio_`.
 
         Parameters
         ----------
-        X : {array-like, sequences}
-            Samples, in any container that `fit` takes.
+        X : {array-like, sequences, images}
+            Samples in any container that `fit` accepts.
 
         y : None
             Ignored.
 
         target : same container and shape as X, default=None
-            What X should have been, which is then what is to be given back. The mean
-            is that of the target of `fit`.
+            Clean target that the reconstruction is compared with. The mean is then
+            the mean of the target of `fit`.
 
         Returns
         -------
         r2 : float
-            0 where X does not deviate from the training mean at all.
+            R², or 0 if X equals the training mean.
         """
         check_is_fitted(self)
         samples = self._read_to_score(X)
@@ -387,27 +397,32 @@ class BaseAutoencoder(
             return given, wanted, mean
         return given[samples.mask], wanted[samples.mask], mean[samples.mask]
 
-    def summary(self):
-        """Tell what was learned: layers, epochs and held-out R² beside PCA's.
+    def summary(self) -> str:
+        """Summarize the fitted model: layers, epochs, and validation R² beside PCA's.
 
         Returns
         -------
         text : str
-            Lines to be printed.
+            Text to print.
         """
         check_is_fitted(self)
         return text_of(self)
 
-    def architecture(self):
-        """Draw the network as a graph, from samples to what is given back of them.
+    def architecture(self) -> Any:
+        """Draw the network as a graph.
 
-        Needs torchview and graphviz, which the extra "diagram" installs; to render it,
-        as a notebook does, also Graphviz itself.
+        This requires torchview and graphviz (``pip install 'sklearn-seqae[diagram]'``).
+        To render the graph, as a notebook does, install Graphviz as well.
 
         Returns
         -------
         graph : graphviz.Digraph
-            The layers with the shapes of what goes in and out, for one sample.
+            Layers with the shapes of their inputs and outputs, for one sample.
+
+        Raises
+        ------
+        ImportError
+            If torchview or graphviz is not installed.
         """
         check_is_fitted(self)
         return graph_of(self)
@@ -415,13 +430,13 @@ class BaseAutoencoder(
     # Attributes, state and tags
 
     @property
-    def net_(self):
-        """The skorch net that trained the network."""
+    def net_(self) -> Any:
+        """The skorch net that trained the networks."""
         return _fitted_part(self, "net")
 
     @property
-    def module_(self):
-        """The network, a torch module."""
+    def module_(self) -> Any:
+        """The torch module."""
         return _fitted_part(self, "module")
 
     @property
@@ -429,18 +444,18 @@ class BaseAutoencoder(
         return self.n_components_
 
     def _get_fitted_attr_html(self, doc_link=""):
-        # What scikit-learn's diagram shows of a fitted estimator, in a Pipeline too.
+        # scikit-learn's diagram calls this, also for a step of a Pipeline.
         return FittedHTML(super()._get_fitted_attr_html(doc_link), self)
 
-    def __getstate__(self):
-        # No torch or skorch object: numpy arrays and plain values.
+    def __getstate__(self) -> dict[str, Any]:
+        # Arrays and plain values load on any device and in other versions of torch.
         state = dict(super().__getstate__())
         if "model_" in state:
             state["model_"] = state["model_"].get_state()
             state["_sklearn_seqae_version"] = __version__
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         check_version(type(self).__name__, state.pop("_sklearn_seqae_version", None))
         super().__setstate__(state)
@@ -449,10 +464,10 @@ class BaseAutoencoder(
                 state["model_"], self._family, self.device
             )
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
@@ -462,13 +477,13 @@ def _fitted_part(estimator, name):
     if not hasattr(estimator, "model_"):
         raise AttributeError(
             f"This {type(estimator).__name__} instance is not fitted yet, so it has no "
-            f"{name}. Call 'fit' before."
+            f"'{name}_'. Call 'fit' first."
         )
     return getattr(estimator.model_, name)
 
 
 def _fitted_attributes(model: FittedModel, run: TrainingRun):
-    """Attributes of an estimator with this model."""
+    """Return the fitted attributes that depend on the model."""
     return {
         "model_": model,
         "loss_curve_": run.loss_curve,
@@ -478,7 +493,7 @@ def _fitted_attributes(model: FittedModel, run: TrainingRun):
 
 
 def _mean_target(samples: Samples, family):
-    """Mean of the targets; None where those are the samples."""
+    """Return the mean of the targets; None if the samples are their own targets."""
     values = samples.target
     if values is None:
         return None
@@ -489,7 +504,7 @@ def _mean_target(samples: Samples, family):
 
 
 def _draw_seed(random_state):
-    """Draw one int; from the system where it is None, not from numpy's own state."""
+    """Draw a seed. For None, entropy of the system is used, not numpy's generator."""
     if random_state is None:
         random_state = np.random.RandomState()
     return int(check_random_state(random_state).randint(2**31 - 1))

@@ -1,6 +1,8 @@
-"""The convolutional autoencoder, for images and sequences of one length."""
+"""Convolutional autoencoder for images and sequences of one length."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from sklearn_seqae.modules.convolutional import (
 
 @dataclass(frozen=True, kw_only=True)
 class ConvolutionalFamily(Family):
-    """Convolutional networks.
+    """Family of convolutional networks.
 
     Parameters
     ----------
@@ -25,7 +27,7 @@ class ConvolutionalFamily(Family):
         A key of `modules.convolutional.ACTIVATIONS`.
 
     shape : (height, width, n_channels)
-        Of each sample.
+        Shape of each sample.
     """
 
     activation: str
@@ -55,194 +57,215 @@ class ConvolutionalFamily(Family):
         }
 
     def auto_batch_size(self, n_rows):
-        """Return the rows of a batch."""
+        """Return the automatic batch size."""
         return int(np.clip(n_rows // 10, 8, 64))
 
 
 class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     """Convolutional autoencoder for images, and for sequences of one length.
 
-    Each stage of the encoder halves the image, those of the decoder double it again,
-    and any size, odd ones too, comes back as it came. It starts as PCA of the
-    flattened images and learns what PCA cannot express. Where held-out images do not
-    show a gain, it stays PCA.
+    Each stage of the encoder halves the image, each stage of the decoder doubles it.
+    Any size is restored exactly. The model is initialized with PCA of the flattened
+    images and learns a nonlinear correction to it. If the validation images show no
+    gain, the model remains PCA.
 
-    Images come as a 4-D array (n_samples, height, width, n_channels), as a list of
-    arrays of that shape, as a 3-D array or as rows of a table with `sample_shape`.
-    Sequences, which are convolved along time, come as a 3-D array (n_samples, n_steps,
-    n_channels), as rows of a table, or as any other container that
-    RecurrentAutoencoderTransformer takes; they must be of one length.
+    Images are a 4-D array (n_samples, height, width, n_channels), a list of arrays, or,
+    with `sample_shape`, a 3-D array or rows of a table. Sequences are a 3-D array
+    (n_samples, n_steps, n_channels), rows of a table, or any other container that
+    RecurrentAutoencoderTransformer accepts. They must have one length and are convolved
+    along time.
 
     Parameters
     ----------
     n_components : int or float, default=2
-        Size of the code. A fraction in (0, 1) keeps the fewest components of an
-        ordered code of up to 64 that explain so much of the variance of held-out
-        rows. An int may exceed the number of features.
+        Latent size: the number of components of the latent code. An int may exceed the
+        number of features. A float in (0, 1) is a fraction of the variance: the model
+        keeps the smallest number of ordered components, up to 64, that explains this
+        fraction on the validation rows.
 
     hidden_layer_sizes : tuple of int, default=(32, 64)
-        Filters of each stage of the encoder; the decoder has them in reverse. Each
-        stage halves height and width, rounding up, down to a single pixel.
+        Number of filters in each stage of the encoder. The decoder has the same stages
+        in reverse order. Each stage halves height and width, rounded up, until a single
+        pixel is left.
 
     activation : {"identity", "logistic", "tanh", "relu", "silu"}, default="silu"
-        Activation between the layers.
+        Activation function between the layers.
 
     sample_shape : tuple of int or None, default=None
-        How a row of a table is read: ``(height, width)`` or ``(height, width,
+        How to read a row of a table: ``(height, width)`` or ``(height, width,
         n_channels)`` as an image, ``(-1, n_channels)`` as time steps of `n_channels`
-        values each. None is a sequence of one channel. ``(height, width)`` also makes
-        of a 3-D array images, which else are sequences.
+        values each. If None, a row is a sequence of one channel. With ``(height,
+        width)``, a 3-D array holds images; otherwise it holds sequences.
 
     init : {"pca", "random"}, default="pca"
-        "pca": the code and the reconstruction are those of PCA plus what the
-        networks add; before training, the model is PCA.
+        How to initialize the networks. "pca": the latent code and the reconstruction
+        are those of PCA plus a learned correction, so the model is PCA before training.
         "random": the plain network of the literature, without a linear path.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
             default="squared_error"
-        What is minimised. Binary cross-entropy gives the output a sigmoid and wants
-        values in [0, 1], which it neither centres nor scales.
+        Loss function. "binary_cross_entropy" adds a sigmoid to the output and requires
+        values in [0, 1], which are neither centred nor scaled. Use "absolute_error" or
+        "huber" if X contains outliers.
 
     bottleneck : {"plain", "ordered", "l1", "kl", "contractive", "variational"}, \
             default="plain"
-        "ordered": components come in order of what they explain, as in PCA, and the
-        first k of them are a good code of size k: ``transform(X)[:, :k]`` decodes
-        through `inverse_transform` (nested dropout, Rippel, Gelbart and Adams, 2014).
-        "l1", "kl": sparse; the penalty is the mean absolute value of the code, or the
-        divergence of each component's mean activation from 0.05 (Ng, 2011).
-        "contractive": small changes of a sample change the code little; the penalty
-        is the squared norm of the encoder's Jacobian (Rifai et al., 2011).
-        "variational": the code is drawn about what `transform` gives, all codes
-        together are like N(0, I), and `sample` draws new data (Kingma and Welling,
-        2014). Penalties act on codes divided by their root mean square.
+        Constraint on the latent code. Penalties act on components divided by their root
+        mean square.
+
+        - "plain": no constraint.
+        - "ordered": components are ordered by explained variance, as in PCA, and the
+          first k components are a good latent code of size k: `inverse_transform`
+          decodes ``transform(X)[:, :k]`` (nested dropout; Rippel, Gelbart and Adams,
+          2014).
+        - "l1": sparse; the penalty is the mean absolute value of the latent code.
+        - "kl": sparse; the penalty is the Kullback-Leibler divergence of each
+          component's mean activation from 0.05 (Ng, 2011).
+        - "contractive": robust to small changes of a sample; the penalty is the squared
+          norm of the encoder's Jacobian (Rifai et al., 2011).
+        - "variational": the latent code is drawn around the value that `transform`
+          returns, latent codes are distributed as N(0, I), and `sample` draws new data
+          (Kingma and Welling, 2014).
 
     bottleneck_weight : float, default=1.0
-        What the penalty is multiplied with, in units of what PCA leaves. For a
-        variational code it is beta, which rises over the first 100 steps.
+        Weight of the penalty. 1 makes the penalty comparable to the loss of PCA's
+        residual. For a variational latent code it is beta, which rises over the first
+        100 training steps.
 
     noise : {"gaussian", "masking"} or None, default=None
-        What is done to samples, anew in each epoch, before they are encoded in
-        training; they are given back clean (Vincent et al., 2010). "gaussian" adds to
-        each value, "masking" sets values to their mean.
+        Corruption of the encoder's input in training, drawn anew in each epoch. The
+        target is the clean sample (Vincent et al., 2010). "gaussian" adds noise to each
+        value, "masking" sets values to their mean.
 
     noise_level : float, default=0.3
-        Standard deviation of the noise, as a share of the overall spread of X, or
-        the share of the values that is masked.
+        Standard deviation of the Gaussian noise relative to the overall standard
+        deviation of X, or the fraction of masked values.
 
     whiten : bool, default=False
-        Whether `transform` gives uncorrelated components of unit variance, as in
-        PCA. The first k white components depend on the first k components alone.
+        If True, `transform` returns uncorrelated components of unit variance, as in
+        PCA. The first k whitened components depend on the first k components alone.
 
     alpha : float, default=0.01
-        Decoupled weight decay (Loshchilov and Hutter, 2019). Where scikit-learn adds
-        a penalty to the loss, here weights shrink by `learning_rate * alpha` a step.
+        Decoupled weight decay (Loshchilov and Hutter, 2019): weights shrink by
+        ``learning_rate * alpha`` in each step. Other estimators of scikit-learn add a
+        penalty to the loss instead.
 
     batch_size : "auto" or int, default="auto"
-        Rows of a batch. "auto": a tenth of the rows, from 8 to 64.
+        Number of samples in a batch. "auto" is a tenth of the samples, from 8 to 64.
 
     learning_rate_init : float, default=0.01
-        Highest learning rate of AdamW. It rises and falls in one cycle (Smith and
-        Topin, 2019).
+        Maximum learning rate of the optimizer AdamW. The rate rises and falls in one
+        cycle (Smith and Topin, 2019).
 
     max_iter : int, default=30
-        Most epochs.
+        Maximum number of epochs.
 
     early_stopping : bool, default=True
-        Whether rows are held out to find the best epoch, which may be none at all:
-        then the start is kept. A network trained for that many epochs on all rows
-        is the result. False: `max_iter` epochs on all rows, unseen by any judge.
+        If True, choose the best epoch on a validation split, then train again on all
+        rows for that number of epochs. The best epoch can be 0: the model then keeps
+        its initial weights, which are PCA with ``init="pca"``. If False, train for
+        `max_iter` epochs on all data without validation.
 
     validation_fraction : float, default=0.2
-        Share of the rows that is held out, in (0, 1). With few rows there are up to
-        five such folds, until 500 rows have been held out.
+        Fraction of the samples in the validation split, in (0, 1). For small data, up
+        to five folds are used, until 500 samples have been held out.
 
     n_iter_no_change : int or inf, default=inf
-        Epochs without gain after which the selection ends. The cycle of the learning
-        rate gains most at its end.
+        Patience: number of epochs without improvement after which training stops. The
+        learning-rate cycle improves most at its end, so the default runs all epochs.
 
     tol : float, default=0.001
-        Smallest gain that counts, as a share of the held-out loss before training
-        (and not in units of the loss, as elsewhere in scikit-learn: PCA's whole
-        residual may be smaller than any absolute number).
+        Minimum improvement, as a fraction of the validation loss before training. In
+        other estimators of scikit-learn it is in units of the loss; here the loss of
+        PCA's residual may be smaller than any absolute number.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit.
+        If True, `fit` continues from the weights of the previous fit. It raises a
+        ValueError if a changed parameter does not allow this.
 
     random_state : int, RandomState instance or None, default=None
-        Source of every random number: an int gives the same bits in each fit.
+        Seed of all random numbers. Pass an int for results that are the same bits in
+        each fit.
 
     device : str, default="cpu"
-        Where torch computes, for example "cuda".
+        Device on which torch computes, for example "cuda".
 
     skorch_callbacks : list of skorch callbacks or None, default=None
-        Called in each training: those that select, one for each fold, and the last.
+        Callbacks for every training: one training per validation fold, and the final
+        one. Each training uses copies of them.
 
     verbose : int, default=0
-        1 prints a line for each epoch.
+        If 1, print one line per epoch.
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Latent size.
 
     mean_ : ndarray of shape (height * width * n_channels,)
         Mean of the training data, as a flat row.
 
+    model_ : FittedModel
+        Fitted model: networks, scaling and configuration. Internal.
+
     n_iter_ : int
-        Epochs of the selection, or of the only training.
+        Number of epochs of the model selection, or of the only training.
 
     best_epoch_ : int
-        Epoch that was kept; 0 is the start itself.
+        Best epoch. 0 means that the model keeps its initial weights.
 
     validation_scores_ : list of float or None
-        Share of the mean's held-out loss that each epoch explains, epoch 0 first: for
-        the squared error, R². None without early stopping.
+        Fraction of the validation loss of the mean that the model explains after each
+        epoch, epoch 0 first. This is R² for the squared error. None without early
+        stopping.
 
     best_validation_score_ : float or None
-        The one of `best_epoch_`.
+        Value of `validation_scores_` at `best_epoch_`.
 
     held_out_r2_ : dict of float or None
-        Held-out R² of the "model", of "pca" with as many components, and of the
-        "mean", all fitted on the same rows.
+        Validation R² of the "model", of "pca" with the same number of components, and
+        of the "mean", all fitted on the same rows.
 
     explained_variance_ratio_ : ndarray of shape (``n_components_``,)
-        Gain in held-out R² with each component of an ordered code; only there. On
-        the training rows without early stopping.
+        Increase in validation R² with each component. Only for ordered latent codes.
+        Without early stopping it is computed on the training rows.
 
     explained_variance_ : ndarray of shape (``n_components_``,)
-        The same in units of the variance of X.
+        `explained_variance_ratio_` in units of the variance of X.
 
     pca_explained_variance_ratio_ : ndarray of shape (``n_components_``,)
-        The same of PCA, on the same rows.
+        `explained_variance_ratio_` of PCA on the same rows.
 
     loss_curve_ : list of float
-        Training loss of each epoch of the last training, in the network's units.
+        Training loss of each epoch of the last training, in scaled units.
 
     validation_loss_curve_ : list of float or None
-        Held-out loss of each epoch of the selection, epoch 0 first, in the same units.
+        Validation loss of each epoch of the model selection, epoch 0 first, in scaled
+        units.
 
     net_ : skorch.NeuralNet
-        The net that trained the network.
+        The skorch net that trained the networks.
 
     module_ : torch.nn.Module
-        The network.
+        The torch module.
 
     n_features_in_ : int
-        Number of columns where X is a table, else of channels.
+        Number of channels, or of columns if X is a table.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, where X has any.
+        Names of the columns, if X has any.
 
     See Also
     --------
-    DenseAutoencoderTransformer : For tables.
-    RecurrentAutoencoderTransformer : For sequences, of unequal length too.
+    DenseAutoencoderTransformer : Autoencoder for tabular data.
+    RecurrentAutoencoderTransformer : Autoencoder for variable-length sequences.
+    sklearn.decomposition.PCA : Linear dimensionality reduction.
 
     Notes
     -----
-    A row's code is the same to the last bit whether it comes alone, in another order
-    or among others. A ``ConvergenceWarning`` says when the model is no better than
-    the mean of the held-out rows, or more than 2 % worse than PCA.
+    The latent code of a row has the same bits whether the row comes alone, in another
+    order, or among other rows. A ``ConvergenceWarning`` is issued if the model is no
+    better than the mean of the validation rows, or more than 2 % worse than PCA.
 
     References
     ----------
@@ -274,32 +297,36 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: float = 2,
         *,
-        hidden_layer_sizes=(32, 64),
-        activation="silu",
-        sample_shape=None,
-        init="pca",
-        loss="squared_error",
-        bottleneck="plain",
-        bottleneck_weight=1.0,
-        noise=None,
-        noise_level=0.3,
-        whiten=False,
-        alpha=0.01,
-        batch_size="auto",
-        learning_rate_init=1e-2,
-        max_iter=30,
-        early_stopping=True,
-        validation_fraction=0.2,
-        n_iter_no_change=np.inf,
-        tol=1e-3,
-        warm_start=False,
-        random_state=None,
-        device="cpu",
-        skorch_callbacks=None,
-        verbose=0,
-    ):
+        hidden_layer_sizes: Sequence[int] = (32, 64),
+        activation: Literal["identity", "logistic", "tanh", "relu", "silu"] = "silu",
+        sample_shape: tuple[int, ...] | None = None,
+        init: Literal["pca", "random"] = "pca",
+        loss: Literal[
+            "squared_error", "absolute_error", "huber", "binary_cross_entropy"
+        ] = "squared_error",
+        bottleneck: Literal[
+            "plain", "ordered", "l1", "kl", "contractive", "variational"
+        ] = "plain",
+        bottleneck_weight: float = 1.0,
+        noise: Literal["gaussian", "masking"] | None = None,
+        noise_level: float = 0.3,
+        whiten: bool = False,
+        alpha: float = 0.01,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float = 1e-2,
+        max_iter: int = 30,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: float = np.inf,
+        tol: float = 1e-3,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "cpu",
+        skorch_callbacks: list[Any] | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -331,28 +358,30 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         )
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, *, target=None):
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, target: Any = None
+    ) -> Self:
         """Fit the autoencoder to X.
 
         Parameters
         ----------
         X : images or sequences
-            An array (n_samples, height, width, n_channels) or a list of images; with
-            ``sample_shape=(height, width)`` also (n_samples, height, width). Else a
-            3-D array holds sequences (n_samples, n_steps, n_channels). Rows of a table
-            are read by `sample_shape`.
+            A 4-D array (n_samples, height, width, n_channels) or a list of images;
+            with ``sample_shape=(height, width)`` also a 3-D array (n_samples, height,
+            width). Otherwise a 3-D array holds sequences (n_samples, n_steps,
+            n_channels). Rows of a table are read according to `sample_shape`.
 
         y : None
             Ignored.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            How much each sample counts, as if it were there so many times; those of
-            weight 0 are left out.
+            Sample weights. A weight of k is equivalent to repeating the sample k
+            times; zero-weight samples are dropped.
 
         target : same container and shape as X, default=None
-            What X should have been, to be learned from noisy samples: `reconstruct`
-            then gives what is nearest to it. In a Pipeline it is routed as metadata,
-            and ``transform_input=["target"]`` has it scaled as X is.
+            Clean target of noisy samples: the network learns to reconstruct `target`
+            from X. In a Pipeline it is routed as metadata, and
+            ``transform_input=["target"]`` scales it like X.
 
         Returns
         -------
@@ -361,19 +390,19 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         """
         return self._fit(X, sample_weight, target)
 
-    def inverse_transform(self, X):
-        """Decode codes into images or sequences.
+    def inverse_transform(self, X: Any) -> Any:
+        """Decode latent codes into images or sequences.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components_)
-            Codes.
+            Latent codes.
 
         Returns
         -------
         X_original : ndarray or list of ndarray
-            In the units and the shape of the training data; a list of sequences
-            where `fit` took one.
+            Samples in the units and the shape of the training data. A list of
+            sequences if `fit` read a list.
         """
         codes = self._read_codes(X)
         model = self._model()

@@ -1,6 +1,10 @@
-"""The dense autoencoder, for tables."""
+"""Dense autoencoder for tabular data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+import numpy as np
 
 from sklearn_seqae._params import StrOptions, fit_context
 from sklearn_seqae.autoencoders.base import BaseAutoencoder
@@ -10,7 +14,7 @@ from sklearn_seqae.modules.dense import ACTIVATIONS, DenseNetwork
 
 @dataclass(frozen=True, kw_only=True)
 class DenseFamily(Family):
-    """Dense networks.
+    """Family of dense networks.
 
     Parameters
     ----------
@@ -21,7 +25,7 @@ class DenseFamily(Family):
     activation: str
 
     def complete(self, spec, n_rows):
-        """Keep networks of fewer rows than columns in the space of the rows."""
+        """Restrict networks to the row space if there are more columns than rows."""
         is_wide = spec.has_linear_path and n_rows < spec.n_features
         return replace(spec, rank=n_rows if is_wide else None)
 
@@ -45,189 +49,209 @@ class DenseFamily(Family):
         return {"encoder": encoder, "decoder": decoder}
 
     def set_units(self, module, x, basis, codes, residuals):
-        """Set the units of the networks, and the range of what they see."""
+        """Set the units of the networks and the range of their inputs."""
         module.set_units(encoder_unit=residuals[-1], decoder_unit=residuals)
         for network in (module.encoder, module.decoder):
             if network.basis is not None:
                 network.basis.copy_(basis)
         module.encoder.set_range(x)
-        if not module.is_variational:  # whose codes are like N(0, I) wherever they are
+        if not module.is_variational:  # variational codes are N(0, I) on any data
             module.decoder.set_range(codes)
 
 
 class DenseAutoencoderTransformer(BaseAutoencoder):
-    """Dense autoencoder for tables, in the place of PCA.
+    """Dense autoencoder for tabular data.
 
-    It starts as PCA and learns what PCA cannot express: a code of `n_components`
-    numbers for each row, from which the row is reconstructed. Where held-out rows do
-    not show a gain, it stays PCA.
+    A drop-in nonlinear alternative to :class:`~sklearn.decomposition.PCA`. The model is
+    initialized with PCA and learns a nonlinear correction to it. If the validation rows
+    show no gain, the model remains PCA.
 
-    As in PCA, features are centred but keep their units: scale them before, if their
-    spreads should count alike.
+    As in PCA, features are centred but keep their units. Scale them first if all
+    features should have the same influence.
 
     Parameters
     ----------
     n_components : int or float, default=2
-        Size of the code. A fraction in (0, 1) keeps the fewest components of an
-        ordered code of up to 64 that explain so much of the variance of held-out
-        rows. An int may exceed the number of features.
+        Latent size: the number of components of the latent code. An int may exceed the
+        number of features. A float in (0, 1) is a fraction of the variance: the model
+        keeps the smallest number of ordered components, up to 64, that explains this
+        fraction on the validation rows.
 
     hidden_layer_sizes : tuple of int, default=(256,)
-        Units of each hidden layer of the encoder; the decoder has them in reverse.
+        Number of units in each hidden layer of the encoder. The decoder has the same
+        layers in reverse order. Use fewer units if training is too slow.
 
     activation : {"identity", "logistic", "tanh", "relu", "silu"}, default="silu"
-        Activation between the layers.
+        Activation function between the layers.
 
     init : {"pca", "random"}, default="pca"
-        "pca": the code and the reconstruction are those of PCA plus what the
-        networks add; before training, the model is PCA.
+        How to initialize the networks. "pca": the latent code and the reconstruction
+        are those of PCA plus a learned correction, so the model is PCA before training.
         "random": the plain network of the literature, without a linear path.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
             default="squared_error"
-        What is minimised. Binary cross-entropy gives the output a sigmoid and wants
-        values in [0, 1], which it neither centres nor scales.
+        Loss function. "binary_cross_entropy" adds a sigmoid to the output and requires
+        values in [0, 1], which are neither centred nor scaled. Use "absolute_error" or
+        "huber" if X contains outliers.
 
     bottleneck : {"plain", "ordered", "l1", "kl", "contractive", "variational"}, \
             default="plain"
-        "ordered": components come in order of what they explain, as in PCA, and the
-        first k of them are a good code of size k: ``transform(X)[:, :k]`` decodes
-        through `inverse_transform` (nested dropout, Rippel, Gelbart and Adams, 2014).
-        "l1", "kl": sparse; the penalty is the mean absolute value of the code, or the
-        divergence of each component's mean activation from 0.05 (Ng, 2011).
-        "contractive": small changes of a sample change the code little; the penalty
-        is the squared norm of the encoder's Jacobian (Rifai et al., 2011).
-        "variational": the code is drawn about what `transform` gives, all codes
-        together are like N(0, I), and `sample` draws new data (Kingma and Welling,
-        2014). Penalties act on codes divided by their root mean square.
+        Constraint on the latent code. Penalties act on components divided by their root
+        mean square.
+
+        - "plain": no constraint.
+        - "ordered": components are ordered by explained variance, as in PCA, and the
+          first k components are a good latent code of size k: `inverse_transform`
+          decodes ``transform(X)[:, :k]`` (nested dropout; Rippel, Gelbart and Adams,
+          2014).
+        - "l1": sparse; the penalty is the mean absolute value of the latent code.
+        - "kl": sparse; the penalty is the Kullback-Leibler divergence of each
+          component's mean activation from 0.05 (Ng, 2011).
+        - "contractive": robust to small changes of a sample; the penalty is the squared
+          norm of the encoder's Jacobian (Rifai et al., 2011).
+        - "variational": the latent code is drawn around the value that `transform`
+          returns, latent codes are distributed as N(0, I), and `sample` draws new data
+          (Kingma and Welling, 2014).
 
     bottleneck_weight : float, default=1.0
-        What the penalty is multiplied with, in units of what PCA leaves. For a
-        variational code it is beta, which rises over the first 100 steps.
+        Weight of the penalty. 1 makes the penalty comparable to the loss of PCA's
+        residual. For a variational latent code it is beta, which rises over the first
+        100 training steps.
 
     noise : {"gaussian", "masking"} or None, default=None
-        What is done to samples, anew in each epoch, before they are encoded in
-        training; they are given back clean (Vincent et al., 2010). "gaussian" adds to
-        each value, "masking" sets values to their mean.
+        Corruption of the encoder's input in training, drawn anew in each epoch. The
+        target is the clean sample (Vincent et al., 2010). "gaussian" adds noise to each
+        value, "masking" sets values to their mean.
 
     noise_level : float, default=0.3
-        Standard deviation of the noise, as a share of the overall spread of X, or
-        the share of the values that is masked.
+        Standard deviation of the Gaussian noise relative to the overall standard
+        deviation of X, or the fraction of masked values.
 
     whiten : bool, default=False
-        Whether `transform` gives uncorrelated components of unit variance, as in
-        PCA. The first k white components depend on the first k components alone.
+        If True, `transform` returns uncorrelated components of unit variance, as in
+        PCA. The first k whitened components depend on the first k components alone.
 
     alpha : float, default=0.01
-        Decoupled weight decay (Loshchilov and Hutter, 2019). Where scikit-learn adds
-        a penalty to the loss, here weights shrink by `learning_rate * alpha` a step.
+        Decoupled weight decay (Loshchilov and Hutter, 2019): weights shrink by
+        ``learning_rate * alpha`` in each step. Other estimators of scikit-learn add a
+        penalty to the loss instead.
 
     batch_size : "auto" or int, default="auto"
-        Rows of a batch. "auto": a tenth of the rows, from 8 to 256.
+        Number of samples in a batch. "auto" is a tenth of the samples, from 8 to 256.
 
     learning_rate_init : float, default=0.01
-        Highest learning rate of AdamW. It is constant after
-        100 steps, and an average of the weights over the last steps is kept.
+        Maximum learning rate of the optimizer AdamW. The rate is constant after the
+        first 100 steps, and the weights are averaged over the last steps.
 
     max_iter : int, default=200
-        Most epochs.
+        Maximum number of epochs.
 
     early_stopping : bool, default=True
-        Whether rows are held out to find the best epoch, which may be none at all:
-        then the start is kept. A network trained for that many epochs on all rows
-        is the result. False: `max_iter` epochs on all rows, unseen by any judge.
+        If True, choose the best epoch on a validation split, then train again on all
+        rows for that number of epochs. The best epoch can be 0: the model then keeps
+        its initial weights, which are PCA with ``init="pca"``. If False, train for
+        `max_iter` epochs on all data without validation.
 
     validation_fraction : float, default=0.2
-        Share of the rows that is held out, in (0, 1). With few rows there are up to
-        five such folds, until 350 rows have been held out.
+        Fraction of the samples in the validation split, in (0, 1). For small data, up
+        to five folds are used, until 350 samples have been held out.
 
     n_iter_no_change : int or inf, default=20
-        Epochs without gain after which the selection ends.
+        Patience: number of epochs without improvement after which training stops.
 
     tol : float, default=0.001
-        Smallest gain that counts, as a share of the held-out loss before training
-        (and not in units of the loss, as elsewhere in scikit-learn: PCA's whole
-        residual may be smaller than any absolute number).
+        Minimum improvement, as a fraction of the validation loss before training. In
+        other estimators of scikit-learn it is in units of the loss; here the loss of
+        PCA's residual may be smaller than any absolute number.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit.
+        If True, `fit` continues from the weights of the previous fit. It raises a
+        ValueError if a changed parameter does not allow this.
 
     random_state : int, RandomState instance or None, default=None
-        Source of every random number: an int gives the same bits in each fit.
+        Seed of all random numbers. Pass an int for results that are the same bits in
+        each fit.
 
     device : str, default="cpu"
-        Where torch computes, for example "cuda".
+        Device on which torch computes, for example "cuda".
 
     skorch_callbacks : list of skorch callbacks or None, default=None
-        Called in each training: those that select, one for each fold, and the last.
+        Callbacks for every training: one training per validation fold, and the final
+        one. Each training uses copies of them.
 
     verbose : int, default=0
-        1 prints a line for each epoch.
+        If 1, print one line per epoch.
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Latent size.
 
     mean_ : ndarray of shape (n_features,)
         Mean of each column of the training data.
 
+    model_ : FittedModel
+        Fitted model: networks, scaling and configuration. Internal.
+
     n_iter_ : int
-        Epochs of the selection, or of the only training.
+        Number of epochs of the model selection, or of the only training.
 
     best_epoch_ : int
-        Epoch that was kept; 0 is the start itself.
+        Best epoch. 0 means that the model keeps its initial weights.
 
     validation_scores_ : list of float or None
-        Share of the mean's held-out loss that each epoch explains, epoch 0 first: for
-        the squared error, R². None without early stopping.
+        Fraction of the validation loss of the mean that the model explains after each
+        epoch, epoch 0 first. This is R² for the squared error. None without early
+        stopping.
 
     best_validation_score_ : float or None
-        The one of `best_epoch_`.
+        Value of `validation_scores_` at `best_epoch_`.
 
     held_out_r2_ : dict of float or None
-        Held-out R² of the "model", of "pca" with as many components, and of the
-        "mean", all fitted on the same rows.
+        Validation R² of the "model", of "pca" with the same number of components, and
+        of the "mean", all fitted on the same rows.
 
     explained_variance_ratio_ : ndarray of shape (``n_components_``,)
-        Gain in held-out R² with each component of an ordered code; only there. On
-        the training rows without early stopping.
+        Increase in validation R² with each component. Only for ordered latent codes.
+        Without early stopping it is computed on the training rows.
 
     explained_variance_ : ndarray of shape (``n_components_``,)
-        The same in units of the variance of X.
+        `explained_variance_ratio_` in units of the variance of X.
 
     pca_explained_variance_ratio_ : ndarray of shape (``n_components_``,)
-        The same of PCA, on the same rows.
+        `explained_variance_ratio_` of PCA on the same rows.
 
     loss_curve_ : list of float
-        Training loss of each epoch of the last training, in the network's units.
+        Training loss of each epoch of the last training, in scaled units.
 
     validation_loss_curve_ : list of float or None
-        Held-out loss of each epoch of the selection, epoch 0 first, in the same units.
+        Validation loss of each epoch of the model selection, epoch 0 first, in scaled
+        units.
 
     net_ : skorch.NeuralNet
-        The net that trained the network.
+        The skorch net that trained the networks.
 
     module_ : torch.nn.Module
-        The network.
+        The torch module.
 
     n_features_in_ : int
         Number of columns.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, where X has any.
+        Names of the columns, if X has any.
 
     See Also
     --------
-    RecurrentAutoencoderTransformer : For sequences.
-    ConvolutionalAutoencoderTransformer : For images.
-    sklearn.decomposition.PCA : The linear code of the same size.
+    RecurrentAutoencoderTransformer : Autoencoder for sequences.
+    ConvolutionalAutoencoderTransformer : Autoencoder for images.
+    sklearn.decomposition.PCA : Linear dimensionality reduction.
 
     Notes
     -----
-    A row's code is the same to the last bit whether it comes alone, in another order
-    or among others. A ``ConvergenceWarning`` says when the model is no better than
-    the mean of the held-out rows, or more than 2 % worse than PCA.
+    The latent code of a row has the same bits whether the row comes alone, in another
+    order, or among other rows. A ``ConvergenceWarning`` is issued if the model is no
+    better than the mean of the validation rows, or more than 2 % worse than PCA.
 
     References
     ----------
@@ -256,31 +280,35 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: float = 2,
         *,
-        hidden_layer_sizes=(256,),
-        activation="silu",
-        init="pca",
-        loss="squared_error",
-        bottleneck="plain",
-        bottleneck_weight=1.0,
-        noise=None,
-        noise_level=0.3,
-        whiten=False,
-        alpha=0.01,
-        batch_size="auto",
-        learning_rate_init=1e-2,
-        max_iter=200,
-        early_stopping=True,
-        validation_fraction=0.2,
-        n_iter_no_change=20,
-        tol=1e-3,
-        warm_start=False,
-        random_state=None,
-        device="cpu",
-        skorch_callbacks=None,
-        verbose=0,
-    ):
+        hidden_layer_sizes: Sequence[int] = (256,),
+        activation: Literal["identity", "logistic", "tanh", "relu", "silu"] = "silu",
+        init: Literal["pca", "random"] = "pca",
+        loss: Literal[
+            "squared_error", "absolute_error", "huber", "binary_cross_entropy"
+        ] = "squared_error",
+        bottleneck: Literal[
+            "plain", "ordered", "l1", "kl", "contractive", "variational"
+        ] = "plain",
+        bottleneck_weight: float = 1.0,
+        noise: Literal["gaussian", "masking"] | None = None,
+        noise_level: float = 0.3,
+        whiten: bool = False,
+        alpha: float = 0.01,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float = 1e-2,
+        max_iter: int = 200,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: float = 20,
+        tol: float = 1e-3,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "cpu",
+        skorch_callbacks: list[Any] | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -311,25 +339,27 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         return DenseFamily(activation=self.activation)
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, *, target=None):
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, target: Any = None
+    ) -> Self:
         """Fit the autoencoder to X.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows to learn from.
+            Training data.
 
         y : None
             Ignored.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            How much each sample counts, as if it were there so many times; those of
-            weight 0 are left out.
+            Sample weights. A weight of k is equivalent to repeating the sample k
+            times; zero-weight samples are dropped.
 
         target : same container and shape as X, default=None
-            What X should have been, to be learned from noisy samples: `reconstruct`
-            then gives what is nearest to it. In a Pipeline it is routed as metadata,
-            and ``transform_input=["target"]`` has it scaled as X is.
+            Clean target of noisy samples: the network learns to reconstruct `target`
+            from X. In a Pipeline it is routed as metadata, and
+            ``transform_input=["target"]`` scales it like X.
 
         Returns
         -------
@@ -338,13 +368,13 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         """
         return self._fit(X, sample_weight, target)
 
-    def inverse_transform(self, X):
-        """Decode codes.
+    def inverse_transform(self, X: Any) -> Any:
+        """Decode latent codes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components_)
-            Codes.
+            Latent codes.
 
         Returns
         -------

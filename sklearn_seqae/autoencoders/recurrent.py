@@ -1,21 +1,22 @@
-"""The recurrent autoencoder, for sequences."""
+"""Recurrent autoencoder for sequences."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from sklearn_seqae._params import Integral, Interval, Real, StrOptions, fit_context
-from sklearn_seqae.autoencoders._forecasting import ForecastingMixin
-from sklearn_seqae.autoencoders.base import BaseAutoencoder
+from sklearn_seqae.autoencoders._forecasting import ForecastingAutoencoder
 from sklearn_seqae.fitting.family import Family
 from sklearn_seqae.modules.recurrent import CELLS, recurrent_networks
 
-MOST_WARPED = 10_000  # rows, above which warps only cost time
+MOST_WARPED = 10_000  # rows, above which time warping gains nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecurrentFamily(Family):
-    """Recurrent networks; the fields are parameters of the public class."""
+    """Family of recurrent networks. Its fields are parameters of the public class."""
 
     cell: str
     bidirectional: bool
@@ -23,14 +24,14 @@ class RecurrentFamily(Family):
     horizon: int | None
     decoder: str
     reverse_target: bool
-    # Not of the network: a training may be continued with another value.
+    # It does not change the network, so a warm start may use another value.
     scheduled_sampling: float = field(default=0.0, compare=False)
 
     one_cycle = True
     clip = 1.0
-    linear_path_rate = 0.2  # it has to move, where sequences are warped in time
+    linear_path_rate = 0.2  # time warping requires a trainable linear path
     enough_held_out = 150
-    least_batches = 10  # fewer steps learn little; each round is warped anew
+    least_batches = 10  # fewer steps learn little; each pass is warped anew
 
     def complete(self, spec, n_rows):
         """Set the length of the forecast."""
@@ -42,10 +43,10 @@ class RecurrentFamily(Family):
         return replace(spec, n_ahead=n_ahead)
 
     def build_networks(self, spec, generator):
-        """Build the encoder and a decoder for each thing that is decoded."""
+        """Build the encoder, the decoder and the forecaster."""
         return recurrent_networks(
             n_outputs=spec.n_encoder_outputs,
-            n_heard=spec.n_decoder_inputs,
+            n_decoder_inputs=spec.n_decoder_inputs,
             n_channels=spec.n_features,
             n_steps=spec.n_steps,
             n_ahead=spec.n_ahead,
@@ -63,235 +64,270 @@ class RecurrentFamily(Family):
         )
 
     def set_units(self, module, x, basis, codes, residuals):
-        """Set the units of the networks; where PCA is exact, they are silent."""
+        """Set the units of the networks. If PCA is exact, the correction is zero."""
         super().set_units(module, x, basis, codes, residuals)
         unit = module.code_scale.masked_fill(residuals[-1] == 0, 0)
         module.set_units(encoder_unit=unit)
 
     def objective_options(self, spec, samples):
         """Return the objective, the time warps and the scheduled sampling."""
-        warp = 0.0  # a forecast would not fit to a warped sequence
+        warp = 0.0  # the target of a forecast is not warped
         has_future = self.objective != "reconstruct" and samples.target is not None
         if spec.has_linear_path and not has_future:
             warp = self.warp(len(samples))
-        return {"kind": self.objective, "warp": warp, "own": self.scheduled_sampling}
+        return {
+            "kind": self.objective,
+            "warp": warp,
+            "scheduled_sampling": self.scheduled_sampling,
+        }
 
     def auto_batch_size(self, n_rows):
-        """Return the rows of a batch."""
+        """Return the automatic batch size."""
         return int(np.clip(n_rows // 10, 16, 64))
 
     def warp(self, n_rows):
-        """Return the strength of the time warps: few rows need more."""
+        """Return the strength of the time warps. It is larger for fewer rows."""
         return 0.05 * min(1, 200 / n_rows) ** 0.5 if n_rows <= MOST_WARPED else 0.0
 
 
-class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
-    """Recurrent autoencoder for sequences of equal or unequal length.
+class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
+    """Recurrent autoencoder for sequences of equal or variable length.
 
-    A recurrent encoder reads each sequence into a code of `n_components` numbers, a
-    recurrent decoder writes it again. It starts as PCA of the sequences and learns
-    what PCA cannot express. Where held-out sequences do not show a gain, it stays PCA.
+    The encoder maps each sequence to a latent code of `n_components` numbers, the
+    decoder reconstructs the sequence from it. The model is initialized with PCA of the
+    sequences and learns a nonlinear correction to it. If the validation sequences show
+    no gain, the model remains PCA.
 
-    Sequences come as a 3-D array (n_samples, n_steps, n_channels), as rows of a table
-    in time-major order, as a list, tuple or object array of arrays, or as a data frame
-    or Series whose cells each hold one.
+    Sequences are a 3-D array (n_samples, n_steps, n_channels); rows of a table in
+    time-major order; a list, tuple or object array of arrays; or a data frame or Series
+    with one sequence in each cell.
 
     Parameters
     ----------
     n_components : int or float, default=2
-        Size of the code. A fraction in (0, 1) keeps the fewest components of an
-        ordered code of up to 64 that explain so much of the variance of held-out
-        rows. An int may exceed the number of values of a sequence.
+        Latent size: the number of components of the latent code. An int may exceed the
+        number of features. A float in (0, 1) is a fraction of the variance: the model
+        keeps the smallest number of ordered components, up to 64, that explains this
+        fraction on the validation rows.
 
     hidden_layer_sizes : tuple of int, default=(96,)
-        Units of each hidden layer of the encoder; the decoder has them in reverse.
+        Number of hidden units in each recurrent layer of the encoder. The decoder has
+        the same layers in reverse order. Use fewer units if training is too slow.
 
     cell : {"lstm", "gru", "rnn"}, default="lstm"
-        Kind of recurrent cell. An LSTM is the fastest on a CPU.
+        Type of the recurrent cell. "lstm" is the fastest on a CPU.
 
     bidirectional : bool, default=True
-        Whether each layer also reads the sequence backwards.
+        If True, each layer also reads the sequence backwards. Set it to False for a
+        smaller and faster network.
 
     objective : {"reconstruct", "predict", "composite"}, default="reconstruct"
-        What the network learns to give: the sequence; what is ahead, which `predict`
-        then returns; or both, by two decoders from one code, with the sum of both
-        losses (Srivastava, Mansimov and Salakhutdinov, 2015). `score` is about the
-        forecast for "predict", else about the reconstruction.
+        Training objective. "reconstruct": the input sequence. "predict": the next
+        steps, which `predict` returns. "composite": both, with two decoders for one
+        latent code and the sum of both losses (Srivastava, Mansimov and Salakhutdinov,
+        2015). `score` evaluates the forecast for "predict", otherwise the
+        reconstruction.
 
     horizon : int or None, default=None
-        Steps of the forecast. `fit` and `score` take them off the end of each
-        sequence, and the code is that of the steps before. None: the sequence itself,
-        from its second step on. Of no use with ``objective="reconstruct"``.
+        Number of time steps to forecast. `fit` and `score` remove these steps from the
+        end of each sequence, and the latent code represents the steps before them. If
+        None, the forecast is the sequence itself from its second step on. Ignored with
+        ``objective="reconstruct"``.
 
     decoder : {"unconditional", "conditional"}, default="unconditional"
-        "conditional": each step also sees the one before, the true one in training
-        and its own output in use. Such a decoder has one direction alone.
+        With "conditional", each step of the decoder also receives the previous step:
+        the true value in training, its own output afterwards. A conditional decoder is
+        unidirectional.
 
     scheduled_sampling : float, default=0.0
-        Share of the steps, in [0, 1], at which a conditional decoder sees its own
-        output in training, too (Bengio et al., 2015). 0 is the fastest.
+        Fraction of steps, in [0, 1], at which a conditional decoder receives its own
+        output in training as well (Bengio et al., 2015). 0 is the fastest.
 
     reverse_target : bool, default=False
-        Whether the decoder writes the last step first; the result is in order again.
+        If True, the decoder generates the last step first. The output has the original
+        order.
 
     sample_shape : tuple (-1, n_channels) or None, default=None
-        How a row of a table is read: steps of `n_channels` values; None: of one.
+        How to read a row of a table: time steps of `n_channels` values each. If None, a
+        row is a sequence of one channel.
 
     init : {"pca", "random"}, default="pca"
-        "pca": the code and the reconstruction are those of PCA of the sequences,
-        resampled to a common length, plus what the networks add; before training, the
-        model is PCA. The networks also see relative time and what PCA leaves, take up
-        to 16 patches of steps, and train on randomly time-warped copies.
-        "random": the plain network of the literature, without a linear path.
+        How to initialize the networks. "pca": the latent code and the reconstruction
+        are those of PCA plus a learned correction, so the model is PCA before training.
+        "random": the plain network of the literature, without a linear path. With
+        "pca", PCA acts on the sequences resampled to a common length. The networks also
+        receive the relative time and PCA's residual, process up to 16 patches of time
+        steps, and train on randomly time-warped copies.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
             default="squared_error"
-        What is minimised. Binary cross-entropy gives the output a sigmoid and wants
-        values in [0, 1], which it neither centres nor scales.
+        Loss function. "binary_cross_entropy" adds a sigmoid to the output and requires
+        values in [0, 1], which are neither centred nor scaled. Use "absolute_error" or
+        "huber" if X contains outliers.
 
     bottleneck : {"plain", "ordered", "l1", "kl", "contractive", "variational"}, \
             default="plain"
-        "ordered": components come in order of what they explain, as in PCA, and the
-        first k of them are a good code of size k: ``transform(X)[:, :k]`` decodes
-        through `inverse_transform` (nested dropout, Rippel, Gelbart and Adams, 2014).
-        "l1", "kl": sparse; the penalty is the mean absolute value of the code, or the
-        divergence of each component's mean activation from 0.05 (Ng, 2011).
-        "contractive": small changes of a sample change the code little; the penalty
-        is the squared norm of the encoder's Jacobian (Rifai et al., 2011).
-        "variational": the code is drawn about what `transform` gives, all codes
-        together are like N(0, I), and `sample` draws new data (Kingma and Welling,
-        2014). Penalties act on codes divided by their root mean square.
+        Constraint on the latent code. Penalties act on components divided by their root
+        mean square.
+
+        - "plain": no constraint.
+        - "ordered": components are ordered by explained variance, as in PCA, and the
+          first k components are a good latent code of size k: `inverse_transform`
+          decodes ``transform(X)[:, :k]`` (nested dropout; Rippel, Gelbart and Adams,
+          2014).
+        - "l1": sparse; the penalty is the mean absolute value of the latent code.
+        - "kl": sparse; the penalty is the Kullback-Leibler divergence of each
+          component's mean activation from 0.05 (Ng, 2011).
+        - "contractive": robust to small changes of a sample; the penalty is the squared
+          norm of the encoder's Jacobian (Rifai et al., 2011).
+        - "variational": the latent code is drawn around the value that `transform`
+          returns, latent codes are distributed as N(0, I), and `sample` draws new data
+          (Kingma and Welling, 2014).
 
     bottleneck_weight : float, default=1.0
-        What the penalty is multiplied with, in units of what PCA leaves. For a
-        variational code it is beta, which rises over the first 100 steps.
+        Weight of the penalty. 1 makes the penalty comparable to the loss of PCA's
+        residual. For a variational latent code it is beta, which rises over the first
+        100 training steps.
 
     noise : {"gaussian", "masking"} or None, default=None
-        What is done to samples, anew in each epoch, before they are encoded in
-        training; they are given back clean (Vincent et al., 2010). "gaussian" adds to
-        each value, "masking" sets values to their mean.
+        Corruption of the encoder's input in training, drawn anew in each epoch. The
+        target is the clean sample (Vincent et al., 2010). "gaussian" adds noise to each
+        value, "masking" sets values to their mean.
 
     noise_level : float, default=0.3
-        Standard deviation of the noise, as a share of the overall spread of X, or
-        the share of the values that is masked.
+        Standard deviation of the Gaussian noise relative to the overall standard
+        deviation of X, or the fraction of masked values.
 
     whiten : bool, default=False
-        Whether `transform` gives uncorrelated components of unit variance, as in
-        PCA. The first k white components depend on the first k components alone.
+        If True, `transform` returns uncorrelated components of unit variance, as in
+        PCA. The first k whitened components depend on the first k components alone.
 
     alpha : float, default=0.01
-        Decoupled weight decay (Loshchilov and Hutter, 2019). Where scikit-learn adds
-        a penalty to the loss, here weights shrink by `learning_rate * alpha` a step.
+        Decoupled weight decay (Loshchilov and Hutter, 2019): weights shrink by
+        ``learning_rate * alpha`` in each step. Other estimators of scikit-learn add a
+        penalty to the loss instead.
 
     batch_size : "auto" or int, default="auto"
-        Rows of a batch. "auto": a tenth of the rows, from 16 to 64, and at least ten
-        batches an epoch.
+        Number of samples in a batch. "auto" is a tenth of the samples, from 16 to 64.
+        An epoch has at least ten batches.
 
     learning_rate_init : float, default=0.01
-        Highest learning rate of AdamW's one cycle (Smith and Topin, 2019).
+        Maximum learning rate of the optimizer AdamW. The rate rises and falls in one
+        cycle (Smith and Topin, 2019).
 
     max_iter : int, default=30
-        Most epochs.
+        Maximum number of epochs.
 
     early_stopping : bool, default=True
-        Whether rows are held out to find the best epoch, which may be none at all:
-        then the start is kept. A network trained for that many epochs on all rows
-        is the result. False: `max_iter` epochs on all rows, unseen by any judge.
+        If True, choose the best epoch on a validation split, then train again on all
+        rows for that number of epochs. The best epoch can be 0: the model then keeps
+        its initial weights, which are PCA with ``init="pca"``. If False, train for
+        `max_iter` epochs on all data without validation.
 
     validation_fraction : float, default=0.3
-        Share of the rows that is held out, in (0, 1). With few rows there are up to
-        five such folds, until 150 rows have been held out. With a `horizon` these
-        are neighbours, the last rows first: windows of one series overlap.
+        Fraction of the samples in the validation split, in (0, 1). For small data, up
+        to five folds are used, until 150 samples have been held out. With a `horizon`,
+        a fold is a block of consecutive samples, the last ones first, because windows
+        of one series overlap.
 
     n_iter_no_change : int or inf, default=inf
-        Epochs without gain after which the selection ends. The cycle of the learning
-        rate gains most at its end.
+        Patience: number of epochs without improvement after which training stops. The
+        learning-rate cycle improves most at its end, so the default runs all epochs.
 
     tol : float, default=0.001
-        Smallest gain that counts, as a share of the held-out loss before training
-        (and not in units of the loss, as elsewhere in scikit-learn: PCA's whole
-        residual may be smaller than any absolute number).
+        Minimum improvement, as a fraction of the validation loss before training. In
+        other estimators of scikit-learn it is in units of the loss; here the loss of
+        PCA's residual may be smaller than any absolute number.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit.
+        If True, `fit` continues from the weights of the previous fit. It raises a
+        ValueError if a changed parameter does not allow this.
 
     random_state : int, RandomState instance or None, default=None
-        Source of every random number: an int gives the same bits in each fit.
+        Seed of all random numbers. Pass an int for results that are the same bits in
+        each fit.
 
     device : str, default="cpu"
-        Where torch computes, for example "cuda".
+        Device on which torch computes, for example "cuda".
 
     skorch_callbacks : list of skorch callbacks or None, default=None
-        Called in each training: those that select, one for each fold, and the last.
+        Callbacks for every training: one training per validation fold, and the final
+        one. Each training uses copies of them.
 
     verbose : int, default=0
-        1 prints a line for each epoch.
+        If 1, print one line per epoch.
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Latent size.
 
     mean_ : ndarray of shape (n_steps, n_channels)
         Mean sequence of the training data, of their median length.
 
+    model_ : FittedModel
+        Fitted model: networks, scaling and configuration. Internal.
+
     n_iter_ : int
-        Epochs of the selection, or of the only training.
+        Number of epochs of the model selection, or of the only training.
 
     best_epoch_ : int
-        Epoch that was kept; 0 is the start itself.
+        Best epoch. 0 means that the model keeps its initial weights.
 
     validation_scores_ : list of float or None
-        Share of the mean's held-out loss that each epoch explains, epoch 0 first: for
-        the squared error, R². None without early stopping.
+        Fraction of the validation loss of the mean that the model explains after each
+        epoch, epoch 0 first. This is R² for the squared error. None without early
+        stopping.
 
     best_validation_score_ : float or None
-        The one of `best_epoch_`.
+        Value of `validation_scores_` at `best_epoch_`.
 
     held_out_r2_ : dict of float or None
-        Held-out R² of the "model", of "pca" with as many components, and of the
-        "mean", all fitted on the same rows.
+        Validation R² of the "model", of "pca" with the same number of components, and
+        of the "mean", all fitted on the same rows.
 
     explained_variance_ratio_ : ndarray of shape (``n_components_``,)
-        Gain in held-out R² with each component of an ordered code; only there. On
-        the training rows without early stopping.
+        Increase in validation R² with each component. Only for ordered latent codes.
+        Without early stopping it is computed on the training rows.
 
     explained_variance_ : ndarray of shape (``n_components_``,)
-        The same in units of the variance of X.
+        `explained_variance_ratio_` in units of the variance of X.
 
     pca_explained_variance_ratio_ : ndarray of shape (``n_components_``,)
-        The same of PCA, on the same rows.
+        `explained_variance_ratio_` of PCA on the same rows.
 
     loss_curve_ : list of float
-        Training loss of each epoch of the last training, in the network's units.
+        Training loss of each epoch of the last training, in scaled units.
 
     validation_loss_curve_ : list of float or None
-        Held-out loss of each epoch of the selection, epoch 0 first, in the same units.
+        Validation loss of each epoch of the model selection, epoch 0 first, in scaled
+        units.
 
     net_ : skorch.NeuralNet
-        The net that trained the network.
+        The skorch net that trained the networks.
 
     module_ : torch.nn.Module
-        The network.
+        The torch module.
 
     n_features_in_ : int
-        Number of channels, or of columns where X is a table.
+        Number of channels, or of columns if X is a table.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, where X has any.
+        Names of the columns, if X has any.
 
     See Also
     --------
-    DenseAutoencoderTransformer : For tables.
-    ConvolutionalAutoencoderTransformer : For images, and sequences of one length.
-    SequenceScaler : Scales each channel before.
-    sklearn.decomposition.PCA : The linear code of the same size.
+    DenseAutoencoderTransformer : Autoencoder for tabular data.
+    ConvolutionalAutoencoderTransformer : Autoencoder for images, and for
+    sequences of one length.
+    SequenceScaler : Scale each channel of sequences.
+    sklearn.decomposition.PCA : Linear dimensionality reduction.
 
     Notes
     -----
-    A row's code is the same to the last bit whether it comes alone, in another order
-    or among others. A ``ConvergenceWarning`` says when the model is no better than
-    the mean of the held-out rows, or more than 2 % worse than PCA.
+    The latent code of a row has the same bits whether the row comes alone, in another
+    order, or among other rows. A ``ConvergenceWarning`` is issued if the model is no
+    better than the mean of the validation rows, or more than 2 % worse than PCA.
 
     References
     ----------
@@ -312,7 +348,7 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
     """
 
     _parameter_constraints: dict = {
-        **BaseAutoencoder._parameter_constraints,
+        **ForecastingAutoencoder._parameter_constraints,
         "cell": [StrOptions(set(CELLS))],
         "bidirectional": ["boolean"],
         "objective": [StrOptions({"reconstruct", "predict", "composite"})],
@@ -328,38 +364,42 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: float = 2,
         *,
-        hidden_layer_sizes=(96,),
-        cell="lstm",
-        bidirectional=True,
-        objective="reconstruct",
-        horizon=None,
-        decoder="unconditional",
-        scheduled_sampling=0.0,
-        reverse_target=False,
-        sample_shape=None,
-        init="pca",
-        loss="squared_error",
-        bottleneck="plain",
-        bottleneck_weight=1.0,
-        noise=None,
-        noise_level=0.3,
-        whiten=False,
-        alpha=0.01,
-        batch_size="auto",
-        learning_rate_init=1e-2,
-        max_iter=30,
-        early_stopping=True,
-        validation_fraction=0.3,
-        n_iter_no_change=np.inf,
-        tol=1e-3,
-        warm_start=False,
-        random_state=None,
-        device="cpu",
-        skorch_callbacks=None,
-        verbose=0,
-    ):
+        hidden_layer_sizes: Sequence[int] = (96,),
+        cell: Literal["lstm", "gru", "rnn"] = "lstm",
+        bidirectional: bool = True,
+        objective: Literal["reconstruct", "predict", "composite"] = "reconstruct",
+        horizon: int | None = None,
+        decoder: Literal["unconditional", "conditional"] = "unconditional",
+        scheduled_sampling: float = 0.0,
+        reverse_target: bool = False,
+        sample_shape: tuple[int, ...] | None = None,
+        init: Literal["pca", "random"] = "pca",
+        loss: Literal[
+            "squared_error", "absolute_error", "huber", "binary_cross_entropy"
+        ] = "squared_error",
+        bottleneck: Literal[
+            "plain", "ordered", "l1", "kl", "contractive", "variational"
+        ] = "plain",
+        bottleneck_weight: float = 1.0,
+        noise: Literal["gaussian", "masking"] | None = None,
+        noise_level: float = 0.3,
+        whiten: bool = False,
+        alpha: float = 0.01,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float = 1e-2,
+        max_iter: int = 30,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.3,
+        n_iter_no_change: float = np.inf,
+        tol: float = 1e-3,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "cpu",
+        skorch_callbacks: list[Any] | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.cell = cell
@@ -399,29 +439,31 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         )
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, *, target=None):
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, target: Any = None
+    ) -> Self:
         """Fit the autoencoder to X.
 
         Parameters
         ----------
         X : sequences
             A 3-D array (n_samples, n_steps, n_channels); rows (n_samples, n_steps *
-            n_channels) in time-major order, read by `sample_shape`; a list, tuple
-            or object array of arrays (n_steps_i, n_channels) or (n_steps_i,); or a
-            data frame or Series whose cells each hold one sequence.
+            n_channels) in time-major order, according to `sample_shape`; a list,
+            tuple or object array of arrays (n_steps_i, n_channels) or (n_steps_i,);
+            or a data frame or Series with one sequence in each cell.
 
         y : None
             Ignored.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            How much each sample counts, as if it were there so many times; those of
-            weight 0 are left out.
+            Sample weights. A weight of k is equivalent to repeating the sample k
+            times; zero-weight samples are dropped.
 
         target : same container and shape as X, default=None
-            What X should have been, to be learned from noisy samples: `reconstruct`
-            then gives what is nearest to it. In a Pipeline it is routed as metadata,
-            and ``transform_input=["target"]`` has it scaled as X is. With
-            ``objective="reconstruct"`` only.
+            Clean target of noisy samples: the network learns to reconstruct `target`
+            from X. In a Pipeline it is routed as metadata, and
+            ``transform_input=["target"]`` scales it like X. Requires
+            ``objective="reconstruct"``.
 
         Returns
         -------
@@ -430,7 +472,7 @@ class RecurrentAutoencoderTransformer(ForecastingMixin, BaseAutoencoder):
         """
         return self._fit(X, sample_weight, target)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags

@@ -1,4 +1,4 @@
-"""A classifier that starts from an autoencoder."""
+"""Classifier that fine-tunes the encoder of an autoencoder."""
 
 from sklearn_seqae.classification.classifier import AutoencoderClassifier
 

@@ -1,7 +1,7 @@
-"""Train an encoder and a linear head on the rows that have a label."""
+"""Train an encoder and a linear head on the labelled rows."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,12 +13,12 @@ from sklearn_seqae.training.net import AutoencoderNet
 from sklearn_seqae.training.threads import lend_threads
 
 N_FOLDS = 3
-SLOW = 0.1  # rate of the linear path, which few labels teach to memorise
-HEAD_C = 10.0  # of the logistic regression that the head starts from
-WORTH_IT = 0.02  # gain in the Brier score, which is 2 for a sure error
-CLIP = 1.0  # largest norm of the gradient
-LEAST_BATCHES = 10  # of an epoch: few rows are gone through more than once
-TOGETHER = 512  # held-out rows that are measured at once
+SLOW = 0.1  # relative learning rate of the linear path, which overfits few labels
+HEAD_C = 10.0  # C of the logistic regression that initializes the head
+MIN_GAIN = 0.02  # of the Brier score, which is 2 for a confident error
+CLIP = 1.0  # maximum norm of the gradient
+LEAST_BATCHES = 10  # per epoch; an epoch repeats few rows
+TOGETHER = 512  # batch size of the validation rows
 
 
 class Network(nn.Module):
@@ -32,7 +32,7 @@ class Network(nn.Module):
         self.intercept = nn.Parameter(torch.tensor(intercept, dtype=torch.float32))
 
     @property
-    def linear_path(self):  # to the net: it learns, too
+    def linear_path(self):  # the net trains it with its own learning rate
         return self.encoder.module.linear_path
 
     def forward(self, x, lengths=None):
@@ -43,12 +43,12 @@ class Network(nn.Module):
 class ClassifierLosses(NamedTuple):
     """Losses of each row (N,); for several epochs (E, N)."""
 
-    total: torch.Tensor  # cross-entropy
-    brier: torch.Tensor  # 2 for a confident error
+    total: Any  # cross-entropy
+    brier: Any  # Brier score, 2 for a confident error
 
 
 class CrossEntropy:
-    """Loss of a batch, and of each of its rows, beside the Brier score."""
+    """Cross-entropy of a batch; cross-entropy and Brier score of each row."""
 
     def __call__(self, network, batch):
         logits = network(batch.x, batch.lengths)
@@ -74,7 +74,7 @@ class FineTuningConfig:
 
 
 class FineTuning:
-    """Train the encoder and a head on labelled rows, several times from one start.
+    """Train the encoder and a head on labelled rows, always from the same weights.
 
     Parameters
     ----------
@@ -82,13 +82,13 @@ class FineTuning:
         Parameters of the trainings.
 
     model : FittedModel
-        The autoencoder, whose module is trained.
+        Fitted autoencoder. Its module is trained in place.
 
     samples : Samples
         All rows.
 
     labelled, targets : ndarray of shape (M,)
-        The rows with a label, and the number of its class.
+        Labelled rows, and the index of the class of each.
     """
 
     def __init__(self, config, model, samples, labelled, targets):
@@ -96,8 +96,8 @@ class FineTuning:
         self.model = model
         self.targets = targets
         codes = model.encode(samples).astype(np.float64)
-        # One unit for all components: in units of each alone, the last ones of PCA,
-        # mostly noise, would weigh as much as the first.
+        # One scale for all components: with one scale each, the last components of
+        # PCA, mostly noise, would weigh as much as the first.
         self.center = codes.mean(axis=0)
         self.unit = float(np.sqrt(codes.var(axis=0).mean())) or 1.0
         self.codes = (codes[labelled] - self.center) / self.unit
@@ -106,7 +106,7 @@ class FineTuning:
         self.start = {name: weight.clone() for name, weight in weights}
 
     def head(self, rows):
-        """Fit the logistic regression that the head starts from."""
+        """Fit the logistic regression that initializes the head."""
         model = LogisticRegression(C=HEAD_C, max_iter=1000)
         model.fit(self.codes[rows], self.targets[rows])
         coef, intercept = model.coef_, model.intercept_
@@ -115,7 +115,7 @@ class FineTuning:
         return coef, intercept, int(model.n_iter_.max())
 
     def train(self, rows, held_out=None, *, n_epochs):
-        """Train on these rows; return the head, its loss curve and held-out losses."""
+        """Train on rows. Return the head, its loss curve and the validation losses."""
         config, module = self.config, self.model.module
         module.load_state_dict(self.start)
         generator = torch.Generator().manual_seed(config.seed)
@@ -137,11 +137,11 @@ class FineTuning:
         if size == "auto":
             size, least = int(np.clip(len(rows) // 10, 8, 64)), LEAST_BATCHES
         batches = self._batches(rows, min(size, len(rows)), generator, least)
-        watched, course = None, []
+        watched, history = None, []
         if held_out is not None:
             watched = self._batches(held_out, TOGETHER)
-            # Batches of sequences are sorted by length, the same in each epoch.
-            course.append(net.measure(watched))
+            # The order of the batches is the same in each epoch.
+            history.append(net.measure(watched))
         losses = []
         n_weights = sum(weight.numel() for weight in network.parameters())
         steps = self.x.shape[1] if self.x.ndim == 3 else 1
@@ -149,24 +149,26 @@ class FineTuning:
             for loss, own in net.train(batches, watched, n_epochs=n_epochs):
                 losses.append(loss)
                 if own is not None:
-                    course.append(own)
+                    history.append(own)
         module.eval()
         coef = network.coef.detach().cpu().numpy().astype(np.float64)
         intercept = network.intercept.detach().cpu().numpy().astype(np.float64)
-        return (coef, intercept), losses, course
+        return (coef, intercept), losses, history
 
-    def course(self):
-        """Losses of the held-out rows at each epoch, the start first."""
+    def history(self):
+        """Return the losses of the validation rows at each epoch, epoch 0 first."""
         n_epochs = self.config.max_iter
         folds = folds_of(self.targets, self.config.seed)
         empty = np.empty((n_epochs + 1, 0))
-        courses = [ClassifierLosses(empty, empty)]
+        histories = [ClassifierLosses(empty, empty)]
         for fold in range(folds.max() + 1):
             is_out = folds == fold
             rows, held_out = np.flatnonzero(~is_out), np.flatnonzero(is_out)
             epochs = self.train(rows, held_out, n_epochs=n_epochs)[2]
-            courses.append(ClassifierLosses(*map(np.stack, zip(*epochs, strict=True))))
-        fields = zip(*courses, strict=True)
+            histories.append(
+                ClassifierLosses(*map(np.stack, zip(*epochs, strict=True)))
+            )
+        fields = zip(*histories, strict=True)
         return ClassifierLosses(*(np.concatenate(part, axis=1) for part in fields))
 
     def _batches(self, rows, batch_size, generator=None, least=1):
@@ -182,9 +184,9 @@ class FineTuning:
 
 
 def folds_of(targets, seed):
-    """Number of the fold that holds each row out, each class spread over the folds.
+    """Return the validation fold of each row. Each class is spread over the folds.
 
-    The only row of a class is in no fold, -1: without it the class would be unknown.
+    The only row of a class has fold -1: it is always in the training part.
     """
     order = np.random.RandomState(seed).permutation(len(targets))
     order = order[np.argsort(targets[order], kind="stable")]
@@ -196,12 +198,12 @@ def folds_of(targets, seed):
     return folds
 
 
-def has_gained(course):
-    """Whether held-out rows have a better Brier score at the end than at the start.
+def has_gained(history):
+    """Return whether the Brier score of the validation rows has improved at the end.
 
-    The cross-entropy would not do: a network that is more often right, but surer of
-    itself where it is wrong, has a larger one. Epochs between have a rate too high to
-    end with. Where the start is right already, a gain is not worth the risk.
+    The cross-entropy is not suitable: it is larger for a network that is right more
+    often but more confident in its errors. At epochs in between, the learning rate is
+    too high to stop. A gain below `MIN_GAIN` is not worth the risk.
     """
-    before, after = course.brier[[0, -1]].mean(axis=1)
-    return after < before - WORTH_IT
+    before, after = history.brier[[0, -1]].mean(axis=1)
+    return after < before - MIN_GAIN

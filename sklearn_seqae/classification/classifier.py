@@ -1,6 +1,7 @@
-"""A classifier whose encoder starts from an autoencoder."""
+"""Classifier that fine-tunes the encoder of an autoencoder."""
 
 import copy
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -33,94 +34,98 @@ from sklearn_seqae.classification._fine_tuning import (
 )
 from sklearn_seqae.training.inference import in_tiles
 
-WIDEST = 32  # components of the default autoencoder
+WIDEST = 32  # maximum latent size of the default autoencoder
 
 
 class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
-    """Classify with the encoder of an autoencoder, fine-tuned with a linear head.
+    """Classifier that fine-tunes the encoder of an autoencoder.
 
-    The autoencoder learns from all rows, with and without a label. Its encoder and a
-    linear head, which starts as a logistic regression on the codes, are then trained
-    together on the rows that have a label. Where held-out rows do not show a gain,
-    the logistic regression on the autoencoder's codes is the result.
+    The autoencoder is fitted on all rows, with and without a label. Its encoder and a
+    linear head, which is initialized as a logistic regression on the latent codes, are
+    then trained together on the labelled rows. If the validation rows show no gain, the
+    result is the logistic regression on the latent codes.
 
-    It is made for few labels among many rows. X is a table or holds sequences, of equal
-    or of unequal length.
+    Use it if only a few of many rows have a label. X is a table or contains sequences
+    of equal or variable length.
 
     Parameters
     ----------
     estimator : autoencoder, default=None
-        Where the encoder's weights come from: an autoencoder, which is fitted to all
-        rows of X first, or a :class:`~sklearn.frozen.FrozenEstimator` around a fitted
-        one, whose weights are copied. None chooses
+        Autoencoder whose encoder is used: an autoencoder, which is first fitted on all
+        rows of X, or a :class:`~sklearn.frozen.FrozenEstimator` around a fitted one,
+        whose weights are copied. If None,
         :class:`~sklearn_seqae.DenseAutoencoderTransformer` for tables and
-        :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for sequences, with a
-        code of as many components as a sample has values, and 32 at most.
+        :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for sequences, with as
+        many components as a sample has values, at most 32.
 
     freeze_encoder : bool, default=False
-        Whether the encoder's weights stay as they are. Then the classifier is a
-        logistic regression on the codes.
+        If True, do not fine-tune the encoder: the classifier is a logistic regression
+        on the latent codes. Use it if there are very few labels.
 
     alpha : float, default=0.01
-        Decoupled weight decay, as of the autoencoders.
+        Decoupled weight decay (Loshchilov and Hutter, 2019): weights shrink by
+        ``learning_rate * alpha`` in each step. Other estimators of scikit-learn add a
+        penalty to the loss instead.
 
     batch_size : "auto" or int, default="auto"
-        Labelled rows of a batch. "auto": a tenth of them, from 8 to 64, and at
-        least ten batches an epoch.
+        Number of labelled samples in a batch. "auto" is a tenth of the labelled
+        samples, from 8 to 64. An epoch has at least ten batches.
 
     learning_rate_init : float, default=0.01
-        Highest learning rate of the fine-tuning, which rises and falls in one cycle; a
-        tenth of it for the encoder's linear path.
+        Maximum learning rate of the optimizer AdamW. The rate rises and falls in one
+        cycle (Smith and Topin, 2019). The linear path of the encoder has a tenth of it.
 
     max_iter : int, default=30
-        Epochs of the fine-tuning.
+        Number of epochs of the fine-tuning.
 
     early_stopping : bool, default=True
-        Whether labelled rows are held out, in three folds, to see whether the
-        fine-tuning helps. Where it does not, the start is kept. False: it is not asked.
+        If True, measure on a validation split of the labelled rows, in three folds,
+        whether fine-tuning helps. If it does not, keep the initial weights. If False,
+        fine-tune for `max_iter` epochs without validation.
 
     random_state : int, RandomState instance or None, default=None
-        Source of every random number, also set for `estimator`. None leaves the
-        estimator's own.
+        Seed of all random numbers, also set for `estimator`. None keeps the estimator's
+        own.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, without the -1 that marks rows without one.
+        Class labels, without the -1 that marks unlabelled rows.
 
     estimator_ : autoencoder
-        The fitted autoencoder with the fine-tuned encoder. Its decoder knows the codes
-        from before the fine-tuning.
+        Fitted autoencoder with the fine-tuned encoder. Its decoder is the one from
+        before the fine-tuning.
 
     coef_ : ndarray of shape (n_classes, n_components)
-        Weights of the head.
+        Weights of the linear head.
 
     intercept_ : ndarray of shape (n_classes,)
-        Intercepts of the head.
+        Intercepts of the linear head.
 
     n_iter_ : int
-        Epochs of the fine-tuning; with `freeze_encoder` the iterations of the
-        logistic regression.
+        Number of epochs of the fine-tuning, or with `freeze_encoder` the number of
+        iterations of the logistic regression.
 
     best_epoch_ : int
-        The epoch that was kept: `max_iter`, or 0, the start.
+        Epoch that is kept: `max_iter`, or 0 for the initial weights.
 
     loss_curve_ : list of float
         Cross-entropy of each epoch of the last training.
 
     validation_loss_curve_ : list of float or None
-        Held-out cross-entropy of each epoch, epoch 0 first; None where no rows were
-        held out.
+        Validation cross-entropy of each epoch, epoch 0 first. None without a validation
+        split.
 
     n_features_in_ : int
         Number of columns of a table, or number of channels of sequences.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X has names that are all strings.
+        Names of the columns, if all names of X are strings.
 
     See Also
     --------
-    sklearn.semi_supervised.SelfTrainingClassifier : Labels rows by itself.
+    sklearn.semi_supervised.SelfTrainingClassifier : Predict the missing labels step by
+        step.
 
     Examples
     --------
@@ -128,7 +133,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     >>> from sklearn_seqae import AutoencoderClassifier
     >>> from sklearn_seqae.datasets import make_ragged_sequences
     >>> X, y = make_ragged_sequences(60, random_state=0)
-    >>> some = np.where(np.arange(60) % 5 == 0, y, -1)  # the others have no label
+    >>> some = np.where(np.arange(60) % 5 == 0, y, -1)  # -1 marks unlabelled rows
     >>> classifier = AutoencoderClassifier(max_iter=5, random_state=0).fit(X, some)
     >>> classifier.predict_proba(X).shape
     (60, 3)
@@ -150,16 +155,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Any = None,
         *,
-        freeze_encoder=False,
-        alpha=0.01,
-        batch_size="auto",
-        learning_rate_init=1e-2,
-        max_iter=30,
-        early_stopping=True,
-        random_state=None,
-    ):
+        freeze_encoder: bool = False,
+        alpha: float = 0.01,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float = 1e-2,
+        max_iter: int = 30,
+        early_stopping: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.estimator = estimator
         self.freeze_encoder = freeze_encoder
         self.alpha = alpha
@@ -169,9 +174,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         self.early_stopping = early_stopping
         self.random_state = random_state
 
-    # The parts of `estimator` are checked by its own fit.
+    # The fit of `estimator` validates its parameters.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         """Fit the autoencoder to all rows, then the classifier to the labelled ones.
 
         Parameters
@@ -204,14 +209,14 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _fit_autoencoder(self, X, y):
-        """Make `estimator_`, and read X as it does."""
+        """Fit `estimator_` and parse X in its format."""
         name = type(self).__name__
         if self.estimator is None:
             form = "sequences" if holds_sequences(X) else "table"
             samples = parse(X, InputFormat(form), name=name)
             check_consistent_length(samples.values, y)
             width = int(np.prod(samples.values.shape[1:]))
-            family = DenseAutoencoderTransformer
+            family: Any = DenseAutoencoderTransformer
             if form == "sequences":
                 family = RecurrentAutoencoderTransformer
             autoencoder = self._with_seed(family(min(WIDEST, width)))
@@ -260,24 +265,24 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         else:
             self.n_iter_ = self.best_epoch_ = self.max_iter
             if self.early_stopping:
-                course = tuning.course()
-                has_folds = course.total.size > 0
+                history = tuning.history()
+                has_folds = history.total.size > 0
                 if has_folds:
-                    losses = course.total.mean(axis=1)
+                    losses = history.total.mean(axis=1)
                     self.validation_loss_curve_ = losses.tolist()
-                if not has_folds or not has_gained(course):
+                if not has_folds or not has_gained(history):
                     self.best_epoch_ = 0
             head, self.loss_curve_, _ = tuning.train(rows, n_epochs=self.best_epoch_)
         self.coef_ = head[0] / tuning.unit
         self.intercept_ = head[1] - self.coef_ @ tuning.center
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or sequences
-            The samples, as in fit.
+            Samples, as in `fit`.
 
         Returns
         -------
@@ -293,16 +298,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         logits = in_tiles(lambda tile, *_: tile @ coef.T + intercept, codes)
         logits = logits.astype(np.float64)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        # One by one: the sum of a row does not depend on how many rows there are.
+        # A cumulative sum: the last bits do not depend on the number of rows.
         return odds / np.cumsum(odds, axis=1)[:, -1:]
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or sequences
-            The samples, as in fit.
+            Samples, as in `fit`.
 
         Returns
         -------
@@ -312,14 +317,14 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
 
 def _refuse_other(estimator):
-    """Say that only an autoencoder of this package has an encoder to tune."""
+    """Raise a ValueError unless the estimator is an autoencoder of this package."""
     if not isinstance(estimator, BaseAutoencoder):
         raise ValueError(
             "The 'estimator' parameter of AutoencoderClassifier must be an autoencoder "

@@ -1,7 +1,7 @@
-"""Pictures in one line, as scikit-learn's displays draw them.
+"""Displays: plots in one line, with the interface of scikit-learn's displays.
 
-They take any fitted object with the methods or attributes that they draw, and need
-matplotlib, which the extra "plot" installs.
+They accept any fitted object with the required methods or attributes. They require
+matplotlib (``pip install 'sklearn-seqae[plot]'``).
 """
 
 from sklearn_seqae.displays.anomaly_score import AnomalyScoreDisplay

@@ -1,16 +1,16 @@
-"""What all displays draw with: matplotlib when it is there, colours, panels."""
+"""Shared parts of the displays: import of matplotlib, colours, panels."""
 
 import numpy as np
 
-# Of Okabe and Ito's colours, which the colour-blind can tell apart, those that have
-# contrast enough: blue, orange, green, purple, in this order.
+# Okabe and Ito's palette for the colour-blind: blue, orange, green and purple, which
+# have enough contrast.
 ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def check_matplotlib(caller):
-    """Raise an ImportError that names the extra where matplotlib is missing."""
+    """Raise an ImportError that names the extra if matplotlib is missing."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -28,19 +28,19 @@ def ink():
 
 
 def is_dark():
-    """Say whether the style that is set writes light on dark."""
+    """Return whether the current style is dark."""
     from matplotlib.colors import to_rgb
 
     return sum(to_rgb(ink())) > 1.5
 
 
 def colours():
-    """Return four colours for the style that is set, light or dark."""
+    """Return four colours for the current style, light or dark."""
     return ON_DARK if is_dark() else ON_LIGHT
 
 
 def scale_of_colours():
-    """Return viridis without the end that would sink into the ground."""
+    """Return viridis without the end that has no contrast to the background."""
     import matplotlib as mpl
     from matplotlib.colors import ListedColormap
 
@@ -54,19 +54,19 @@ def colour_and_marker(number):
 
 
 def new_or_given(ax):
-    """Return `ax`, or the axes of a new figure where it is None."""
+    """Return `ax`, or the axes of a new figure if it is None."""
     import matplotlib.pyplot as plt
 
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
 def panels(ax, n_rows, n_columns, *, size, **options):
-    """Return an array of axes, in a new figure or in the place of a given axes.
+    """Return an array of axes, in a new figure or in place of given axes.
 
     Parameters
     ----------
     ax : matplotlib Axes or None
-        Gives its place to the panels, and is not drawn itself.
+        Axes whose place the panels take. It is not drawn.
 
     n_rows, n_columns : int
         Shape of the array.
@@ -75,7 +75,7 @@ def panels(ax, n_rows, n_columns, *, size, **options):
         Width and height of a panel in a new figure, in inches.
 
     **options
-        For matplotlib's `subplots`.
+        Options of matplotlib's `subplots`.
     """
     import matplotlib.pyplot as plt
     from matplotlib.gridspec import GridSpec
@@ -88,7 +88,7 @@ def panels(ax, n_rows, n_columns, *, size, **options):
         return figure.subplots(n_rows, n_columns, squeeze=False, **options)
     ax.set_axis_off()
     place = ax.get_subplotspec()
-    if place is None:  # the axes was put there by its coordinates
+    if place is None:  # placed by coordinates
         left, bottom, right, top = ax.get_position().extents
         edges = {"left": left, "bottom": bottom, "right": right, "top": top}
         grid = GridSpec(n_rows, n_columns, figure=ax.figure, **edges)

@@ -1,4 +1,4 @@
-"""What displays ask of an estimator and of X, and in which words they refuse them."""
+"""Read estimators and samples for the displays."""
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -17,8 +17,8 @@ from sklearn_seqae._sequences import holds_sequences, parse_sequences, parse_tab
 
 
 def parts_of(estimator):
-    """Yield an estimator and those that it holds fitted, the last step first."""
-    if not isinstance(estimator, FrozenEstimator):  # it passes all attributes on
+    """Yield an estimator and its fitted parts, the last step first."""
+    if not isinstance(estimator, FrozenEstimator):  # it forwards all attributes
         yield estimator
     if isinstance(estimator, Pipeline):
         for step in reversed(steps_of(estimator)):
@@ -33,13 +33,13 @@ def part_with(estimator, attribute, advice):
     Parameters
     ----------
     estimator : estimator
-        Any that is fitted.
+        Fitted estimator.
 
     attribute : str
-        What the part must have.
+        Required attribute.
 
     advice : str
-        What to do where no part has it, for the error.
+        Advice in the error if no part has it.
     """
     for part in parts_of(estimator):
         if getattr(part, attribute, None) is not None:
@@ -57,7 +57,7 @@ def encode(estimator, X):
 
 
 def forecaster_of(estimator):
-    """Return the part that forecasts; None where no part does."""
+    """Return the part that forecasts, or None."""
     for part in parts_of(estimator):
         if objective_of(part) != "reconstruct":
             return part
@@ -65,7 +65,7 @@ def forecaster_of(estimator):
 
 
 def forecast(estimator, X):
-    """Return what a fitted estimator says is ahead of X, in X's units."""
+    """Return the forecast of a fitted estimator, in the units of X."""
     if isinstance(estimator, Pipeline):
         return in_its_units(estimator, X, forecast)
     if objective_of(estimator) != "reconstruct":
@@ -74,7 +74,7 @@ def forecast(estimator, X):
 
 
 def before(estimator, part, X):
-    """Return X as it comes to a part that is the last step, or inside of it."""
+    """Return X as the input of a part: of the last step, or of an estimator in it."""
     if estimator is part:
         return X
     if isinstance(estimator, Pipeline):
@@ -86,13 +86,13 @@ def before(estimator, part, X):
 
 
 def one_series(X, *, caller):
-    """Return the series that X is, or that X holds alone; refuse several."""
+    """Return the only series of X. Raise a ValueError for several."""
     if not holds_sequences(X):
         return X
     if len(X) > 1:
         raise ValueError(
-            f"{caller} draws one series. Got {len(X)}. Pass them one by one, each as a "
-            "list of one: [X[0]]."
+            f"{caller} draws one series. Got {len(X)}. Pass one of them as a list with "
+            "one item: [X[0]]."
         )
     if isinstance(X, (list, tuple, np.ndarray)):
         return X[0]
@@ -100,7 +100,7 @@ def one_series(X, *, caller):
 
 
 def columns_of(X):
-    """Return the columns of numbers of a table, a data frame as one; None if none."""
+    """Return the numeric columns of a table, or None if there are none."""
     if not hasattr(X, "columns"):
         X = np.asarray(X)
         return X if X.dtype.kind in "biuf" else None
@@ -109,7 +109,7 @@ def columns_of(X):
 
 
 def read_labels(labels):
-    """Return which labels say anomaly: True or 1, or -1 where there is any."""
+    """Return which labels mark anomalies: True or 1, or -1 among 1."""
     labels = column_or_1d(labels)
     for expected, anomaly in [((0, 1), 1), ((-1, 1), -1)]:
         if np.isin(labels, expected).all():
@@ -121,7 +121,7 @@ def read_labels(labels):
 
 
 def read_samples(X, *, sample_shape, sequences, caller):
-    """Read X as what its samples are.
+    """Parse X into a list of samples.
 
     Parameters
     ----------
@@ -132,10 +132,10 @@ def read_samples(X, *, sample_shape, sequences, caller):
         Shape of an image, or (-1, n_channels).
 
     sequences : bool
-        Whether a plain table holds a sequence in each row.
+        Whether a table holds a sequence in each row.
 
     caller : str
-        Named in errors.
+        Name for errors.
 
     Returns
     -------
@@ -143,10 +143,10 @@ def read_samples(X, *, sample_shape, sequences, caller):
         Rows (D,), sequences (T, C), or images (H, W) or (H, W, C).
 
     kind : {"row", "sequence", "image"}
-        What they are.
+        Kind of the samples.
 
     names : list of str or None
-        Of the columns or channels, where X has names.
+        Names of the columns or channels, if X has names.
     """
     is_image = sample_shape is not None and sample_shape[0] != -1
     if is_image or holds_images(X):

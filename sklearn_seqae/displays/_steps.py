@@ -1,4 +1,4 @@
-"""What is drawn along the steps of a series: shades of runs, dates on the axis."""
+"""Plots along the time steps of a series: shaded intervals and dates."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ MOST_OUTLINED = 200  # runs
 
 
 def edges_of(ax, times):
-    """Half a step before and after each time, in the units of the axis."""
+    """Return half a step before and after each time, in the units of the axis."""
     places = np.asarray(ax.convert_xunits(times), dtype=float)
     steps = np.diff(places) if len(places) > 1 else np.ones(1)
     left = places - np.append(steps[:1], steps[: len(places) - 1]) / 2
@@ -19,19 +19,19 @@ def edges_of(ax, times):
 def shade(panels, times, flags, **style):
     """Shade each run of flagged steps, from half a step before to one after.
 
-    The shades have an outline, so that one step of many thousands is seen, too. Where
-    runs are very many they have none: it would cover the panel.
+    Shades have an outline, so that one step of many thousands is visible. If there are
+    very many runs, the outlines would cover the panel and are omitted.
 
     Parameters
     ----------
     panels : list of Axes
-        A legend of the first one can name the shades.
+        Axes. A legend of the first one names the shades.
 
     times : ndarray of shape (n_steps,)
-        Where the steps lie.
+        Times of the steps.
 
     flags : ndarray of bool of shape (n_steps,)
-        Which of them are shaded.
+        Steps to shade.
 
     **style
         Label, colour and alpha.
@@ -39,7 +39,7 @@ def shade(panels, times, flags, **style):
     Returns
     -------
     spans : list of Artist
-        For each run one in each panel.
+        One span for each run in each panel.
     """
     left, right = edges_of(panels[0], times)
     change = np.diff(flags.astype(int), prepend=0, append=0)
@@ -54,13 +54,13 @@ def shade(panels, times, flags, **style):
 
 
 def plot_channels(ax, times, series, names):
-    """Draw each channel of a series; where they are few they are told by colour."""
+    """Draw each channel of a series. A few channels have different colours."""
     series = series.reshape(len(series), -1)
     n_channels = series.shape[1]
     if names is None:
         several = [f"x{channel}" for channel in range(n_channels)]
         names = several if n_channels > 1 else ["series"]
-    blue, _, green, purple = colours()  # the orange of alarms is left out
+    blue, _, green, purple = colours()  # orange is for alarms
     looks = [ink(), green, purple, blue]
     if n_channels > len(looks):
         ax.plot(times, series, color=ink(), lw=0.6, alpha=0.5)
@@ -73,10 +73,10 @@ def plot_channels(ax, times, series, names):
 
 
 def plot_heat_map(ax, times, features, names):
-    """Draw how strange each feature is at each step, a row for each feature."""
+    """Draw the contribution of each feature at each step as a heat map."""
     left, right = edges_of(ax, times)
     n_features = features.shape[1]
-    # The root: squared errors of one alarm would leave all others dark.
+    # The square root: otherwise one large alarm would hide all others.
     heat_map = ax.pcolormesh(
         np.append(left, right[-1:]),
         np.arange(n_features + 1) - 0.5,
@@ -89,14 +89,14 @@ def plot_heat_map(ax, times, features, names):
     shown = np.unique(np.linspace(0, n_features - 1, 10).astype(int))
     ax.set_yticks(shown, [str(names[number]) for number in shown])
     ax.invert_yaxis()
-    # Beside the axes, which stays as wide as those above.
+    # Beside the axes, so that all panels have the same width.
     place = ax.inset_axes([1.01, 0, 0.015, 1])
-    ax.figure.colorbar(heat_map, cax=place, label="strangeness")
+    ax.figure.colorbar(heat_map, cax=place, label="contribution")
     return heat_map
 
 
 def legend_above(ax, *entries):
-    """Put the legend above the axes, where it hides no data."""
+    """Put the legend above the axes, so that it hides no data."""
     ax.legend(
         *entries,
         loc="lower left",
@@ -111,7 +111,7 @@ def legend_above(ax, *entries):
 
 
 def write_dates_short(axis):
-    """Write each part of a date once, where an axis has dates."""
+    """Use a concise date format if an axis has dates."""
     from matplotlib.dates import ConciseDateFormatter, DateLocator
 
     locator = axis.get_major_locator()

@@ -1,4 +1,6 @@
-"""How anomalous samples are, and where the alarm rings."""
+"""Anomaly scores with threshold and alarms."""
+
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -32,35 +34,35 @@ ADVICE = "Pass a fitted outlier detector."
 class AnomalyScoreDisplay:
     """Anomaly score of each row or time step, with the threshold and the alarms.
 
-    It is drawn by `from_estimator` or by `from_scores`. The score that is drawn is
-    minus `score_samples`: the higher, the stranger, with the alarms above the
-    threshold. The steps of a series are joined by a line, with the series above and
-    the alarms shaded in both panels; other samples are points.
+    Create it with `from_estimator` or `from_scores`. The plot shows minus
+    `score_samples`: higher is more anomalous, and alarms are above the threshold. The
+    steps of a series are connected by a line, with the series above and the alarms
+    shaded in both panels. Other samples are points.
 
     Parameters
     ----------
     scores : ndarray of shape (n_samples,)
-        As from `score_samples`: the higher, the more normal.
+        Scores of `score_samples`; higher is more normal.
 
     threshold : float, default=None
-        The score below which a sample is an anomaly, as `offset_`.
+        Threshold: samples with a lower score are anomalies, as with `offset_`.
 
     labels : ndarray of bool of shape (n_samples,), default=None
-        Which samples are known to be anomalies; they are shaded.
+        Known anomalies, which are shaded.
 
     series : ndarray of shape (n_samples,) or (n_samples, n_channels), default=None
-        Drawn above the scores.
+        Series, drawn above the scores.
 
     series_names : sequence of str, default=None
-        Names of the channels of the series, which stand in a legend where there are
-        two to four of them; x0, x1, ... by default.
+        Names of the channels of the series, shown in a legend for two to four
+        channels; x0, x1, ... by default.
 
     times : array-like of shape (n_samples,), default=None
-        Where the samples lie, in order; their numbers by default. With times or a
-        series the samples are taken for steps of a series.
+        Times of the samples, in order; their numbers by default. With times or a
+        series, samples are drawn as steps of a series.
 
     features : ndarray of shape (n_samples, n_features), default=None
-        How strange each feature is, as from `feature_scores`: drawn as a heat map
+        Contribution of each feature, as from `feature_scores`, drawn as a heat map
         below the scores.
 
     feature_names : sequence of str, default=None
@@ -69,40 +71,39 @@ class AnomalyScoreDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where the scores are drawn.
+        Axes of the scores.
 
     features_ax_ : matplotlib Axes or None
-        Where the heat map is drawn.
+        Axes of the heat map.
 
     heat_map_ : matplotlib Artist or None
-        The heat map: each row of X a column of it, each feature a row, the root of
-        its strangeness as the colour.
+        Heat map with one column for each row of X and one row for each feature. The
+        colour is the square root of the contribution.
 
     series_ax_ : matplotlib Axes or None
-        Where the series is drawn.
+        Axes of the series.
 
     figure_ : matplotlib Figure
-        The figure that the axes are in.
+        Figure of the axes.
 
     line_ : matplotlib Artist
-        The scores.
+        Line of the scores.
 
     alarms_ : matplotlib Artist or None
-        The scores beyond the threshold.
+        Scores beyond the threshold.
 
     alarm_spans_ : list of matplotlib Artist
-        The shades of the alarms in a series, in each axes one for each run of them;
-        none where samples are no steps of a series.
+        Shaded alarms of a series, one for each run of alarms in each axes.
 
     threshold_line_ : matplotlib Artist or None
-        The threshold.
+        Line of the threshold.
 
     label_spans_ : list of matplotlib Artist
-        The shades of the labels, in each axes one for each run of anomalies.
+        Shaded labels, one for each run of anomalies in each axes.
 
     See Also
     --------
-    ReconstructionDisplay : What a detector makes of samples.
+    ReconstructionDisplay : Samples with their reconstructions.
 
     Examples
     --------
@@ -145,43 +146,40 @@ class AnomalyScoreDisplay:
         features=False,
         ax=None,
     ):
-        """Draw the scores that a fitted detector gives X.
+        """Draw the anomaly scores of X.
 
         Parameters
         ----------
         estimator : estimator instance
-            Has `score_samples`, and for the threshold `offset_`: an
-            `AutoencoderAnomalyDetector` or any other outlier detector, or a Pipeline
-            that ends with one.
+            Fitted outlier detector with `score_samples` and `offset_`, such as
+            `AutoencoderAnomalyDetector`, or a Pipeline that ends with one.
 
         X : {array-like, sequences}
-            Samples, in any container that `score_samples` takes. Of several series,
-            one at a time.
+            Samples, in any container that `score_samples` accepts. Only one series
+            can be drawn at a time.
 
         labels : array-like of shape (n_samples,), default=None
-            Which samples are known to be anomalies: True or 1; or -1 among 1, as in
-            scikit-learn.
+            Known anomalies: True or 1; or -1 among 1, as in scikit-learn.
 
         series : "auto", None or array-like of shape (n_samples,) or \
                 (n_samples, n_channels), default="auto"
-            Drawn above the scores. "auto": X, its columns of numbers, where the
-            detector has a `window_size`, so that rows are steps of a series; else
-            none. None leaves the panel out.
+            Series, drawn above the scores. "auto": the numeric columns of X if the
+            detector has a `window_size`. None: no panel.
 
         times : array-like of shape (n_samples,), default=None
-            Where the samples lie, in order; for the steps of a series by default the
-            DatetimeIndex of X, if it has one.
+            Times of the samples, in order. For the steps of a series, the default is
+            the DatetimeIndex of X.
 
         features : bool, default=False
-            Whether the estimator's `feature_scores` are drawn as a heat map below.
+            If True, draw `feature_scores` of the estimator as a heat map below.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default. All panels take its place.
+            Axes to draw in. All panels take its place. If None, a new figure.
 
         Returns
         -------
         display : AnomalyScoreDisplay
-            Holds what was drawn.
+            Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         if not hasattr(estimator, "score_samples"):
@@ -230,44 +228,43 @@ class AnomalyScoreDisplay:
         feature_names=None,
         ax=None,
     ):
-        """Draw given scores.
+        """Draw anomaly scores.
 
         Parameters
         ----------
         scores : array-like of shape (n_samples,)
-            As from `score_samples`: the higher, the more normal.
+            Scores of `score_samples`; higher is more normal.
 
         threshold : float, default=None
-            The score below which a sample is an anomaly, as `offset_`.
+            Threshold: samples with a lower score are anomalies, as with `offset_`.
 
         labels : array-like of shape (n_samples,), default=None
-            Which samples are known to be anomalies: True or 1; or -1 among 1, as in
-            scikit-learn.
+            Known anomalies: True or 1; or -1 among 1, as in scikit-learn.
 
         series : array-like of shape (n_samples,) or (n_samples, n_channels), \
                 default=None
-            Drawn above the scores.
+            Series, drawn above the scores.
 
         series_names : sequence of str, default=None
-            Names of the channels of the series; by default those of its columns, if
-            it is a data frame.
+            Names of the channels of the series; by default the columns of a data
+            frame.
 
         times : array-like of shape (n_samples,), default=None
-            Where the samples lie, in order.
+            Times of the samples, in order.
 
         features : array-like of shape (n_samples, n_features), default=None
-            How strange each feature is: a heat map below the scores.
+            Contribution of each feature, drawn as a heat map below the scores.
 
         feature_names : sequence of str, default=None
             Names of the features.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default. All panels take its place.
+            Axes to draw in. All panels take its place. If None, a new figure.
 
         Returns
         -------
         display : AnomalyScoreDisplay
-            Holds what was drawn.
+            Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_scores")
         scores = column_or_1d(scores, dtype=np.float64)
@@ -290,17 +287,17 @@ class AnomalyScoreDisplay:
         return display.plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default. With a series, both take its place.
+            Axes to draw in. All panels take its place. If None, a new figure.
 
         Returns
         -------
         self : AnomalyScoreDisplay
-            With the artists.
+            Display with the artists.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         numbers = np.arange(len(self.scores))
@@ -333,7 +330,7 @@ class AnomalyScoreDisplay:
         return self.times is not None or self.series is not None
 
     def _panels(self, ax):
-        """All axes from top to bottom, and that of the scores."""
+        """Return all axes from top to bottom, and the axes of the scores."""
         n_panels = 1 + (self.series is not None) + (self.features is not None)
         if n_panels > 1:
             axes = panels(ax, n_panels, 1, size=(8, 2.4), sharex=True)[:, 0]
@@ -344,10 +341,12 @@ class AnomalyScoreDisplay:
         return [ax], ax
 
     def _plot_scores(self, ax, times):
-        strangeness = -self.scores
-        style = {"lw": 1} if self._are_steps else {"ls": "none", "marker": "."}
+        values = -self.scores
+        style: dict[str, Any] = {"lw": 1}
+        if not self._are_steps:
+            style = {"ls": "none", "marker": "."}
         (self.line_,) = ax.plot(
-            times, strangeness, color=colours()[0], label="score", **style
+            times, values, color=colours()[0], label="score", **style
         )
         self.alarms_ = self.threshold_line_ = None
         if self.threshold is None:
@@ -357,11 +356,11 @@ class AnomalyScoreDisplay:
         )
         alarm = self.scores < self.threshold
         style = {"marker": "o", "mfc": "none"}
-        if self._are_steps:  # circles around each of many would hide the line
+        if self._are_steps:  # circles would hide the line
             style = {"marker": ".", "ms": 4}
         (self.alarms_,) = ax.plot(
             times[alarm],
-            strangeness[alarm],
+            values[alarm],
             ls="none",
             color=colours()[1],
             label="alarm",
@@ -369,7 +368,7 @@ class AnomalyScoreDisplay:
         )
 
     def _shade_runs(self, ax, times):
-        """Shade what is labelled, and alarms in a series."""
+        """Shade labelled samples, and alarms in a series."""
         shaded = [ax] if self.series_ax_ is None else [ax, self.series_ax_]
         self.label_spans_, self.alarm_spans_ = [], []
         blue, orange = colours()[:2]
@@ -385,7 +384,7 @@ class AnomalyScoreDisplay:
 
     def _plot_legend(self, ax):
         handles, names = ax.get_legend_handles_labels()
-        if self.alarm_spans_:  # a point on its shade
+        if self.alarm_spans_:
             handles[names.index("alarm")] = (self.alarm_spans_[0], self.alarms_)
         if self.series_ax_ is None:
             ax.legend(handles, names, loc="upper left")

@@ -1,4 +1,4 @@
-"""How much each number of components explains."""
+"""Explained variance by number of components."""
 
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -13,30 +13,29 @@ from sklearn_seqae.displays._reading import part_with
 
 
 class ExplainedVarianceDisplay:
-    """Explained fraction by number of components, beside that of PCA.
+    """Explained variance by number of components, compared with PCA.
 
-    It is drawn by `from_estimator` or by `from_ratios`. The curve of an ordered
-    autoencoder above that of PCA says how many components it saves: read both at the
-    same height.
+    Create it with `from_estimator` or `from_ratios`. The horizontal distance between
+    the curves is the number of components that the autoencoder saves.
 
     Parameters
     ----------
     explained_variance_ratio : ndarray of shape (n_components,)
-        What each component explains beyond those before it.
+        Explained variance added by each component.
 
     pca_explained_variance_ratio : ndarray of shape (n_components,), default=None
-        The same of PCA.
+        Explained variance added by each component of PCA.
 
     name : str, default="autoencoder"
-        What the curve is called in the legend.
+        Name of the curve in the legend.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        Axes of the plot.
 
     figure_ : matplotlib Figure
-        The figure that the axes are in.
+        Figure of the axes.
 
     line_ : matplotlib Artist
         The curve.
@@ -46,7 +45,7 @@ class ExplainedVarianceDisplay:
 
     See Also
     --------
-    LossCurveDisplay : How the loss falls.
+    LossCurveDisplay : Loss by epoch.
 
     Examples
     --------
@@ -69,25 +68,25 @@ class ExplainedVarianceDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, name=None):
-        """Draw what the components of a fitted estimator explain.
+        """Draw the explained variance of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator instance
-            Has `explained_variance_ratio_`, as an autoencoder with
-            ``bottleneck="ordered"`` has after fit, and for the second curve
+            Fitted estimator with `explained_variance_ratio_`, such as an autoencoder
+            with ``bottleneck="ordered"``, and optionally
             `pca_explained_variance_ratio_`; or a Pipeline with such a step.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default.
+            Axes to draw in. If None, a new figure.
 
         name : str, default=None
-            Name of the curve; by default that of the estimator's class.
+            Name of the curve; by default the name of the class.
 
         Returns
         -------
         display : ExplainedVarianceDisplay
-            Holds what was drawn.
+            Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         part = part_with(
@@ -104,18 +103,18 @@ class ExplainedVarianceDisplay:
 
     @classmethod
     def from_ratios(cls, ratio, pca_ratio=None, *, ax=None, name="autoencoder"):
-        """Draw given ratios.
+        """Draw ratios of explained variance.
 
         Parameters
         ----------
         ratio : array-like of shape (n_components,)
-            What each component explains beyond those before it.
+            Explained variance added by each component.
 
         pca_ratio : array-like of shape (n_components,), default=None
-            The same of PCA, of as many components.
+            Explained variance added by each component of PCA, of the same length.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default.
+            Axes to draw in. If None, a new figure.
 
         name : str, default="autoencoder"
             Name of the curve.
@@ -123,7 +122,7 @@ class ExplainedVarianceDisplay:
         Returns
         -------
         display : ExplainedVarianceDisplay
-            Holds what was drawn.
+            Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_ratios")
         ratio = column_or_1d(ratio)
@@ -133,17 +132,17 @@ class ExplainedVarianceDisplay:
         return cls(ratio, pca_ratio, name=name).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default.
+            Axes to draw in. If None, a new figure.
 
         Returns
         -------
         self : ExplainedVarianceDisplay
-            With the artists.
+            Display with the artists.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         from matplotlib.ticker import MaxNLocator
@@ -166,7 +165,7 @@ class ExplainedVarianceDisplay:
         ax.set(
             xlabel="number of components",
             ylabel="explained variance, cumulative",
-            ylim=(min(0, least), 1),  # on held-out rows it may be negative
+            ylim=(min(0, least), 1),  # it may be negative on validation rows
         )
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(loc="lower right")

@@ -1,4 +1,6 @@
-"""Where samples lie in the space of the codes."""
+"""Samples in the latent space."""
+
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
@@ -14,49 +16,49 @@ from sklearn_seqae.displays._canvas import (
 from sklearn_seqae.displays._reading import encode
 
 MOST_SHOWN = 5  # components in a grid of pairs
-MOST_CATEGORIES = 20  # distinct numbers, above which they are a scale
+MOST_CATEGORIES = 20  # distinct numbers, above which labels are numeric
 
 
 class LatentSpaceDisplay:
-    """Codes as points: in a plane, in space, or in a grid of pairs of components.
+    """Latent codes as points: in 2-D, in 3-D, or in a grid of pairs of components.
 
-    It is drawn by `from_estimator` or by `from_codes`. One component is drawn by the
-    number of the sample, two in a plane, three in space, and more as a grid of pairs.
+    Create it with `from_estimator` or `from_codes`. One component is plotted against
+    the number of the sample, two in 2-D, three in 3-D, and more as a grid of pairs.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, n_components)
-        The codes.
+        Latent codes.
 
     labels : ndarray of shape (n_samples,), default=None
-        Colour the points: categories with a legend, numbers with a colour bar.
+        Labels for the colours: categories with a legend, numbers with a colour bar.
 
     label_name : str, default=None
         Title of the legend or of the colour bar.
 
     components : list of int, default=None
-        The components to draw, from 0; the first five at most by default.
+        Components to draw, from 0; by default up to the first five.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn: of a grid, its first panel.
+        Axes of the plot; of a grid, the first panel.
 
     axes_ : list of matplotlib Axes
         All panels.
 
     figure_ : matplotlib Figure
-        The figure that the axes are in.
+        Figure of the axes.
 
     scatters_ : list of matplotlib Artist
-        The points, of each panel one for each category.
+        Points of each panel, one artist for each category.
 
     colorbar_ : matplotlib Colorbar or None
-        The scale of labels that are numbers.
+        Colour bar of numeric labels.
 
     See Also
     --------
-    ReconstructionDisplay : What the codes keep of samples.
+    ReconstructionDisplay : Samples with their reconstructions.
 
     Examples
     --------
@@ -76,33 +78,33 @@ class LatentSpaceDisplay:
     def from_estimator(
         cls, estimator, X, labels=None, *, label_name=None, components=None, ax=None
     ):
-        """Draw the codes that a fitted estimator gives X.
+        """Draw the latent codes of X.
 
         Parameters
         ----------
         estimator : estimator instance
-            A fitted transformer, or a search or a detector that holds one.
+            Fitted transformer, or a search or a detector that contains one.
 
         X : {array-like, sequences}
-            Samples, in any container that `transform` takes.
+            Samples in any container that `transform` accepts.
 
         labels : array-like of shape (n_samples,), default=None
-            Colour the points.
+            Labels for the colours.
 
         label_name : str, default=None
             Title of the legend; by default the name of a Series.
 
         components : list of int, default=None
-            The components to draw, from 0; the first five at most by default.
+            Components to draw, from 0; by default up to the first five.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default. Three components and grids take
-            its place.
+            Axes to draw in. Three components and grids take its place. If None, a
+            new figure.
 
         Returns
         -------
         display : LatentSpaceDisplay
-            Holds what was drawn.
+            Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         return cls.from_codes(
@@ -117,30 +119,30 @@ class LatentSpaceDisplay:
     def from_codes(
         cls, codes, labels=None, *, label_name=None, components=None, ax=None
     ):
-        """Draw given codes.
+        """Draw latent codes.
 
         Parameters
         ----------
         codes : array-like of shape (n_samples, n_components)
-            The codes.
+            Latent codes.
 
         labels : array-like of shape (n_samples,), default=None
-            Colour the points.
+            Labels for the colours.
 
         label_name : str, default=None
             Title of the legend; by default the name of a Series.
 
         components : list of int, default=None
-            The components to draw, from 0; the first five at most by default.
+            Components to draw, from 0; by default up to the first five.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default. Three components and grids take
-            its place.
+            Axes to draw in. Three components and grids take its place. If None, a
+            new figure.
 
         Returns
         -------
         display : LatentSpaceDisplay
-            Holds what was drawn.
+            Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_codes")
         codes = check_array(codes, input_name="codes")
@@ -153,18 +155,18 @@ class LatentSpaceDisplay:
         return display.plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default. Three components and grids take
-            its place.
+            Axes to draw in. Three components and grids take its place. If None, a
+            new figure.
 
         Returns
         -------
         self : LatentSpaceDisplay
-            With the artists.
+            Display with the artists.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         shown = self._shown()
@@ -172,7 +174,7 @@ class LatentSpaceDisplay:
         if len(shown) > 3:
             self._plot_pairs(shown, ax)
         else:
-            options = {"loc": "best"}
+            options: dict[str, Any] = {"loc": "best"}
             if ax is None and len(shown) < 3:
                 options = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
             ax = self._plot_one(shown, ax)
@@ -270,7 +272,7 @@ class LatentSpaceDisplay:
 
 
 def _are_numbers(labels):
-    """Say whether labels are a scale rather than categories."""
+    """Return whether labels are numeric rather than categories."""
     if labels.dtype.kind not in "iuf":
         return False
     distinct = np.unique(labels)

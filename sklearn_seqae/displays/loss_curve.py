@@ -35,10 +35,10 @@ class LossCurveDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        Axes of the plot.
 
     figure_ : matplotlib Figure
-        The figure that the axes are in.
+        Figure of the axes.
 
     training_line_, validation_line_ : matplotlib Artist or None
         The curves.
@@ -74,12 +74,12 @@ class LossCurveDisplay:
             and `best_epoch_`; or a Pipeline, a search or a detector that holds one.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default.
+            Axes to draw in. If None, a new figure.
 
         Returns
         -------
         display : LossCurveDisplay
-            Holds what was drawn.
+            Display with the artists.
 
         Notes
         -----
@@ -113,12 +113,12 @@ class LossCurveDisplay:
             The epoch that was kept.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default.
+            Axes to draw in. If None, a new figure.
 
         Returns
         -------
         display : LossCurveDisplay
-            Holds what was drawn.
+            Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_losses")
         training_loss = column_or_1d(training_loss)
@@ -127,17 +127,17 @@ class LossCurveDisplay:
         return cls(training_loss, validation_loss, best_epoch=best_epoch).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default.
+            Axes to draw in. If None, a new figure.
 
         Returns
         -------
         self : LossCurveDisplay
-            With the artists.
+            Display with the artists.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         from matplotlib.ticker import MaxNLocator

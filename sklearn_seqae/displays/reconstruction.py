@@ -1,4 +1,4 @@
-"""What an autoencoder makes of samples."""
+"""Samples with their reconstructions."""
 
 import numpy as np
 from sklearn.utils import _safe_indexing
@@ -17,41 +17,41 @@ from sklearn_seqae.displays._reading import (
     read_samples,
 )
 
-MOST_SHOWN = 4  # samples by default, and in a row
+MOST_SHOWN = 4  # samples by default, and maximum in a row of panels
 LINES = ("-", "--", "-.", ":")
 AHEAD = (0, (1, 0.8))  # line style of forecasts, densely dotted
-ENTRY_WIDTH = 1.6  # inches that an entry of the legend takes
-MOST_NAMED = 30  # columns, whose names fit under the bars
+ENTRY_WIDTH = 1.6  # width of an entry of the legend, in inches
+MOST_NAMED = 30  # maximum number of columns with names
 
 
 class ReconstructionDisplay:
     """Samples with their reconstructions: series, images, or rows of a table.
 
-    It is drawn by `from_estimator` or by `from_reconstructions`. Of series, each
-    channel has its colour, in which the sample is a broad pale line, the
-    reconstruction a thin one, and a forecast a dotted one. Images stand above their
-    reconstructions, and rows are pairs of bars.
+    Create it with `from_estimator` or `from_reconstructions`. In a series, each channel
+    has a colour; the sample is a wide pale line, the reconstruction a thin line, and a
+    forecast a dotted line. Images are above their reconstructions. Rows of a table are
+    pairs of bars.
 
     Parameters
     ----------
     samples, reconstructions : list of ndarray
         Rows (D,), sequences (T, C), or images (H, W) or (H, W, C). Reconstructions may
-        be None where there are forecasts.
+        be None if there are forecasts.
 
     kind : {"row", "sequence", "image"}
-        What they are.
+        Kind of the samples.
 
     titles : list of str
-        One for each sample.
+        Title of each sample.
 
     names : list of str, default=None
-        Of the columns or channels.
+        Names of the columns or channels.
 
     forecasts : list of ndarray, default=None
-        What an estimator with such an objective says is ahead of each sequence.
+        Forecast of each sequence.
 
     starts : list of int, default=None
-        The time step at which each forecast begins.
+        Time step at which each forecast begins.
 
     Attributes
     ----------
@@ -59,17 +59,17 @@ class ReconstructionDisplay:
         The first panel.
 
     axes_ : ndarray of matplotlib Axes
-        The panels: (n_samples,), or of images (2, n_samples).
+        Panels: (n_samples,), or (2, n_samples) for images.
 
     figure_ : matplotlib Figure
-        The figure that the axes are in.
+        Figure of the axes.
 
     sample_artists_, reconstruction_artists_, forecast_artists_ : list
-        Of each panel the lines, the bars or the image.
+        Lines, bars or image of each panel.
 
     See Also
     --------
-    LatentSpaceDisplay : The codes of samples.
+    LatentSpaceDisplay : Latent codes of samples.
 
     Examples
     --------
@@ -104,34 +104,34 @@ class ReconstructionDisplay:
     def from_estimator(
         cls, estimator, X, *, indices=None, sample_shape=None, titles=None, ax=None
     ):
-        """Draw what a fitted estimator gives back of samples.
+        """Draw samples with their reconstructions or forecasts.
 
         Parameters
         ----------
         estimator : estimator instance
-            An autoencoder, a detector around one, or any transformer with
+            Fitted autoencoder, detector, or any transformer with
             `inverse_transform`, such as PCA or a Pipeline.
 
         X : {array-like, sequences}
-            Samples, in any container that the estimator takes.
+            Samples in any container that the estimator accepts.
 
         indices : array-like of int, default=None
-            Which samples to draw; the first four by default.
+            Samples to draw; by default the first four.
 
         sample_shape : tuple of int, default=None
-            Shape of an image in a row of X, such as (28, 28), or (-1, n_channels) of a
-            sequence; by default the estimator's own.
+            Shape of an image in a row of X, such as (28, 28), or (-1, n_channels) for
+            sequences; by default that of the estimator.
 
         titles : list of str, default=None
-            One for each sample that is drawn; their numbers by default.
+            Titles of the drawn samples; by default their numbers.
 
         ax : matplotlib Axes, default=None
-            Gives its place to the panels; a new figure by default.
+            Axes whose place the panels take. If None, a new figure.
 
         Returns
         -------
         display : ReconstructionDisplay
-            Holds what was drawn.
+            Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         owners = [part for part in parts_of(estimator) if hasattr(part, "sample_shape")]
@@ -158,27 +158,27 @@ class ReconstructionDisplay:
     def from_reconstructions(
         cls, X, X_reconstructed, *, sample_shape=None, titles=None, ax=None
     ):
-        """Draw given samples and reconstructions.
+        """Draw samples and their reconstructions.
 
         Parameters
         ----------
         X, X_reconstructed : {array-like, sequences}
-            Samples, all of which are drawn, and what was made of them.
+            Samples, all of which are drawn, and their reconstructions.
 
         sample_shape : tuple of int, default=None
-            Shape of an image in a row of X, such as (28, 28), or (-1, n_channels) of a
-            sequence. None: a 2-D X is a table.
+            Shape of an image in a row of X, such as (28, 28), or (-1, n_channels) for
+            sequences. If None, a 2-D X is a table.
 
         titles : list of str, default=None
-            One for each sample; their numbers by default.
+            Titles of the samples; by default their numbers.
 
         ax : matplotlib Axes, default=None
-            Gives its place to the panels; a new figure by default.
+            Axes whose place the panels take. If None, a new figure.
 
         Returns
         -------
         display : ReconstructionDisplay
-            Holds what was drawn.
+            Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_reconstructions")
         how = {"sample_shape": sample_shape, "sequences": False}
@@ -203,27 +203,27 @@ class ReconstructionDisplay:
     @staticmethod
     def _check(samples, rebuilt, titles, same):
         shapes = [[item.shape for item in items] for items in (samples, rebuilt)]
-        if not same:  # a forecaster reads the last steps alone
+        if not same:  # a forecaster may read only the last steps
             shapes = [[shape[1:] for shape in own] for own in shapes]
         if shapes[0] != shapes[1] or len(titles) != len(samples):
             raise ValueError(
-                "Samples, reconstructions and titles must be as many, and those of one "
-                f"sample of one shape. Got shapes {shapes[0]}, {shapes[1]} and "
-                f"{len(titles)} titles."
+                "X and X_reconstructed must hold samples of the same shapes, with one "
+                f"title for each. Got shapes {shapes[0]} and {shapes[1]}, and "
+                f"{len(titles)} title(s)."
             )
 
     def plot(self, ax=None):
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Gives its place to the panels; a new figure by default.
+            Axes whose place the panels take. If None, a new figure.
 
         Returns
         -------
         self : ReconstructionDisplay
-            With the artists.
+            Display with the artists.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         self.sample_artists_, self.reconstruction_artists_ = [], []
@@ -280,7 +280,7 @@ class ReconstructionDisplay:
 
     def _plot_sequence(self, ax, number):
         sample = self.samples[number]
-        one = sample.shape[1] == 1  # it needs no colour to be told from others
+        one = sample.shape[1] == 1
         pale = {"alpha": 0.4, "lw": 3}
         if one:
             pale["color"] = ink()

@@ -1,4 +1,5 @@
-"""Fit a network to samples, and apply it. Internal.
+"""Fit networks to samples, and apply them. Internal.
 
-`Samples`, a `TrainingConfig` and a `Family` go in, a `FittedModel` comes out.
+The input is `Samples`, a `TrainingConfig` and a `Family`; the output is a
+`FittedModel`.
 """

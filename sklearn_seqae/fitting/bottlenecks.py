@@ -1,4 +1,4 @@
-"""From the parameters `bottleneck` and `noise` to what the networks train with."""
+"""Make the bottleneck and the noise of a training from the configuration."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,13 +12,13 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.bottleneck import PENALTIES, NestedDropout, Plain
 from sklearn_seqae.modules.noise import Noise
 
-LEAST_UNIT = 0.1  # of the spread of X, where PCA leaves no residual
-CURVATURE = 0.1  # p (1 - p) of a usual p: of binary cross-entropy, by the logits
-ROUNDING = 1e-6  # of the spread of X
+LEAST_UNIT = 0.1  # unit of the correction if PCA leaves no residual, relative to X
+CURVATURE = 0.1  # p (1 - p) of a typical p: curvature of binary cross-entropy
+ROUNDING = 1e-6  # rounding error, relative to the spread of X
 
 
 def make_noise(config: TrainingConfig, generator: torch.Generator) -> Noise | None:
-    """Make what corrupts the samples that the encoder sees; None for nothing."""
+    """Make the corruption of the encoder's input; None without noise."""
     if config.noise is None:
         return None
     return Noise(config.noise, config.noise_level, generator)
@@ -27,13 +27,16 @@ def make_noise(config: TrainingConfig, generator: torch.Generator) -> Noise | No
 def make_bottleneck(
     config: TrainingConfig, module: Autoencoder, generator: torch.Generator
 ) -> Callable:
-    """Make the bottleneck that a network, its units set, is trained with."""
+    """Make the bottleneck for a network whose units are set."""
     if config.is_ordered:
-        unit = module.decoder_unit.clamp(min=ROUNDING)  # each size's loss starts at 1
+        unit = module.decoder_unit.clamp(
+            min=ROUNDING
+        )  # the initial loss of each size is 1
         return NestedDropout(
             (unit[-1] / unit).square(),
             generator,
-            favours_large=config.fraction is not None,  # it is reached among these
+            favours_large=config.fraction
+            is not None,  # the fraction is reached among these
         )
     if not config.is_penalized:
         return Plain()
@@ -42,7 +45,7 @@ def make_bottleneck(
 
 
 def corrupted(samples: Samples, config: TrainingConfig) -> Samples:
-    """Return samples as the encoder sees them, for PCA."""
+    """Return the input of the encoder, with noise, for PCA."""
     noise = make_noise(config, torch.Generator().manual_seed(config.seed))
     if noise is None:
         return samples
@@ -53,18 +56,18 @@ def corrupted(samples: Samples, config: TrainingConfig) -> Samples:
 
 @torch.no_grad()
 def to_probabilistic_pca(module: Autoencoder, codes: Tensor, loss: str) -> None:
-    """Scale PCA's codes so that N(0, I) is their prior.
+    """Turn PCA into probabilistic PCA (Tipping and Bishop, 1999).
 
-    Of Tipping and Bishop (1999): of the variance of each component, what PCA leaves in
-    any other direction is noise, and the code shrinks by as much.
+    Codes are scaled to the prior N(0, I). The residual variance of PCA is the noise
+    variance, by which the code of each component shrinks.
 
     Parameters
     ----------
     module : Autoencoder
-        Its units are set.
+        Autoencoder whose units are set.
 
     codes : Tensor of shape (N, Z)
-        PCA's, of the training rows.
+        PCA's codes of the training rows.
 
     loss : str
         A key of `modules.losses.LOSSES`.
@@ -78,10 +81,10 @@ def to_probabilistic_pca(module: Autoencoder, codes: Tensor, loss: str) -> None:
         total = total + noise
     variance = (noise / total.maximum(noise)).clamp(min=ROUNDING)
     shrunk = (1 - variance).sqrt()
-    way_in = torch.where(spread > 0, shrunk / spread, 0)
-    path.rescale(way_in, shrunk * spread)
+    encoder_factor = torch.where(spread > 0, shrunk / spread, 0)
+    path.rescale(encoder_factor, shrunk * spread)
     module.set_units(
         log_variance=variance.log(),
         code_scale=torch.ones_like(spread),
-        encoder_unit=module.encoder_unit * way_in.where(way_in > 0, 1),
+        encoder_unit=module.encoder_unit * encoder_factor.where(encoder_factor > 0, 1),
     )

@@ -1,4 +1,4 @@
-"""The parameters of one fit, checked and frozen."""
+"""Configuration of one fit, validated and frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -11,12 +11,12 @@ from sklearn_seqae.modules.bottleneck import PENALTIES
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Parameters of a fit that all families share, as the user gave them.
+    """Parameters of a fit that all families share.
 
     Parameters
     ----------
     name : str
-        Class that is fitted, for messages.
+        Name of the fitted class, for messages.
 
     seed : int
         Source of every random number.
@@ -53,7 +53,7 @@ class TrainingConfig:
     def from_params(
         cls, params: Mapping[str, Any], *, name: str, seed: int
     ) -> "TrainingConfig":
-        """Take the fields from parameters of other names and check them."""
+        """Select the fields from all parameters, and validate them."""
         own = {f.name for f in fields(cls)}
         given = {key: value for key, value in params.items() if key in own}
         given["skorch_callbacks"] = tuple(given["skorch_callbacks"] or ())
@@ -65,7 +65,7 @@ class TrainingConfig:
             raise ValueError(
                 f"With bottleneck={self.bottleneck!r} the 'n_components' parameter of "
                 f"{self.name} must be an int. Got {self.n_components!r} "
-                "instead. A fraction needs components in order: use "
+                "instead. A fraction requires ordered components: use "
                 "bottleneck='ordered'."
             )
         if self.noise == "masking" and self.noise_level > 1:
@@ -76,32 +76,32 @@ class TrainingConfig:
             )
 
     def with_seed(self, seed: int) -> "TrainingConfig":
-        """Return the same parameters with another source of random numbers."""
+        """Return the same parameters with another seed."""
         return replace(self, seed=seed)
 
     @property
     def fraction(self) -> float | None:
-        """Share of the variance to explain, where `n_components` is one."""
+        """Fraction of variance to explain, or None if `n_components` is an int."""
         is_number = isinstance(self.n_components, Integral)
         return None if is_number else float(self.n_components)
 
     @property
     def is_ordered(self) -> bool:
-        """Whether components come in the order of what they explain."""
+        """Whether components are ordered by explained variance."""
         return self.bottleneck == "ordered" or self.fraction is not None
 
     @property
     def is_penalized(self) -> bool:
-        """Whether the loss has a penalty beside the reconstruction."""
+        """Whether the loss contains a penalty."""
         return self.bottleneck in PENALTIES
 
     @property
     def is_logistic(self) -> bool:
-        """Whether the network's output is logits."""
+        """Whether the outputs of the network are logits."""
         return self.loss == "binary_cross_entropy"
 
     def check_domain(self, samples: Samples) -> None:
-        """Raise where the loss does not allow the values of the samples."""
+        """Raise a ValueError if the loss does not allow the values of the samples."""
         if not self.is_logistic:
             return
         arrays = [a for a in (samples.values, samples.target) if a is not None]

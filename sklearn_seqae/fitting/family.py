@@ -1,4 +1,4 @@
-"""What a family of networks decides: its layers, its batches, its training."""
+"""Family of networks: layers, batch size and learning-rate schedule."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """Shape of a network in plain values, from which it is built when it is loaded.
+    """Shape of a network in plain values. A pickle rebuilds the network from them.
 
     Parameters
     ----------
@@ -27,22 +27,22 @@ class NetworkSpec:
         Size of the latent codes.
 
     hidden_layer_sizes : tuple of int
-        Of the encoder; decoders have them in reverse.
+        Units of the encoder's layers. Decoders have them in reverse order.
 
     has_linear_path : bool
-        Whether PCA stands beside the networks.
+        Whether the networks are a correction of a linear path.
 
     is_ordered, is_variational : bool
-        Whether codes are cut to their first components, or drawn.
+        Whether codes can be truncated, or are drawn.
 
     is_logistic : bool
         Whether the output is logits.
 
     rank : int, default=None
-        Training rows of a table that has fewer rows than columns; None for others.
+        Number of training rows if a table has fewer rows than columns, else None.
 
     n_ahead : int, default=None
-        Time steps of a forecast; None where there is none.
+        Number of time steps of the forecast; None without one.
     """
 
     n_features: int
@@ -58,45 +58,45 @@ class NetworkSpec:
 
     @property
     def n_encoder_outputs(self) -> int:
-        """Components, and the log variance of each where codes are drawn."""
+        """Number of components, plus a log variance of each if codes are drawn."""
         return self.n_components * (1 + self.is_variational)
 
     @property
     def n_decoder_inputs(self) -> int:
-        """Components, and whether each is present where codes are cut."""
+        """Number of components, plus a flag for each if codes can be truncated."""
         return self.n_components * (1 + self.is_ordered)
 
 
 class Family(Protocol):
-    """The decisions of a family of networks.
+    """Interface of a family of networks.
 
-    A family is a frozen dataclass whose fields are its own parameters. It writes
-    `build_networks`, and of the others those in which it differs.
+    A family is a frozen dataclass whose fields are its parameters. It implements
+    `build_networks` and overrides the defaults of the other methods where needed.
     """
 
     # "reconstruct", "predict" or "composite"
     objective: str = "reconstruct"
-    # Schedule of the learning rate: one cycle, or constant.
+    # Learning-rate schedule: one cycle, or constant.
     one_cycle: bool = False
-    # Largest norm of the gradient; None: any.
+    # Maximum norm of the gradient; None: no limit.
     clip: float | None = None
-    # Learning rate of the linear path, as a share of that of the networks.
+    # Learning rate of the linear path, relative to that of the networks.
     linear_path_rate: float = 0.0
-    # Validation rows, over all folds, that tell epochs apart.
+    # Number of validation rows, over all folds.
     enough_held_out: int = 350
-    # Fewest batches of an epoch, where batch_size="auto".
+    # Minimum number of batches in an epoch, if batch_size="auto".
     least_batches: int = 1
-    # Rows that are computed at once; None: 256 of tables, 32 of sequences.
+    # Rows of an inference tile; None: 256 for tables, 32 for sequences.
     tile_rows: int | None = None
 
     def complete(self, spec: NetworkSpec, n_rows: int) -> NetworkSpec:
-        """Fill in the fields of the specification that the family alone knows."""
+        """Set the fields of the specification that depend on the family."""
         return spec
 
     def build_networks(
         self, spec: NetworkSpec, generator: torch.Generator
     ) -> dict[str, Any]:
-        """Build "encoder", "decoder" and, where there is a forecast, "forecaster"."""
+        """Build "encoder", "decoder" and, for forecasts, "forecaster"."""
         ...
 
     def set_units(
@@ -107,12 +107,12 @@ class Family(Protocol):
         codes: Tensor,
         residuals: Tensor,
     ) -> None:
-        """Set the units of the networks beside PCA.
+        """Set the units of the networks to those of PCA's codes and residuals.
 
         Parameters
         ----------
         module : Autoencoder
-            With the linear path in place.
+            Autoencoder with its linear path.
 
         x : Tensor of shape (N, D) or (N, T, C)
             Training rows.
@@ -139,9 +139,9 @@ class Family(Protocol):
         return {}
 
     def auto_batch_size(self, n_rows: int) -> int:
-        """Return the rows of a batch: about ten batches an epoch, within bounds."""
+        """Return the automatic batch size, for about ten batches per epoch."""
         return int(np.clip(-(-n_rows // 10), 8, 256))
 
     def warp(self, n_rows: int) -> float:
-        """Return the strength of the time warps that n rows are trained with."""
+        """Return the strength of the time warping for n rows."""
         return 0.0

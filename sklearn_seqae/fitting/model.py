@@ -1,4 +1,4 @@
-"""A fitted model: samples to latent codes and back."""
+"""Fitted model: encode samples into latent codes, and decode them."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -29,7 +29,7 @@ def build_module(
     generator: torch.Generator,
     linear_path: LinearPath | None = None,
 ) -> Autoencoder:
-    """Build the networks of a family beside the linear path, where there is one."""
+    """Build the networks of a family, with a linear path if the specification asks."""
     if linear_path is None and spec.has_linear_path:
         linear_path = make_linear_path(spec)
     return Autoencoder(
@@ -49,7 +49,7 @@ def make_net(
     module: Autoencoder,
     criterion: Any = None,
 ) -> AutoencoderNet:
-    """Put a module into a skorch net."""
+    """Make the skorch net of a module."""
     callbacks = list(config.skorch_callbacks)
     if config.verbose:
         callbacks.append(EpochLog(config.name))
@@ -74,7 +74,7 @@ def make_net(
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """A trained network with all that leads from samples to codes and back.
+    """Trained network with its scaling, whitening and configuration.
 
     Parameters
     ----------
@@ -82,31 +82,31 @@ class FittedModel:
         Parameters of the fit.
 
     family : Family
-        The family of the networks.
+        Family of the networks.
 
     spec : NetworkSpec
         Shape of the network.
 
     scaling : Scaling
-        From the units of X to those of the network.
+        Scaling from the units of X to those of the network.
 
     input_format : InputFormat
-        How samples are read, as `fit` saw them.
+        Format of the samples of `fit`.
 
     net : AutoencoderNet
-        The skorch net that trained the module.
+        skorch net that trained the module.
 
     module : Autoencoder
-        The network.
+        The torch module.
 
     n_components : int
-        Components that are kept of the network's codes.
+        Number of components that are kept.
 
     target_mean : ndarray, default=None
-        Mean of the targets, where those are not the samples.
+        Mean of the targets; None if the samples are their own targets.
 
     whitening : Whitening, default=None
-        For codes of unit variance.
+        Whitening of the codes.
     """
 
     config: TrainingConfig
@@ -127,11 +127,11 @@ class FittedModel:
 
     @property
     def device(self) -> Any:
-        """Where the network computes."""
+        """Device of the network."""
         return self.module.encoder_unit.device
 
     def to(self, device: str) -> "FittedModel":
-        """Move the network to a device, where it is on another."""
+        """Move the network to a device."""
         if torch.device(device).type != self.device.type:
             self.module.to(device)
         return self
@@ -141,28 +141,29 @@ class FittedModel:
         return replace(self, whitening=whitening)
 
     def with_components(self, n_components: int) -> "FittedModel":
-        """Return the model with the first components alone."""
+        """Return the model with the first components only."""
         return replace(self, n_components=n_components)
 
     def differences(self, spec: NetworkSpec, family: Family) -> list[str]:
-        """Name what keeps another network from continuing this one's training."""
+        """List the changes that prevent continuing the training of this network."""
         pairs = [(self.spec, spec), (self.family, family)]
         return [
             f"{f.name} from {getattr(old, f.name)!r} to {getattr(new, f.name)!r}"
             for old, new in pairs
             for f in fields(old)  # type: ignore[arg-type]
             if f.compare
-            and f.name != "rank"  # rank: of the rows of then
+            and f.name != "rank"  # the rank depends on the training rows
             and getattr(old, f.name) != getattr(new, f.name)
         ]
 
     def encode(self, samples: Samples) -> NDArray:
-        """Encode samples: (N, Z), in their float dtype."""
+        """Encode samples into latent codes (N, Z), in their float dtype."""
         x = self.scaling.apply(samples.values, samples.lengths)
         encoder = self.encoder()
 
-        def encode(tile: Tensor, lengths: Tensor | None, n_steps: int | None):
-            return encoder(tile, lengths)
+        def encode(tile: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
+            codes: Tensor = encoder(tile, lengths)
+            return codes
 
         codes = in_tiles(encode, x, _lengths(samples), **self._tile_options())
         return codes.astype(samples.values.dtype, copy=False)
@@ -175,12 +176,12 @@ class FittedModel:
         *,
         ahead: bool = False,
     ) -> NDArray:
-        """Decode codes into values in X's units.
+        """Decode latent codes into values in the units of X.
 
         Parameters
         ----------
         codes : ndarray of shape (N, K)
-            Ordered codes may have fewer components than were fitted.
+            Latent codes. Ordered codes may have fewer components than the model.
 
         lengths : ndarray of shape (N,), default=None
             Time steps of each sequence; None for tables and images.
@@ -195,19 +196,19 @@ class FittedModel:
         -------
         values : ndarray of shape (N, D) or (N, n_steps, C)
         """
-        write = self.module.forecast if ahead else self.module.decode
+        network = self.module.forecast if ahead else self.module.decode
         white, width = self._whitening_tensors(), self.spec.n_components
 
-        def decode(tile: Tensor, lengths: Tensor | None, n_steps: int | None):
+        def decode(tile: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
             k = tile.shape[1]
-            if white is not None:  # triangular: the first k depend on the first k
+            if white is not None:  # triangular: k components depend on k components
                 tile = tile @ white.inverse[:k, :k] + white.mean[:k]
             if k == width:
-                output = write(tile, lengths, n_steps)
+                output = network(tile, lengths, n_steps)
             else:
                 code = nn.functional.pad(tile, (0, width - k))
                 kept = torch.full((len(code),), k, device=code.device)
-                output = write(code, lengths, n_steps, kept)
+                output = network(code, lengths, n_steps, kept)
             return output.sigmoid() if self.spec.is_logistic else output
 
         values = in_tiles(
@@ -220,14 +221,14 @@ class FittedModel:
         return self.scaling.undo(values, lengths, codes.dtype)
 
     def reconstruct(self, samples: Samples) -> NDArray:
-        """Encode samples and decode them again, in their shape."""
+        """Reconstruct samples, in their shape."""
         steps = samples.values.shape[1] if samples.values.ndim == 3 else None
         return self.decode(self.encode(samples), _lengths(samples), steps)
 
     def encoder(
         self, *, warp: float = 0.0, generator: torch.Generator | None = None
     ) -> "Encoder":
-        """Return the encoder as a torch module, open to gradients."""
+        """Return the encoder as a differentiable torch module."""
         return Encoder(
             self.module,
             n_components=self.n_components,
@@ -239,10 +240,10 @@ class FittedModel:
     def encoder_to_fine_tune(
         self, n_rows: int, generator: torch.Generator
     ) -> "Encoder":
-        """Return the encoder to be trained further on n rows.
+        """Return the encoder for fine-tuning on n rows.
 
-        Its samples are warped as in the model's own training, and its components have
-        one unit.
+        It warps samples as in the training of the model. All its components have one
+        unit.
         """
         if self.module.linear_path is None:
             return self.encoder()
@@ -278,7 +279,7 @@ class FittedModel:
     def from_state(
         cls, state: dict[str, Any], family: type[Family], device: str
     ) -> "FittedModel":
-        """Build the model that `get_state` described."""
+        """Rebuild the model from the result of `get_state`."""
         spec = NetworkSpec(**state["spec"])
         config = replace(TrainingConfig(**state["config"]), device=device)
         own = family(**state["family"])
@@ -302,14 +303,14 @@ class FittedModel:
 
     def _tile_options(self) -> dict[str, Any]:
         return {
-            "rung": self.spec.n_steps or 0,
+            "usual_length": self.spec.n_steps or 0,
             "tile_rows": self.family.tile_rows,
             "device": self.device,
             "work_per_value": self.module.work,
         }
 
     def _whitening_tensors(self) -> "WhiteningTensors":
-        """The whitening for use within the tiles, where rows stay apart."""
+        """Return the whitening as tensors."""
         if self.whitening is None:
             return None
         tensors: Any = (
@@ -318,18 +319,18 @@ class FittedModel:
         return Whitening(*tensors)
 
 
-WhiteningTensors = Any  # Whitening with tensors for arrays, or None
+WhiteningTensors = Any  # Whitening of tensors, or None
 
 
 def _lengths(samples: Samples) -> NDArray | None:
-    """Lengths for the tiles: those of sequences, None for tables."""
+    """Return the lengths of sequences; None for tables."""
     return None if samples.values.ndim == 2 else samples.n_steps_of_each
 
 
 class Encoder(nn.Module):
-    """From scaled samples to the codes of `transform`, open to gradients.
+    """Differentiable encoder: scaled samples to the latent codes of `transform`.
 
-    It holds the autoencoder's own module: training one trains the other.
+    It shares the module of the autoencoder: training one trains the other.
 
     Shape
     -----
@@ -339,19 +340,19 @@ class Encoder(nn.Module):
     Parameters
     ----------
     module : Autoencoder
-        The network.
+        The torch module.
 
     n_components : int
-        Z, where the network's codes have more components than are kept.
+        Z, number of components that are kept.
 
     white : Whitening of Tensor or None
-        Makes codes white.
+        Whitening of the codes.
 
     warp : float
-        Strength of the time warps in training mode.
+        Strength of the time warping in training mode.
 
     generator : torch.Generator or None
-        Source of the warps.
+        Source of the time warping.
     """
 
     def __init__(
@@ -371,7 +372,7 @@ class Encoder(nn.Module):
         self.generator = generator
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map samples to codes."""
+        """Map samples to latent codes."""
         if self.training and self.warp and self.generator is not None:
             x = time_warp(x, lengths, self.warp, self.generator)
         code = self.module.encode(x, lengths)[:, : self.n_components]
@@ -382,14 +383,14 @@ class Encoder(nn.Module):
 
 @torch.no_grad()
 def unify_units(module: Autoencoder) -> None:
-    """Give the corrections of all components one unit, their values unchanged.
+    """Set one unit for the corrections of all components, without changing outputs.
 
-    For a reconstruction small components matter little, and the network corrects them
-    in small units. What separates classes may be in any of them.
+    For a reconstruction, small components matter little, so their unit is small. For a
+    classifier, any component may separate the classes.
     """
     unit = module.encoder_unit
     largest = unit.max()
-    largest = largest.where(largest > 0, 1)  # PCA left no residual
+    largest = largest.where(largest > 0, 1)  # PCA has no residual
     assert module.encoder is not None
     last = [layer for layer in module.encoder.modules() if type(layer) is nn.Linear][-1]
     last.weight.mul_((unit / largest)[:, None])

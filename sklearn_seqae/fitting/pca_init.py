@@ -1,4 +1,4 @@
-"""PCA: the initialization of a network, and the reference for its error."""
+"""PCA as the initialization of a network and the reference of its error."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,22 +18,22 @@ from sklearn_seqae.modules.losses import row_losses
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.training.batches import Batches
 
-PCA_ROWS = 50_000  # a subsample of so many rows gives the components of all
-MOST_COMPONENTS = 64  # of the code from which a fraction of the variance is sought
-EXACT_BELOW = 2000  # rows or columns; above, scikit-learn chooses its solver
-ROUNDING = 1e-6  # of the spread of the data
-EDGE = 0.01  # values this near to 0 or 1 have no larger logit
+PCA_ROWS = 50_000  # maximum number of rows that PCA is fitted on
+MOST_COMPONENTS = 64  # maximum latent size if n_components is a fraction
+EXACT_BELOW = 2000  # rows or columns; above, scikit-learn chooses the solver
+ROUNDING = 1e-6  # rounding error, relative to the spread of the data
+EDGE = 0.01  # probabilities are clipped to [EDGE, 1 - EDGE] before the logit
 
 
 class PCAInit(NamedTuple):
     """PCA as an autoencoder without networks, and its components."""
 
     autoencoder: Autoencoder
-    basis: Tensor  # (R, D), as many components as there are where there is a rank
+    basis: Tensor  # (R, D), all components if there is a rank
 
 
 def make_linear_path(spec: NetworkSpec) -> LinearPath:
-    """Make the linear path of a table, or of sequences, without weights."""
+    """Make the linear path for a table or for sequences, without initial weights."""
     if spec.n_steps is None:
         return LinearPath(n_features=spec.n_features, n_components=spec.n_components)
     return ResampledLinearPath(
@@ -53,11 +53,10 @@ def pca_init(
     seen: Samples | None = None,
     n_components: int | None = None,
 ) -> PCAInit:
-    """Make an autoencoder of a linear path alone that is PCA of the data.
+    """Make an autoencoder that is PCA of the data, from a linear path alone.
 
-    With binary cross-entropy the code is PCA's, and a least-squares map leads from
-    it to the logits. In the same way a map leads to the clean samples where the
-    encoder sees noisy ones, and to the forecast where there is one.
+    For binary cross-entropy, clean targets and forecasts, the code is PCA's code, and a
+    least-squares map predicts the logits, the targets or the next steps from it.
 
     Parameters
     ----------
@@ -65,7 +64,7 @@ def pca_init(
         Shape of the network.
 
     data : Samples
-        Training rows, scaled, float32.
+        Training rows, scaled, in float32.
 
     loss : str
         A key of `modules.losses.LOSSES`.
@@ -74,10 +73,10 @@ def pca_init(
         Source of every random number.
 
     seen : Samples, default=None
-        What the encoder sees of the data, where it is not the data itself.
+        Input of the encoder, if it is not the data itself.
 
     n_components : {0, None}, default=None
-        0 for the mean alone; None for PCA of the network's size.
+        0 for the mean only; None for PCA of the latent size.
 
     Returns
     -------
@@ -106,7 +105,7 @@ def pca_init(
     elif clean is not flat:
         loadings, intercept = _least_squares(code, clean, weight)
     path = make_linear_path(spec)
-    path.start(
+    path.initialize(
         components=_tensor(components),
         loadings=_tensor(loadings),
         mean=_tensor(mean),
@@ -118,7 +117,9 @@ def pca_init(
         if loss == "binary_cross_entropy":
             ahead = _logits(ahead)
         loadings, intercept = _least_squares(code, ahead, weight)
-        path.start_forecast(loadings=_tensor(loadings), intercept=_tensor(intercept))
+        path.initialize_forecast(
+            loadings=_tensor(loadings), intercept=_tensor(intercept)
+        )
     linear = Autoencoder(
         n_components=width, encoder=None, decoder=None, linear_path=path
     )
@@ -131,7 +132,7 @@ def _logits(probabilities: NDArray) -> NDArray:
 
 
 def _weighted(flat: NDArray, weight: NDArray | None) -> NDArray:
-    """Rows whose PCA is that of weighted ones: mirrored, they are centred for it."""
+    """Return rows whose PCA is the PCA of weighted rows. Mirroring centres them."""
     if weight is None:
         return flat
     left = np.sqrt(weight)[:, np.newaxis] * (flat - weighted_mean(flat, weight))
@@ -141,7 +142,7 @@ def _weighted(flat: NDArray, weight: NDArray | None) -> NDArray:
 def _least_squares(
     code: NDArray, target: NDArray, weight: NDArray | None
 ) -> tuple[NDArray, NDArray]:
-    """Loadings and intercept with which a centred code comes nearest to a target."""
+    """Return the least-squares loadings and intercept from a centred code."""
     intercept = weighted_mean(target, weight)
     left = target - intercept
     if weight is not None:
@@ -151,7 +152,7 @@ def _least_squares(
 
 
 def _flat_ahead(data: Samples, n_ahead: int, rows: Any) -> NDArray:
-    """What is ahead of each sequence: its target, or itself from the second step."""
+    """Return the target of the forecast: the target, or X from its second step on."""
     if data.target is not None:
         return _flatten(data.target, None, n_ahead, rows)
     lengths = None if data.lengths is None else data.lengths - 1
@@ -165,13 +166,13 @@ def enough_components(
     seed: int,
     splits: list[tuple[NDArray, NDArray]],
 ) -> int:
-    """Components with which PCA surely explains a fraction of the variance.
+    """Return a number of components with which PCA explains a fraction of variance.
 
-    One more than held-out rows need. A quarter more where it can but be estimated: from
-    the rows that PCA is fitted on, or from sequences brought to one length.
+    It is one more than the validation rows require, or 25 % more if it can only be
+    estimated, from training rows or from resampled sequences.
     """
     size = MOST_COMPONENTS
-    left = np.zeros(size + 1)  # squared error of codes of 0, 1, ... components
+    left = np.zeros(size + 1)  # squared error with 0, 1, ... components
     everything = np.arange(len(samples))
     for train_rows, held_out_rows in splits or [(everything, everything)]:
         train, held_out = samples.take(train_rows), samples.take(held_out_rows)
@@ -198,7 +199,7 @@ def enough_components(
 
 
 def _some_rows(n: int, seed: int) -> Any:
-    """As many rows as PCA is fitted on."""
+    """Return the rows that PCA is fitted on."""
     if n <= PCA_ROWS:
         return slice(None)
     return np.sort(np.random.default_rng(seed).permutation(n)[:PCA_ROWS])
@@ -207,13 +208,13 @@ def _some_rows(n: int, seed: int) -> Any:
 def _flatten(
     x: NDArray, lengths: NDArray | None, n_steps: int | None, rows: Any
 ) -> NDArray:
-    """Rows for PCA in float64, resampled where they are sequences."""
+    """Return flat rows for PCA in float64; sequences are resampled."""
     flat = x if n_steps is None else resample(x, lengths, n_steps)
     return flat.reshape(len(flat), -1)[rows].astype(np.float64)
 
 
 def _solver(n_rows: int, n_columns: int) -> str:
-    """An exact solver where one is quick: the start must not differ from PCA."""
+    """Return an exact solver if it is fast: the initial model should equal PCA."""
     if min(n_rows, n_columns) > EXACT_BELOW:
         return "auto"
     return "covariance_eigh" if n_rows >= 10 * n_columns else "full"
@@ -223,7 +224,7 @@ def _solver(n_rows: int, n_columns: int) -> str:
 def codes_and_residuals(
     linear: Autoencoder, batches: Batches, sizes: Sequence[int], objective: Objective
 ) -> tuple[Tensor, Tensor]:
-    """What `linear` makes of the data, and what it leaves of them.
+    """Return the codes and the residuals of PCA.
 
     Returns
     -------
@@ -231,8 +232,8 @@ def codes_and_residuals(
         In the order of the batches.
 
     residuals : Tensor of shape (P, len(sizes))
-        Root mean squared residual of each part of the objective, of codes cut to each
-        size, 0 where it is but float32's rounding.
+        Root mean squared residual of each part of the objective, for each truncated
+        size. 0 if it is rounding error of float32 only.
     """
     codes, squares = [], [torch.zeros(len(sizes)) for _ in range(2)]
     for batch in batches:

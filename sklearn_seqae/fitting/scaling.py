@@ -11,10 +11,10 @@ from sklearn_seqae._sequences import resample
 
 @dataclass(frozen=True)
 class Scaling:
-    """Subtract a center and divide by one number, in the precision of X.
+    """Subtract a center and divide by one scale, in the precision of X.
 
-    As in PCA, each feature is centred but keeps its own units: one number, the
-    overall spread of X, brings the values to a size that trains well.
+    As in PCA, each feature is centred but keeps its units. The scale is the overall
+    standard deviation of X.
 
     Parameters
     ----------
@@ -22,10 +22,10 @@ class Scaling:
         Training mean of each column, or mean sequence of S steps.
 
     center : ndarray of shape (D,) or (1, C)
-        What is subtracted: the mean of each column, or of each channel.
+        Mean of each column, or of each channel, which is subtracted.
 
     scale : float
-        The divisor.
+        Divisor.
     """
 
     mean: NDArray
@@ -42,7 +42,7 @@ class Scaling:
         centered: bool,
         weight: NDArray | None = None,
     ) -> "Scaling":
-        """Measure the mean and the spread of training rows.
+        """Compute the mean and the scale of training rows.
 
         Parameters
         ----------
@@ -50,16 +50,16 @@ class Scaling:
             Training rows.
 
         lengths : ndarray of shape (N,) or None
-            Steps of each sequence.
+            Number of time steps of each sequence.
 
         n_steps : int or None
-            S, the steps of the mean sequence; None for tables.
+            S, number of steps of the mean sequence; None for tables.
 
         centered : bool
-            False where the values have a fixed domain: they stay as they are.
+            False if the values have a fixed domain: they are not scaled.
 
         weight : ndarray of shape (N,), default=None
-            How much each row counts.
+            Sample weights.
         """
         full = values if n_steps is None else resample(values, lengths, n_steps)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -70,13 +70,13 @@ class Scaling:
             left = full - center.astype(full.dtype)
             largest = float(np.abs(left).max())
             scale = 1.0
-            if 0 < largest < np.inf:  # the squares of huge values would overflow
+            if 0 < largest < np.inf:  # squares of huge values would overflow
                 squares = weighted_mean(np.square(left / largest), weight)
                 scale = largest * float(np.sqrt(np.mean(squares)))
         return cls(mean, center, scale)
 
     def apply(self, values: NDArray, lengths: NDArray | None) -> NDArray:
-        """Bring values to the network's units: float32, zero on padding."""
+        """Scale values to the units of the network: float32, zero on padding."""
         with np.errstate(over="ignore", invalid="ignore"):
             left = values - self.center.astype(values.dtype)
             result = (left / self.scale).astype(np.float32)
@@ -90,7 +90,7 @@ class Scaling:
     def undo(
         self, values: NDArray, lengths: NDArray | None, dtype: np.dtype
     ) -> NDArray:
-        """Bring values back to X's units, in float64 until the last cast."""
+        """Scale values to the units of X, in float64 before the last cast."""
         result = (values * np.float64(self.scale) + self.center).astype(dtype)
         return _clear_padding(result, lengths)
 
@@ -101,21 +101,21 @@ def mean_sample(
     n_steps: int | None,
     weight: NDArray | None,
 ) -> NDArray:
-    """Mean row of a table, or mean sequence of `n_steps` time steps."""
+    """Return the mean row of a table, or the mean sequence of `n_steps` steps."""
     full = values if n_steps is None else resample(values, lengths, n_steps)
     with np.errstate(over="ignore", invalid="ignore"):
         return weighted_mean(full, weight)
 
 
 def weighted_mean(values: NDArray, weight: NDArray | None) -> NDArray:
-    """Mean row in float64; without weights all rows count alike."""
+    """Return the weighted mean row in float64."""
     if weight is None:
         return values.mean(axis=0, dtype=np.float64)
     return np.average(values.astype(np.float64), axis=0, weights=weight)
 
 
 def along(mean: NDArray, values: NDArray, lengths: NDArray | None) -> NDArray:
-    """Stretch a mean sequence to the steps of each row of values."""
+    """Resample a mean sequence to the length of each row of values."""
     if values.ndim == 2:
         return mean
     n_steps = values.shape[1]
@@ -128,11 +128,10 @@ def along(mean: NDArray, values: NDArray, lengths: NDArray | None) -> NDArray:
 
 
 class Whitening(NamedTuple):
-    """Mean, factor and inverse factor with which codes become white.
+    """Mean, factor and inverse factor of the whitening of latent codes.
 
-    The factors are triangular, so that the first k white components depend on the
-    first k components alone. For PCA's codes they are diagonal, the standard
-    deviations.
+    The factors are triangular: the first k whitened components depend on the first k
+    components alone. For PCA's codes they are diagonal, the standard deviations.
     """
 
     mean: NDArray  # (Z,)

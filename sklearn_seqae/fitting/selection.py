@@ -1,4 +1,4 @@
-"""Model selection: which epoch is kept, by rows that training has not seen."""
+"""Model selection: the best epoch, from the losses of the validation rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,37 +9,37 @@ from scipy.special import ndtr, stdtrit
 
 from sklearn_seqae.modules.batch import RowLosses
 
-SURE = 2.5  # standard errors, of very many rows
-SURE_OF_A_SIZE = 1.0  # the same, of one size of an ordered code
-ROUNDING = 1e-8  # of the squared error with one component
-WORTH_IT = 0.01  # of the error at epoch 0
+SURE = 2.5  # standard errors that a gain must exceed, for many rows
+SURE_OF_A_SIZE = 1.0  # the same for each size of an ordered code
+ROUNDING = 1e-8  # rounding error, relative to the squared error with one component
+MIN_GAIN = 0.01  # relative to the error at epoch 0
 
 Losses = RowLosses[NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Losses of the validation rows at each epoch, and the epoch that they select.
+    """Losses of the validation rows at each epoch, and the best epoch.
 
     Parameters
     ----------
-    course : RowLosses of ndarray of shape (E + 1, M, ...)
-        Of each epoch, epoch 0 first, and each validation row.
+    history : RowLosses of ndarray of shape (E + 1, M, ...)
+        Losses of each epoch, epoch 0 first, and each validation row.
 
     mean, pca : RowLosses of ndarray of shape (M, ...)
-        The same of the training mean and of PCA.
+        Losses of the training mean and of PCA for each validation row.
 
     n_values : int
-        Values in the validation rows, without padding.
+        Number of values in the validation rows, without padding.
 
     is_penalized : bool, default=False
-        Whether the total is the loss and a penalty: then the loss may rise.
+        Whether the total includes a penalty. Then the loss itself may rise.
 
     fraction : float or None, default=None
-        Share of the squared error to explain, with the fewest components.
+        Fraction of variance to explain with the smallest number of components.
     """
 
-    course: Losses
+    history: Losses
     mean: Losses
     pca: Losses
     n_values: float
@@ -48,16 +48,16 @@ class Selection:
 
     @classmethod
     def join(cls, parts: list["Selection"]) -> "Selection":
-        """Put the folds side by side; one that stopped early keeps its last epoch."""
+        """Join the folds. A fold that stopped early repeats its last epoch."""
         longest = max(part.n_epochs for part in parts) + 1
 
-        def pad(course: NDArray) -> NDArray:
-            missing = (0, longest - len(course))
-            return np.pad(course, [missing] + [(0, 0)] * (course.ndim - 1), "edge")
+        def pad(history: NDArray) -> NDArray:
+            missing = (0, longest - len(history))
+            return np.pad(history, [missing] + [(0, 0)] * (history.ndim - 1), "edge")
 
-        courses = [RowLosses(*map(pad, part.course)) for part in parts]
+        histories = [RowLosses(*map(pad, part.history)) for part in parts]
         return cls(
-            course=_joined(courses, axis=1),
+            history=_joined(histories, axis=1),
             mean=_joined([part.mean for part in parts]),
             pca=_joined([part.pca for part in parts]),
             n_values=sum(part.n_values for part in parts),
@@ -68,21 +68,21 @@ class Selection:
     @property
     def n_epochs(self) -> int:
         """Number of epochs that were trained."""
-        return len(self.course.total) - 1
+        return len(self.history.total) - 1
 
     @property
     def valid_losses(self) -> NDArray:
-        """Mean total loss of a validation value at each epoch."""
-        return self.course.total.sum(axis=1) / self.n_values
+        """Mean total validation loss at each epoch."""
+        return self.history.total.sum(axis=1) / self.n_values
 
     @property
     def scores(self) -> NDArray:
-        """Share of the mean's loss that each epoch explains; R² for squared error."""
-        return explained(self.course.loss.sum(axis=1), self.mean.loss.sum())
+        """1 minus loss over loss of the mean at each epoch; R² for squared error."""
+        return explained(self.history.loss.sum(axis=1), self.mean.loss.sum())
 
     def r2(self) -> dict[str, float]:
-        """Held-out R² of the best epoch, of PCA and of the training mean."""
-        model = self.course.squared_error[self.best_epoch()].sum()
+        """Return the validation R² of the best epoch, of PCA and of the mean."""
+        model = self.history.squared_error[self.best_epoch()].sum()
         mean, pca = self.mean.squared_error.sum(), self.pca.squared_error.sum()
         return {
             "model": float(explained(model, mean)),
@@ -91,47 +91,46 @@ class Selection:
         }
 
     def r2_by_size(self) -> tuple[NDArray, NDArray]:
-        """Held-out R² of ordered codes cut to 1, ..., Z components.
+        """Return the validation R² of ordered codes truncated to 1, ..., Z components.
 
         Returns
         -------
         model, pca : ndarray of shape (Z,)
         """
         mean = self.mean.squared_error.sum()
-        model = self.course.squared_error_by_size[self.best_epoch()].sum(axis=0)
+        model = self.history.squared_error_by_size[self.best_epoch()].sum(axis=0)
         pca = self.pca.squared_error_by_size.sum(axis=0)
         return explained(model, mean), explained(pca, mean)
 
     def best_epoch(self) -> int:
-        """Return the epoch of the least held-out loss, if its gain is significant.
+        """Return the epoch of the smallest validation loss if its gain is significant.
 
-        The roots of the rows' losses are compared with those at epoch 0: the losses
-        themselves are heavy-tailed, and one outlying row would decide. Their mean gain,
-        less `SURE` times its standard error (with few rows by Student's t), must be
-        more than `WORTH_IT`; otherwise epoch 0 is kept. The mean gain of an ordered
-        code must be so at each of its sizes, by one standard error.
+        The square roots of the rows' losses are compared with those at epoch 0, because
+        the losses are heavy-tailed and one outlier would decide. The mean gain minus
+        `SURE` standard errors (with few rows according to Student's t) must exceed
+        `MIN_GAIN`; otherwise epoch 0 is kept. For ordered codes, the gain must also be
+        significant at each size, by one standard error.
 
-        Where a fraction is asked for, the best epoch is the one that reaches it with
-        the fewest components, and the gain is that of a code of this size.
+        With a fraction, the best epoch reaches it with the smallest number of
+        components, and the gain is that of a code of this size.
         """
         losses = [self.loss_of(rows) for rows in self._epochs()]
         best = int(np.argmin(losses))
-        measure, sure, worth_it = self.course.total, SURE, WORTH_IT
+        measure, sure, min_gain = self.history.total, SURE, MIN_GAIN
         if self.fraction is not None:
-            sizes = self.course.squared_error_by_size
+            sizes = self.history.squared_error_by_size
             size = min(int(np.ceil(losses[best])), sizes.shape[2])
-            measure = sizes[:, :, size - 1] if size else self.course.squared_error
-            sure, worth_it = SURE_OF_A_SIZE, 0
+            measure = sizes[:, :, size - 1] if size else self.history.squared_error
+            sure, min_gain = SURE_OF_A_SIZE, 0
         start, end = np.sqrt(measure[[0, best]])
-        return best if sure_gain(start - end, sure) > worth_it * start.mean() else 0
+        return best if sure_gain(start - end, sure) > min_gain * start.mean() else 0
 
     def loss_of(self, rows: Losses) -> float:
         """Return the loss of an epoch, by which epochs are compared.
 
-        It is infinite where an ordered code has no gain at some size, and where a
-        forecast gains at the cost of the reconstruction beside it; a penalty may gain
-        at that cost. Where a fraction is asked for, it is the number of components
-        that reach it.
+        It is infinite if an ordered code has no gain at some size, or if the loss of
+        the reconstruction rises while another part of the total falls (except for a
+        penalty). With a fraction, it is the number of components that reach it.
         """
         if self.fraction is not None:
             return components_needed(rows, self.mean, self.fraction)
@@ -144,13 +143,13 @@ class Selection:
         now, then = by_size.sum(axis=0), at_start.sum(axis=0)
         counts = then > ROUNDING * then.max(initial=0)
         gain = sure_gain(np.sqrt(at_start) - np.sqrt(by_size), SURE_OF_A_SIZE)
-        if ((now > (1 - WORTH_IT) * then) | (gain <= 0))[counts].any():
+        if ((now > (1 - MIN_GAIN) * then) | (gain <= 0))[counts].any():
             return np.inf
         return rows.total.sum()
 
     def at(self, epoch: int) -> Losses:
         """Return the losses of the validation rows at one epoch."""
-        return RowLosses(*(losses[epoch] for losses in self.course))
+        return RowLosses(*(losses[epoch] for losses in self.history))
 
     def _epochs(self) -> list[Losses]:
         return [self.at(epoch) for epoch in range(self.n_epochs + 1)]
@@ -162,7 +161,7 @@ def _joined(parts: list[Losses], axis: int = 0) -> Losses:
 
 
 def sure_gain(gain: NDArray, sure: float) -> Any:
-    """Mean gain of the rows, less so many standard errors: of few, by Student's t."""
+    """Return the mean gain minus `sure` standard errors, according to Student's t."""
     n = len(gain)
     if n < 2:
         return np.full(gain.shape[1:], -np.inf)
@@ -171,9 +170,9 @@ def sure_gain(gain: NDArray, sure: float) -> Any:
 
 
 def components_needed(rows: Losses, mean: Losses, fraction: float) -> float:
-    """Components that explain a fraction of the squared error, between sizes too.
+    """Return the interpolated number of components that explain a fraction.
 
-    More than there are where all of them together do not.
+    It exceeds the latent size if all components together do not.
     """
     total = mean.squared_error.sum()
     allowed = (1 - fraction) * total
@@ -188,7 +187,7 @@ def components_needed(rows: Losses, mean: Losses, fraction: float) -> float:
 
 
 def explained(error: Any, reference: Any) -> Any:
-    """Return 1 - error / reference, and 0 where the reference is 0."""
+    """Return 1 - error / reference, or 0 if the reference is 0."""
     if reference == 0:
         return np.zeros_like(error)
     return 1 - error / reference

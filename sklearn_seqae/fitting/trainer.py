@@ -1,4 +1,4 @@
-"""Train a network on samples: once for each fold of the selection, then for good."""
+"""Train a network: once for each validation fold, then on all samples."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
@@ -41,8 +41,8 @@ from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
 from sklearn_seqae.training.threads import lend_threads
 
-EVALUATED_TOGETHER = 512  # rows
-REFIT_BELOW = 40_000  # rows, above which those held out would change little
+EVALUATED_TOGETHER = 512  # batch size without gradients
+REFIT_BELOW = 40_000  # rows; above, the validation rows would change little
 
 
 @dataclass
@@ -57,22 +57,22 @@ class TrainingRun:
     selection: Selection | None = None
 
     def keep_weights_of(self, epoch: int) -> None:
-        """Go back to the weights that an epoch ended with."""
+        """Restore the weights after an epoch."""
         self.net.module_.load_state_dict(self.states[epoch])
         self.loss_curve = self.loss_curve[:epoch]
 
 
 class Listener(Protocol):
-    """Follows the trainings of a fit."""
+    """Observer of the trainings of a fit."""
 
     def begin(self, n_trainings: int) -> None:
-        """The fit has so many trainings."""
+        """Called before the first training."""
 
     def begin_training(self, run: TrainingRun, name: str, n_epochs: int) -> list[Any]:
-        """A training begins; return skorch callbacks for it."""
+        """Called before a training. Return skorch callbacks for it."""
 
     def end_training(self) -> None:
-        """The training that began last has ended."""
+        """Called after a training."""
 
 
 class Trainer:
@@ -84,16 +84,16 @@ class Trainer:
         Parameters of the fit.
 
     family : Family
-        The family of the networks.
+        Family of the networks.
 
     samples : Samples
         Training samples, with their targets and weights.
 
     start : FittedModel or None, default=None
-        A model to continue, for `warm_start`.
+        Model to continue, for `warm_start`.
 
     listener : Listener or None, default=None
-        Follows the trainings.
+        Observer of the trainings.
     """
 
     def __init__(
@@ -134,12 +134,12 @@ class Trainer:
             config.seed,
             enough=self.family.enough_held_out,
             most=MOST_HELD_OUT_ORDERED if config.is_ordered else MOST_HELD_OUT,
-            n_components=int(config.n_components),  # 0: as many as the rows give
+            n_components=int(config.n_components),  # 0 for a fraction
             in_blocks=has_future and samples.target is not None,
         )
 
     def fit(self) -> tuple[TrainingRun, Selection | None]:
-        """Train, with model selection where there are validation splits.
+        """Train, with model selection if there are validation splits.
 
         Returns
         -------
@@ -147,7 +147,7 @@ class Trainer:
             The final training.
 
         selection : Selection or None
-            The losses of the validation rows and the epoch that they select.
+            Losses of the validation rows, which determine the best epoch.
         """
         if self.listener is not None:
             refit = not self.splits or len(self.samples) < REFIT_BELOW
@@ -203,11 +203,11 @@ class Trainer:
         return run
 
     def measure(self, run: TrainingRun) -> Selection:
-        """Measure a training on its own rows, where none were held out."""
+        """Measure a training on its own rows."""
         return self._monitor(run, self.samples, self.samples).selection()
 
     def _prepare(self, part: Samples) -> tuple[TrainingRun, Batches]:
-        """Make the net, ready at epoch 0, and the batches that it trains on."""
+        """Make the net at epoch 0 and its training batches."""
         config, family = self.config, self.family
         scaling, spec = self._scaling_and_spec(part)
         data = _scaled(part, scaling)
@@ -287,7 +287,7 @@ class Trainer:
         codes, residuals = codes_and_residuals(
             pca.autoencoder, batches, sizes, objective
         )
-        if self.config.is_logistic:  # logits leave no residual
+        if self.config.is_logistic:  # logits have no residual in these units
             residuals = torch.ones_like(residuals)
         if self.config.is_penalized:
             residuals = residuals.where(residuals > 0, LEAST_UNIT)
@@ -299,7 +299,7 @@ class Trainer:
             module.set_units(forecaster_unit=residuals[len(residuals) - 1])
 
     def _trains_in_row_space(self) -> bool:
-        """Whether errors are the same in the space that the rows span."""
+        """Whether squared errors are the same in the row space."""
         config = self.config
         alters = config.noise is not None or self.samples.target is not None
         return config.loss == "squared_error" and not (alters or config.is_penalized)
@@ -367,7 +367,7 @@ def make_spec(
     n_steps: int | None,
     n_components: int,
 ) -> NetworkSpec:
-    """Describe the network that the parameters ask for."""
+    """Make the specification of the network from the parameters."""
     spec = NetworkSpec(
         n_features=samples.values.shape[-1],
         n_steps=n_steps,
@@ -382,7 +382,7 @@ def make_spec(
 
 
 def _scaled(samples: Samples, scaling: Scaling) -> Samples:
-    """Samples in the network's units."""
+    """Return samples in the units of the network."""
     target = samples.target
     return replace(
         samples,

@@ -1,4 +1,4 @@
-"""Validation splits, and the monitor of the validation rows during a training."""
+"""Validation splits, and the monitor of the validation losses."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from sklearn_seqae.modules.batch import RowLosses
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
 
-MOST_HELD_OUT = 5000  # rows of one split, enough to tell the epochs apart
-MOST_HELD_OUT_ORDERED = 1000  # where each row is decoded once for each size
+MOST_HELD_OUT = 5000  # maximum number of validation rows of one split
+MOST_HELD_OUT_ORDERED = 1000  # the same if each row is decoded once for each size
 
 Split = tuple[NDArray, NDArray]
 
@@ -31,32 +31,32 @@ def held_out_splits(
 ) -> list[Split]:
     """Return pairs of training rows and validation rows.
 
-    With few rows a single split depends on chance: then there are more of them, folds
-    of `validation_fraction`, until enough rows have been held out once.
+    A single split of few rows depends on chance. So folds of `validation_fraction` are
+    used until enough rows have been held out once.
 
     Parameters
     ----------
     n : int
-        Rows.
+        Number of rows.
 
     validation_fraction : float
-        Share of the rows in each fold.
+        Fraction of the rows in each fold.
 
     seed : int
-        Source of the shuffling.
+        Seed of the shuffling.
 
     enough : int
-        Rows to hold out, over all folds.
+        Number of rows to hold out, over all folds.
 
     most : int
-        Most rows of one split.
+        Maximum number of validation rows of one split.
 
     n_components : int
-        Rows that PCA needs at least; folds are smaller where it would have fewer.
+        Minimum number of rows for PCA. Folds are smaller if it would have fewer.
 
     in_blocks : bool, default=False
-        Whether neighbouring rows are held out together, the last ones first: windows
-        of one series overlap, and a random share of them would have been seen.
+        Whether a fold is a block of consecutive rows, the last ones first. Windows of
+        one series overlap, so random folds would share time steps with training rows.
     """
     if n < 2:
         return []
@@ -77,18 +77,18 @@ def held_out_splits(
 
 
 class ValidationMonitor:
-    """Record the losses of the validation rows, and end a training that gains nothing.
+    """Record the losses of the validation rows, and stop without improvement.
 
     Parameters
     ----------
     config : TrainingConfig
-        Its `tol` and `n_iter_no_change` are used.
+        Configuration with `tol` and `n_iter_no_change`.
 
     net : AutoencoderNet
-        What is trained.
+        Net that is trained.
 
     data : Batches
-        The validation rows.
+        Validation rows.
 
     keeps_weights : bool
         Whether the weights of epoch 0 and of the best epoch are kept.
@@ -99,7 +99,7 @@ class ValidationMonitor:
     Attributes
     ----------
     states : dict
-        Weights by epoch: of epoch 0 and of the best one.
+        Weights after epoch 0 and after the best epoch.
     """
 
     def __init__(
@@ -118,36 +118,36 @@ class ValidationMonitor:
         self.keeps_weights = keeps_weights
         self.mean = mean
         self.pca = pca
-        self.course: list[Losses] = []
+        self.history: list[Losses] = []
         self.states: dict[int, dict[str, Tensor]] = {}
         self.least = self.least_kept = np.inf
         self.misses = 0
         self.record(net.measure(data))
 
     def record(self, rows: Losses) -> bool:
-        """Record the losses after one more epoch; True when the training should stop.
+        """Record the losses after an epoch. Return True if the training should stop.
 
-        Epoch 0 is the first.
+        The first call is for epoch 0.
         """
-        self.course.append(rows)
-        epoch, loss = len(self.course) - 1, rows.total.sum()
-        if loss < self.least - self.config.tol * self.course[0].total.sum():
+        self.history.append(rows)
+        epoch, loss = len(self.history) - 1, rows.total.sum()
+        if loss < self.least - self.config.tol * self.history[0].total.sum():
             self.misses = 0
         else:
             self.misses += 1
         self.least = min(self.least, loss)
         if self.keeps_weights:
-            self._keep_if_best(epoch, self._selection([self.course[0]]).loss_of(rows))
+            self._keep_if_best(epoch, self._selection([self.history[0]]).loss_of(rows))
         return self.misses >= self.config.n_iter_no_change
 
     def selection(self) -> Selection:
-        """Return what was recorded."""
-        return self._selection(self.course)
+        """Return the recorded losses."""
+        return self._selection(self.history)
 
-    def _selection(self, course: list[Losses]) -> Selection:
-        stacked: Any = (np.stack(arrays) for arrays in zip(*course, strict=True))
+    def _selection(self, history: list[Losses]) -> Selection:
+        stacked: Any = (np.stack(arrays) for arrays in zip(*history, strict=True))
         return Selection(
-            course=RowLosses(*stacked),
+            history=RowLosses(*stacked),
             mean=self.mean,
             pca=self.pca,
             n_values=self.data.n_values,

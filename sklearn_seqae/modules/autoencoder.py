@@ -1,6 +1,7 @@
-"""The autoencoder: an encoder and a decoder, each beside a linear path."""
+"""Autoencoder: an encoder and a decoder, each added to a linear path."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -8,16 +9,16 @@ from torch import Tensor, nn
 from sklearn_seqae.modules.bottleneck import cut
 from sklearn_seqae.modules.linear_path import LinearPath
 
-LOG_VARIANCES = -20.0, 10.0  # beyond, exp would lose itself
+LOG_VARIANCES = -20.0, 10.0  # range in which exp is accurate
 
 
 class Autoencoder(nn.Module):
-    """Put an encoder, a decoder and, where there is one, a linear path together.
+    """Autoencoder from an encoder, a decoder and an optional linear path.
 
-    With a linear path, code = L_e x + u f_e(x) and output = L_d code + v f_d(code):
-    the networks f correct what the linear path says, in units u and v of the size
-    of what there is to correct. Without networks the linear path stands alone: PCA,
-    or with no component the mean.
+    With a linear path, code = L_e x + u f_e(x) and output = L_d code + v f_d(code). The
+    networks f are learned corrections of the linear path, in units u and v of PCA's
+    residual. Without networks, the linear path alone is PCA, or the mean if there are
+    no components.
 
     Shape
     -----
@@ -26,9 +27,9 @@ class Autoencoder(nn.Module):
     - decode: (N, Z) to (N, D) or (N, T, C)
     - forecast: (N, Z) to (N, T, C)
 
-    A forecaster is a second decoder, for what is ahead of the sample. The output of
-    both is what the loss takes: for binary cross-entropy, logits. The encoder of a
-    variational code gives a correction of its log variance beside that of its mean.
+    A forecaster is a second decoder, for the next steps. For binary cross-entropy, both
+    return logits. The encoder of a variational code returns corrections of the mean and
+    of the log variance.
     """
 
     encoder_unit: Tensor
@@ -69,7 +70,7 @@ class Autoencoder(nn.Module):
 
     @property
     def work(self) -> int:
-        """Multiply-adds for each row of a table or step of a sequence, roughly."""
+        """Approximate number of multiply-adds per row of a table or time step."""
         parts = [self.encoder, self.decoder, self.linear_path]
         return sum(
             getattr(part, "work", None) or sum(w.numel() for w in part.parameters())
@@ -79,32 +80,31 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def set_units(self, **units: Tensor) -> None:
-        """Set the units in which the networks speak and hear.
+        """Set the units of the inputs and outputs of the networks.
 
         Parameters
         ----------
         encoder_unit : Tensor of shape (Z,) or ()
-            u, of the encoder's corrections.
+            u, unit of the encoder's correction.
 
         decoder_unit, forecaster_unit : Tensor of shape (Z,)
-            v, of the decoder's and the forecaster's corrections, for a code cut to
-            its first 1, ..., Z components.
+            v, unit of the decoder's and the forecaster's correction, for a code
+            truncated to its first 1, ..., Z components.
 
         code_scale : Tensor of shape (Z,) or (), optional
-            What the code is divided by before the decoder's network hears it.
+            Divisor of the code before it enters the decoder.
 
         residual_scale : Tensor of shape (), optional
-            What the residual of the linear path is divided by before the
-            encoder's network hears it.
+            Divisor of the residual of the linear path before it enters the encoder.
 
         log_variance : Tensor of shape (Z,), optional
-            Of a variational code, before the encoder corrects it.
+            Log variance of a variational code before the correction.
         """
         for name, value in units.items():
             getattr(self, name).copy_(value)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map samples to codes (N, Z); to the mean of variational ones."""
+        """Map samples to codes (N, Z), for variational codes to the mean."""
         return self.posterior(x, lengths)[0]
 
     def posterior(
@@ -112,7 +112,7 @@ class Autoencoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Map samples to the mean and the log variance of codes, (N, Z) each.
 
-        The second is of use in a variational autoencoder alone.
+        The log variance is only used in a variational autoencoder.
         """
         encoder, path = cast(nn.Module, self.encoder), self.linear_path
         code = residual = None
@@ -142,12 +142,12 @@ class Autoencoder(nn.Module):
     ) -> Tensor:
         """Map codes (N, Z) to samples of `n_steps` steps (None for tables).
 
-        With `kept` (N,), int64, each row sees its first so many components alone. The
-        `truth` that a conditional decoder sees in training is `given` and `own`.
+        With `kept` (N,), int64, only the first `kept` components of a row are used. A
+        conditional decoder receives `teacher` and `free_running` in training.
         """
         path = None if self.linear_path is None else self.linear_path.decode
         network, unit = self.decoder, self.decoder_unit
-        return self._write(network, path, unit, code, lengths, n_steps, kept, truth)
+        return self._decode(network, path, unit, code, lengths, n_steps, kept, truth)
 
     def forecast(
         self,
@@ -157,33 +157,51 @@ class Autoencoder(nn.Module):
         kept: Tensor | None = None,
         **truth: Tensor | None,
     ) -> Tensor:
-        """Map codes (N, Z) to what is ahead; arguments are those of `decode`."""
-        path = None if self.linear_path is None else self.linear_path.forecast
+        """Map codes (N, Z) to the next steps. Arguments are those of `decode`."""
+        path: Any = None
+        if self.linear_path is not None:
+            path = self.linear_path.forecast
         network, unit = self.forecaster, self.forecaster_unit
-        return self._write(network, path, unit, code, lengths, n_steps, kept, truth)
+        return self._decode(network, path, unit, code, lengths, n_steps, kept, truth)
 
-    def _write(self, network, path, units, code, lengths, n_steps, kept, truth):
+    def _decode(
+        self,
+        network: nn.Module | None,
+        path: Callable[..., Any] | None,
+        units: Tensor,
+        code: Tensor,
+        lengths: Tensor | None,
+        n_steps: int | None,
+        kept: Tensor | None,
+        truth: dict[str, Any],
+    ) -> Tensor:
         unit = units[-1]
         if kept is not None:
             code = cut(code, kept)
             unit = units[kept - 1]
             unit = unit[:, None] if n_steps is None else unit[:, None, None]
-        heard = code / self.code_scale
+        decoder_input = code / self.code_scale
         if self.is_ordered:
             present = torch.ones_like(code)
             if kept is not None:
                 present = cut(present, kept)
-            heard = torch.cat([heard, present], dim=1)
+            decoder_input = torch.cat([decoder_input, present], dim=1)
         output = None if path is None else path(code, lengths, n_steps)
         if network is None:
+            assert output is not None
             return output
         if truth:
-            truth = {**truth, "given": self._to_correct(truth["given"], output, unit)}
-        correction = network(heard, lengths, n_steps, output, **truth)
+            truth = {
+                **truth,
+                "teacher": self._correction_of(truth["teacher"], output, unit),
+            }
+        correction = network(decoder_input, lengths, n_steps, output, **truth)
         return correction if output is None else output + unit * correction
 
-    def _to_correct(self, given, output, unit):
-        """What the network should have added to `output`, as it hears it."""
+    def _correction_of(
+        self, given: Tensor, output: Tensor | None, unit: Tensor
+    ) -> Tensor:
+        """Return the correction that would turn `output` into the true values."""
         if output is None:
             return given - 0.5 if self.is_logistic else given
         if self.is_logistic:
@@ -191,7 +209,7 @@ class Autoencoder(nn.Module):
         return (given - output) / unit.where(unit > 0, 1)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Reconstruct samples in the shape in which they came, or else forecast."""
+        """Reconstruct samples, or forecast if there is no decoder."""
         n_steps = x.shape[1] if x.ndim == 3 else None
         code = self.encode(x, lengths)
         if self.forecaster is not None and self.decoder is None:

@@ -4,16 +4,16 @@ from typing import Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
-Values = TypeVar("Values")  # Tensor, or ndarray once they are measured
+Values = TypeVar("Values")  # Tensor, or ndarray after `AutoencoderNet.measure`
 
 
 class Batch(NamedTuple):
-    """Samples, with what tells their values from padding."""
+    """Batch of samples with the mask of their padding."""
 
     x: Tensor  # (N, D) or (N, T, C)
     lengths: Tensor | None  # (N,), None where no step is padding
     mask: Tensor | None  # (N, T), None where no step is padding
-    n_values: int  # values without padding, the weight of this batch in a mean
+    n_values: int  # number of values without padding
     target: Tensor | None = None  # (N, ...), None where x is the target
     weight: Tensor | None = None  # (N,), sample weights; None: all are 1
 
@@ -24,9 +24,9 @@ class RowLosses(NamedTuple, Generic[Values]):
     For several epochs each array has a leading axis of epochs.
     """
 
-    total: Values  # (N,), the loss that is minimized, with its penalty
-    loss: Values  # (N,), of the reconstruction, or of a forecast alone
-    squared_error: Values  # (N,), of the same
+    total: Values  # (N,), minimized loss, with its penalty
+    loss: Values  # (N,), loss of the reconstruction, or of the forecast
+    squared_error: Values  # (N,), squared error of the same
     squared_error_by_size: (
-        Values  # (N, Z), of codes cut to 1, ..., Z components; (N, 0) if not ordered
+        Values  # (N, Z), with codes truncated to 1, ..., Z; (N, 0) if not ordered
     )

@@ -1,8 +1,8 @@
-"""What happens to the code between the encoder and the decoder.
+"""Bottlenecks: constraints on the latent code.
 
-A bottleneck encodes a batch and says what else than the loss of the reconstruction is
-to be made small. Penalties are about the code divided by its root mean square over the
-batch, so that to shrink the code and grow the decoder gains nothing.
+A bottleneck encodes a batch and returns a penalty that is added to the loss. Penalties
+are computed from the code divided by its root mean square over the batch. Otherwise
+the network could reduce a penalty by scaling the code down and the decoder up.
 """
 
 import math
@@ -13,23 +13,25 @@ from torch import Tensor
 
 from sklearn_seqae.modules.stacks import real_steps
 
-EXACT_UP_TO = 8  # components whose Jacobian is computed, not estimated
-TINY = 1e-12  # of a mean square, below which a component is nothing but rounding
-WARM_UP = 100  # steps over which a variational code's weight rises
+EXACT_UP_TO = 8  # components up to which the Jacobian is exact
+TINY = 1e-12  # mean square of a component that is rounding error only
+WARM_UP = 100  # steps over which the weight of a variational code rises
 
 
-class Passed(NamedTuple):
-    """A code on its way to the decoder."""
+class Encoded(NamedTuple):
+    """Latent code with its penalty and truncation."""
 
     code: Tensor  # (N, Z)
-    penalty: Tensor | None = None  # (N,), beside the losses, summed as they are
-    kept: Tensor | None = None  # (N,), how many components are; None: all
-    weights: Tensor | None = None  # (N,), of the losses
-    mean: Tensor | None = None  # (N, Z), where the code is drawn about it
+    penalty: Tensor | None = None  # (N,), added to the losses of the rows
+    kept: Tensor | None = None  # (N,), number of components kept; None: all
+    weights: Tensor | None = None  # (N,), weights of the losses
+    mean: Tensor | None = (
+        None  # (N, Z), mean of the distribution that the code is drawn from
+    )
 
 
 def cut(code: Tensor, kept: Tensor) -> Tensor:
-    """Clear what follows the first `kept` components of each row.
+    """Set the components after the first `kept` of each row to zero.
 
     Shape: `code` (N, Z), `kept` (N,), int64; output (N, Z).
     """
@@ -37,11 +39,11 @@ def cut(code: Tensor, kept: Tensor) -> Tensor:
     return torch.where(component < kept[:, None], code, 0)
 
 
-def price_of_a_nat(loss: str, unit: Tensor) -> Tensor:
-    """Loss, summed over a row's values, that is worth one nat of information.
+def loss_per_nat(loss: str, unit: Tensor) -> Tensor:
+    """Return the loss of a row that corresponds to one nat of information.
 
-    So the loss becomes the likelihood of a noise of the size `unit` (for the squared
-    error a Gaussian of that standard deviation), or is one already.
+    The loss is interpreted as a negative log-likelihood with noise of scale `unit`: for
+    the squared error, Gaussian noise of that standard deviation.
     """
     if loss == "binary_cross_entropy":
         return torch.ones_like(unit)
@@ -51,32 +53,32 @@ def price_of_a_nat(loss: str, unit: Tensor) -> Tensor:
 
 
 class Plain:
-    """Pass the code on as it is."""
+    """No constraint."""
 
     def __call__(
         self, module: Any, x: Tensor, lengths: Tensor | None, in_training: bool
-    ) -> Passed:
+    ) -> Encoded:
         """Encode a batch."""
-        return Passed(module.encode(x, lengths))
+        return Encoded(module.encode(x, lengths))
 
 
 class NestedDropout:
-    """Train codes cut after a random component, so that components come in order.
+    """Nested dropout: truncate codes after a random component to order components.
 
-    Of Rippel, Gelbart and Adams (2014), but with each size weighted by the inverse of
-    its own loss at the start: otherwise the short codes, which leave most, would
-    drown the long ones.
+    Rippel, Gelbart and Adams (2014). Here the loss of each size is weighted by the
+    inverse of its initial loss. Otherwise the loss of the short codes, which is much
+    larger, would dominate.
 
     Parameters
     ----------
     size_weights : Tensor of shape (Z,)
-        Of the loss of a code cut to 1, ..., Z components.
+        Weights of the loss of a code truncated to 1, ..., Z components.
 
     generator : torch.Generator
         Source of the sizes.
 
     favours_large : bool, default=False
-        Whether every other size is drawn from the larger half; else all sizes are
+        If True, every other size is drawn from the larger half. Otherwise all sizes are
         equally likely.
     """
 
@@ -92,13 +94,13 @@ class NestedDropout:
 
     def __call__(
         self, module: Any, x: Tensor, lengths: Tensor | None, in_training: bool
-    ) -> Passed:
-        """Encode a batch, and cut it in training."""
+    ) -> Encoded:
+        """Encode a batch, and truncate the codes in training."""
         code = module.encode(x, lengths)
         if not in_training:
-            return Passed(code)
+            return Encoded(code)
         kept = self.draw(len(code))
-        return Passed(code, kept=kept, weights=self.size_weights[kept - 1])
+        return Encoded(code, kept=kept, weights=self.size_weights[kept - 1])
 
     def draw(self, n: int) -> Tensor:
         """Draw the size of n codes, from 1 to Z: (n,), int64."""
@@ -111,11 +113,11 @@ class NestedDropout:
 
 
 class Penalty:
-    """Pass the code on, at a price that a subclass says.
+    """Base class of penalties on the code.
 
-    The price of a row is `weight` times what `of` says of it, for each of its values
-    and in nats of a noise of the size of what PCA leaves: so the same weight means the
-    same on any data. Measured, it is what it is with one fixed draw.
+    The penalty of a row is `weight` times the result of `of`, for each of its values,
+    in nats with noise of the scale of PCA's residual. So a weight has the same meaning
+    on any data. Validation uses one fixed draw of random numbers.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ class Penalty:
         A key of `modules.losses.LOSSES`.
 
     weight : float
-        How much the penalty counts.
+        Weight of the penalty.
 
     generator : torch.Generator
         Source of every random number in training.
@@ -136,21 +138,21 @@ class Penalty:
 
     def __call__(
         self, module: Any, x: Tensor, lengths: Tensor | None, in_training: bool
-    ) -> Passed:
+    ) -> Encoded:
         """Encode a batch."""
         code = module.encode(x, lengths)
-        if module.encoder is None:  # PCA, which networks are compared with
-            return Passed(code)
+        if module.encoder is None:  # PCA, the reference of the model selection
+            return Encoded(code)
         size = (code.square().mean(0) + TINY).sqrt()
         each = self.of(module, x, lengths, code, size, in_training)
         n_values: Any = x[0].numel()
         if lengths is not None:
             n_values = lengths * x.shape[2]
-        return Passed(code, self.price(module) * n_values * each)
+        return Encoded(code, self.scale(module) * n_values * each)
 
-    def price(self, module: Any) -> Tensor:
-        """What one nat costs."""
-        return self.weight * price_of_a_nat(self.loss, module.decoder_unit[-1])
+    def scale(self, module: Any) -> Tensor:
+        """Return the loss of one nat, times the weight."""
+        return self.weight * loss_per_nat(self.loss, module.decoder_unit[-1])
 
     def of(
         self,
@@ -161,30 +163,45 @@ class Penalty:
         size: Tensor,
         in_training: bool,
     ) -> Tensor:
-        """Penalty of each row (N,), of codes (N, Z) of root mean square `size` (Z,)."""
+        """Return the penalty of each row (N,). `size` (Z,) is the root mean square."""
         raise NotImplementedError
 
 
 class Sparse(Penalty):
-    """The mean absolute value of the code ("l1")."""
+    """Mean absolute value of the code ("l1")."""
 
-    def of(self, module, x, lengths, code, size, in_training):
-        """Penalty of each row."""
+    def of(
+        self,
+        module: Any,
+        x: Tensor,
+        lengths: Tensor | None,
+        code: Tensor,
+        size: Tensor,
+        in_training: bool,
+    ) -> Tensor:
+        """Return the penalty of each row."""
         return (code / size).abs().mean(1)
 
 
 class RarelyActive(Penalty):
-    """The divergence of each component's mean activation from a small one ("kl").
+    """Divergence of each component's mean activation from a small target ("kl").
 
-    Of Ng (2011), whose activations are sigmoids. A code divided by its root mean square
-    cannot be pushed to where those are zero, so activation is counted from zero on
-    either side: 2 sigmoid(|c|) - 1.
+    Ng (2011) uses sigmoid activations. A code divided by its root mean square cannot
+    reach their zero, so the activation is 2 sigmoid(|c|) - 1 here.
     """
 
     TARGET = 0.05
 
-    def of(self, module, x, lengths, code, size, in_training):
-        """Penalty of each row, which is that of the batch."""
+    def of(
+        self,
+        module: Any,
+        x: Tensor,
+        lengths: Tensor | None,
+        code: Tensor,
+        size: Tensor,
+        in_training: bool,
+    ) -> Tensor:
+        """Return the penalty of the batch for each row."""
         active = torch.tanh((code / size).abs() / 2).mean(0)
         active = active.clamp(1e-6, 1 - 1e-6)
         target = torch.full_like(active, self.TARGET)
@@ -194,18 +211,26 @@ class RarelyActive(Penalty):
 
 
 class Contractive(Penalty):
-    """The squared Frobenius norm of the encoder's Jacobian ("contractive").
+    """Squared Frobenius norm of the encoder's Jacobian ("contractive").
 
-    Of Rifai et al. (2011). It is counted in units of the step along which x moves by
-    its own spread in each value, as the mean over the components. Exact for small codes
-    of networks that can be differentiated twice; beyond, it is estimated by the change
-    along one random direction (Hutchinson, 1990), over a finite step.
+    Rifai et al. (2011). The unit of x is its standard deviation. The result is the
+    mean over the components. It is exact for up to `EXACT_UP_TO` components of networks
+    that can be differentiated twice. Otherwise it is estimated from a finite step in
+    one random direction (Hutchinson, 1990).
     """
 
-    STEP = 0.05  # of the spread of X
+    STEP = 0.05  # relative to the standard deviation of X
 
-    def of(self, module, x, lengths, code, size, in_training):
-        """Penalty of each row."""
+    def of(
+        self,
+        module: Any,
+        x: Tensor,
+        lengths: Tensor | None,
+        code: Tensor,
+        size: Tensor,
+        in_training: bool,
+    ) -> Tensor:
+        """Return the penalty of each row."""
         twice = getattr(module.encoder, "is_twice_differentiable", True)
         if code.shape[1] <= EXACT_UP_TO and twice:
             squares = squared_jacobian(module, x, lengths, in_training)
@@ -222,7 +247,7 @@ class Contractive(Penalty):
 def squared_jacobian(
     module: Any, x: Tensor, lengths: Tensor | None = None, in_training: bool = False
 ) -> Tensor:
-    """Squared norm of the gradient of each component by x: (N, Z)."""
+    """Return the squared norm of the gradient of each component by x, (N, Z)."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         code = module.encode(x, lengths)
@@ -236,11 +261,10 @@ def squared_jacobian(
 
 
 class Variational(Penalty):
-    """A code drawn from what the encoder thinks possible, at the price of its nats.
+    """Variational code with the divergence from N(0, I) as penalty ("variational").
 
-    Of Kingma and Welling (2014): the loss and the divergence from N(0, I) are a bound
-    of the likelihood. The weight (beta; Higgins et al., 2017) rises over the first
-    steps.
+    Kingma and Welling (2014): the loss plus the divergence is a bound of the negative
+    log-likelihood. The weight (beta; Higgins et al., 2017) rises over the first steps.
     """
 
     def __init__(self, loss: str, weight: float, generator: torch.Generator):
@@ -249,22 +273,22 @@ class Variational(Penalty):
 
     def __call__(
         self, module: Any, x: Tensor, lengths: Tensor | None, in_training: bool
-    ) -> Passed:
-        """Encode a batch, and draw codes."""
+    ) -> Encoded:
+        """Encode a batch and draw codes."""
         if module.encoder is None:
-            return Passed(module.encode(x, lengths))
+            return Encoded(module.encode(x, lengths))
         mean, log_variance = module.posterior(x, lengths)
         generator = self.generator if in_training else fixed_generator()
         code = mean + (log_variance / 2).exp() * normal_like(mean, generator)
-        price = self.price(module)
+        scale = self.scale(module)
         if in_training:
             self.n_calls += 1
-            price = price * min(1.0, self.n_calls / WARM_UP)
-        return Passed(code, price * divergence(mean, log_variance), mean=mean)
+            scale = scale * min(1.0, self.n_calls / WARM_UP)
+        return Encoded(code, scale * divergence(mean, log_variance), mean=mean)
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of N(mean, variance) from N(0, I), in nats: (N,)."""
+    """Return the divergence of N(mean, variance) from N(0, I) in nats, (N,)."""
     return (mean.square() + log_variance.expm1() - log_variance).sum(1) / 2
 
 
@@ -274,7 +298,7 @@ def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def fixed_generator() -> torch.Generator:
-    """The generator of what is measured, the same in each epoch."""
+    """Return the generator for validation, with the same numbers in each epoch."""
     return torch.Generator().manual_seed(math.isqrt(2**31))
 
 

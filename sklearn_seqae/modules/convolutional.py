@@ -1,7 +1,7 @@
-"""The convolutional encoder and decoder, for images and sequences of one length.
+"""Convolutional encoder and decoder for images and sequences of one length.
 
-Samples come and go as flat rows, (N, H * W * C), as a table has them; inside they are
-images. A sequence is an image that is one pixel wide.
+Inputs and outputs are flat rows, (N, H * W * C); internally they are images. A sequence
+is an image that is one pixel wide.
 """
 
 import math
@@ -14,13 +14,13 @@ from sklearn_seqae.modules.layers import ACTIVATIONS, convolution, linear, zero_
 
 __all__ = ["ACTIVATIONS", "ConvolutionalDecoder", "ConvolutionalEncoder"]
 
-KERNEL, TRANSPOSED_KERNEL = 3, 4  # the least with which stages of stride 2 overlap
+KERNEL, TRANSPOSED_KERNEL = 3, 4  # smallest sizes with which stages of stride 2 overlap
 
 Size = tuple[int, int]
 
 
 def sizes_of(size: Size, n_stages: int) -> list[Size]:
-    """Sizes of an image before and after each stage, which halves it, rounding up."""
+    """Return the sizes of an image before and after each stage, rounded up."""
     sizes = [size]
     for _ in range(n_stages):
         rows, columns = sizes[-1]
@@ -39,12 +39,12 @@ def to_rows(images: Tensor) -> Tensor:
 
 
 class ConvolutionalEncoder(nn.Module):
-    """Read an image into a code: stages of stride 2, then a linear layer.
+    """Convolutional encoder: stages of stride 2, then a linear layer.
 
     Shape
     -----
-    - Input: `x` (N, H * W * C), lengths (of no use), `residual` as `x`, or None where
-      there is no linear path
+    - Input: `x` (N, H * W * C), lengths (ignored), `residual` like `x`, or None
+      without a linear path
     - Output: (N, Z)
 
     Parameters
@@ -53,7 +53,7 @@ class ConvolutionalEncoder(nn.Module):
         H, W and C.
 
     filters : sequence of int
-        Of each stage.
+        Number of filters of each stage.
 
     n_components : int
         Z.
@@ -62,8 +62,8 @@ class ConvolutionalEncoder(nn.Module):
         A key of `ACTIVATIONS`.
 
     beside_pca : bool
-        Whether the encoder corrects a linear path. If so it sees the residual of that
-        path beside the values, and its last layer starts at zero.
+        If True, the encoder is a correction of a linear path: it receives the residual
+        of that path as well, and its last layer is initialized with zeros.
 
     generator : torch.Generator
         Source of every random number.
@@ -99,7 +99,7 @@ class ConvolutionalEncoder(nn.Module):
 
     @property
     def work(self) -> int:
-        """Multiply-adds for each sample."""
+        """Number of multiply-adds per sample."""
         return work_of(self.head, self.stages, self.sizes[1:])
 
     def forward(
@@ -115,22 +115,22 @@ class ConvolutionalEncoder(nn.Module):
 
 
 class ConvolutionalDecoder(nn.Module):
-    """Write an image from a code: a linear layer, then transposed stages of stride 2.
+    """Convolutional decoder: a linear layer, then transposed stages of stride 2.
 
-    What a stage writes beyond the size of its image is cut off. Beside a linear path
-    the last stage also sees, at its own size, what that path writes, and starts at
-    zero.
+    The output of a stage is cropped to the size of its image. With a linear path, the
+    last stage also receives the output of that path through a skip connection, and is
+    initialized with zeros.
 
     Shape
     -----
-    - Input: `code` (N, Z), lengths and n_steps (of no use), `written` (N, H * W * C),
-      or None where there is no linear path
+    - Input: `code` (N, Z), lengths and n_steps (ignored), `linear_output`
+      (N, H * W * C), or None without a linear path
     - Output: (N, H * W * C)
 
     Parameters
     ----------
     shape, filters, n_components, activation, beside_pca, generator
-        As in `ConvolutionalEncoder`; `filters` too in its order.
+        As in `ConvolutionalEncoder`, with `filters` in the same order.
     """
 
     def __init__(
@@ -167,9 +167,9 @@ class ConvolutionalDecoder(nn.Module):
                 transposed=True,
             )
             self.stages.append(stage)
-        self.look = None
+        self.skip = None
         if beside_pca and filters:
-            self.look = convolution(
+            self.skip = convolution(
                 n_channels,
                 filters[0],
                 larger=self.sizes[-1],
@@ -179,7 +179,7 @@ class ConvolutionalDecoder(nn.Module):
 
     @property
     def work(self) -> int:
-        """Multiply-adds for each sample."""
+        """Number of multiply-adds per sample."""
         return work_of(self.head, self.stages, self.sizes[:-1])
 
     def forward(
@@ -187,22 +187,24 @@ class ConvolutionalDecoder(nn.Module):
         code: Tensor,
         lengths: Tensor | None,
         n_steps: int | None,
-        written: Tensor | None,
+        linear_output: Tensor | None,
     ) -> Tensor:
         """Map (N, Z) to (N, H * W * C)."""
         images = to_images(self.head(code), self.sizes[0])
         last = len(self.stages) - 1
         for i, stage in enumerate(self.stages):
-            if i == last and self.look is not None and written is not None:
-                # Detached: the linear path has its own way to learn.
-                images = images + self.look(to_images(written.detach(), self.sizes[-1]))
+            if i == last and self.skip is not None and linear_output is not None:
+                # Detached: the skip connection does not train the linear path.
+                images = images + self.skip(
+                    to_images(linear_output.detach(), self.sizes[-1])
+                )
             rows, columns = self.sizes[i + 1]
             images = stage(self.activation(images))[:, :, :rows, :columns]
         return to_rows(images)
 
 
 def work_of(head: nn.Module, stages: nn.ModuleList, sizes: list[Size]) -> int:
-    """Multiply-adds for each sample; `sizes` are those of a stage's smaller images."""
+    """Return the multiply-adds per sample. `sizes` are the smaller image sizes."""
     pixels = [1, *map(math.prod, sizes)]
     return sum(
         n * sum(weight.numel() for weight in layer.parameters())

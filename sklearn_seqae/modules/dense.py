@@ -1,4 +1,4 @@
-"""The dense network: one encoder or decoder for rows of a table."""
+"""Dense encoder and decoder for rows of a table."""
 
 import math
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ __all__ = ["ACTIVATIONS", "DenseNetwork"]
 
 
 class DenseNetwork(nn.Module):
-    """Linear layers with an activation between them.
+    """Linear layers with an activation function between them.
 
-    The encoder and the decoder are both of this class, with their sizes turned
-    round. All families are called alike; a table has no use for the other arguments.
+    The encoder and the decoder are both of this class, with sizes in reverse order. The
+    other arguments of `forward` are ignored; networks for sequences use them.
 
     Shape
     -----
@@ -25,21 +25,21 @@ class DenseNetwork(nn.Module):
     Parameters
     ----------
     sizes : sequence of int
-        Units of each layer, input and output included.
+        Number of units of each layer, including input and output.
 
     activation : str
         A key of `ACTIVATIONS`.
 
     zero_head : bool
-        Whether the last layer starts at zero, for a network that adds to a
-        linear path.
+        If True, initialize the last layer with zeros, for a correction of a linear
+        path.
 
     generator : torch.Generator
         Source of every random number.
 
     rotated_in, rotated_out : int, default=None
-        D, where the input or the output is not in the layers' own space but in one
-        of D columns, which a fixed orthonormal `basis` spans.
+        D, if the input or the output has D columns and is projected by a fixed
+        orthonormal `basis`; None without a projection.
 
     Examples
     --------
@@ -92,9 +92,9 @@ class DenseNetwork(nn.Module):
 
     @torch.no_grad()
     def set_range(self, x: Tensor) -> None:
-        """Look no further than the range of the training rows `x`.
+        """Clamp inputs to the range of the training rows `x`.
 
-        Beside a linear path, this leaves the extrapolation to that path.
+        Beyond this range, only the linear path extrapolates.
         """
         if self.rotated_in:
             x = x @ self.basis.T

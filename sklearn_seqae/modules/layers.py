@@ -1,7 +1,7 @@
-"""Layers that draw their first weights from an explicit generator.
+"""Layers whose initial weights are drawn from an explicit generator.
 
-torch's own constructors read and advance the process-wide generator; these build
-the layer without weights and fill it from the generator that they are given.
+The constructors of torch advance the global generator. These functions allocate a layer
+without drawing and fill it from the given generator.
 """
 
 import math
@@ -24,15 +24,15 @@ CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.
 
 
 def empty(layer_class: Callable[..., Layer], *sizes: int, **options: Any) -> Layer:
-    """Make a layer whose weights are allocated but not drawn.
+    """Make a layer whose weights are allocated but not initialized.
 
-    On the device "meta" torch's constructors draw nothing, so no generator moves.
+    On the device "meta", the constructors of torch do not draw random numbers.
     """
     return layer_class(*sizes, **options, device="meta").to_empty(device="cpu")
 
 
 def linear(n_in: int, n_out: int, *, generator: torch.Generator) -> nn.Linear:
-    """Make a linear layer, uniform within 1 / sqrt(n_in) as torch's own.
+    """Make a linear layer, uniform within 1 / sqrt(n_in) as in torch.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def linear(n_in: int, n_out: int, *, generator: torch.Generator) -> nn.Linear:
 
 
 def zero_linear(n_in: int, n_out: int) -> nn.Linear:
-    """Make a linear layer of zeros without bias: silent until it has learned."""
+    """Make a linear layer without bias, initialized with zeros."""
     layer = empty(nn.Linear, n_in, n_out, bias=False)
     nn.init.zeros_(layer.weight)
     return layer
@@ -70,7 +70,7 @@ def convolution(
     generator: torch.Generator | None,
     transposed: bool = False,
 ) -> nn.Module:
-    """Make a convolution of stride 2, uniform within 1 / sqrt(values an output sees).
+    """Make a convolution of stride 2, uniform within 1 / sqrt(inputs per output).
 
     Parameters
     ----------
@@ -78,17 +78,17 @@ def convolution(
         Channels.
 
     larger : (int, int)
-        Rows and columns of the image that it halves, or doubles to. Along an axis of
-        a single pixel, kernel and stride are 1.
+        Height and width of the larger image. Along an axis of a single pixel, kernel
+        and stride are 1.
 
     kernel : int
         Size of the kernel, padded by (kernel - 1) // 2 on both sides.
 
     generator : torch.Generator or None
-        Source of every random number. None: all weights are zero, without bias.
+        Source of every random number. None: zero weights without bias.
 
     transposed : bool, default=False
-        Whether it doubles an image.
+        If True, the layer doubles an image.
 
     Returns
     -------
@@ -121,8 +121,8 @@ def recurrent(
 ) -> nn.RNNBase:
     """Make one recurrent layer with orthogonal recurrent weights.
 
-    Input weights are Glorot uniform, biases zero, and an LSTM's forget gate starts
-    at 1, so that a new network remembers (Jozefowicz et al., 2015).
+    Input weights are Glorot uniform and biases zero. The bias of an LSTM's forget gate
+    is 1, so that a new network keeps its state (Jozefowicz et al., 2015).
 
     Parameters
     ----------
@@ -149,13 +149,13 @@ def recurrent(
             nn.init.orthogonal_(block, generator=generator)
         weights["bias_ih_l0"].zero_()
         weights["bias_hh_l0"].zero_()
-        if cell == "lstm":  # the gates stand in the order input, forget, cell, output
+        if cell == "lstm":  # order of the gates: input, forget, cell, output
             weights["bias_ih_l0"][n_hidden : 2 * n_hidden] = 1
     return layer
 
 
 def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Reverse each sequence within its own length; padding stays where it is.
+    """Reverse each sequence within its own length, without its padding.
 
     Shape: `x` (N, T, C) and `lengths` (N,) or None; output (N, T, C).
     """

@@ -1,4 +1,4 @@
-"""The linear path beside the networks, which starts as PCA."""
+"""Linear path of the autoencoder, initialized with PCA."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from sklearn_seqae.modules.resampling import resample, stretch
 
 
 class LinearPath(nn.Module):
-    """A linear encoder and a linear decoder that `start` sets to PCA.
+    """Linear encoder and decoder that `initialize` sets to PCA.
 
     Shape
     -----
@@ -22,7 +22,7 @@ class LinearPath(nn.Module):
         self.decoder = empty(nn.Linear, n_components, n_features)
 
     @torch.no_grad()
-    def start(
+    def initialize(
         self,
         *,
         components: Tensor,
@@ -33,16 +33,16 @@ class LinearPath(nn.Module):
     ) -> None:
         """Set code = components (x - mean), reconstruction = code loadings + intercept.
 
-        A code that is larger than what PCA fills starts small and random on the
-        way in and at zero on the way out, so it changes nothing but can learn.
+        Components beyond those of PCA have small random encoder weights and zero
+        decoder weights: they do not change the output, but they can be trained.
 
         Parameters
         ----------
         components, loadings : Tensor of shape (K, D), K <= Z
-            The way in and the way out.
+            Weights of the encoder and of the decoder.
 
         mean, intercept : Tensor of shape (D,)
-            What is taken off before and added after.
+            Subtracted by the encoder, and added by the decoder.
 
         generator : torch.Generator
             Source of the random numbers.
@@ -56,11 +56,11 @@ class LinearPath(nn.Module):
         self.decoder.bias.copy_(intercept)
 
     @torch.no_grad()
-    def rescale(self, way_in: Tensor, way_out: Tensor) -> None:
-        """Multiply each component with (Z,) on its way in, and on all its ways out."""
-        self.encoder.weight.mul_(way_in[:, None])
-        self.encoder.bias.mul_(way_in)
-        self.decoder.weight.mul_(way_out)
+    def rescale(self, encoder_factor: Tensor, decoder_factor: Tensor) -> None:
+        """Multiply the encoder weights and all decoder weights of each component."""
+        self.encoder.weight.mul_(encoder_factor[:, None])
+        self.encoder.bias.mul_(encoder_factor)
+        self.decoder.weight.mul_(decoder_factor)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (N, D) to (N, Z)."""
@@ -74,7 +74,7 @@ class LinearPath(nn.Module):
 
 
 class ResampledLinearPath(LinearPath):
-    """The linear path of sequences, which it sees resampled to a common length.
+    """Linear path for sequences, which are resampled to a common length.
 
     Shape
     -----
@@ -87,7 +87,7 @@ class ResampledLinearPath(LinearPath):
         The common length, C and Z.
 
     n_ahead : int, default=None
-        Steps of a forecast, which is linear in the code; None where there is none.
+        Number of steps of the forecast, which is linear in the code; None without one.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class ResampledLinearPath(LinearPath):
             self.forecaster = empty(nn.Linear, n_components, n_ahead * n_channels)
 
     @torch.no_grad()
-    def start_forecast(self, *, loadings: Tensor, intercept: Tensor) -> None:
+    def initialize_forecast(self, *, loadings: Tensor, intercept: Tensor) -> None:
         """Set forecast = code loadings + intercept.
 
         Parameters
@@ -120,11 +120,11 @@ class ResampledLinearPath(LinearPath):
         self.forecaster.bias.copy_(intercept)
 
     @torch.no_grad()
-    def rescale(self, way_in: Tensor, way_out: Tensor) -> None:
-        """Multiply each component with (Z,) on its way in, and on all its ways out."""
-        super().rescale(way_in, way_out)
+    def rescale(self, encoder_factor: Tensor, decoder_factor: Tensor) -> None:
+        """Multiply the encoder weights and all decoder weights of each component."""
+        super().rescale(encoder_factor, decoder_factor)
         if self.n_ahead is not None:
-            self.forecaster.weight.mul_(way_out)
+            self.forecaster.weight.mul_(decoder_factor)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (N, T, C) to (N, Z)."""
@@ -140,6 +140,6 @@ class ResampledLinearPath(LinearPath):
     def forecast(
         self, code: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
     ) -> Tensor:
-        """Map (N, Z) to the steps ahead, (N, T, C)."""
+        """Map (N, Z) to the next steps, (N, T, C)."""
         steps = self.forecaster(code).unflatten(1, (-1, self.n_channels))
         return stretch(steps, lengths, n_steps or steps.shape[1])

@@ -1,4 +1,4 @@
-"""Losses: functions of (output, target, mask) that know no module."""
+"""Loss functions of (output, target, mask)."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def masked_loss(
     mask: Tensor | None = None,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Mean loss over the real values.
+    """Return the mean loss over the values that are not padding.
 
     Parameters
     ----------
@@ -29,14 +29,13 @@ def masked_loss(
         A key of `LOSSES`.
 
     output, target : Tensor of shape (N, D) or (N, T, C)
-        Output of the decoder (logits for binary cross-entropy), and what it
-        should have been.
+        Output of the decoder (logits for binary cross-entropy), and its target.
 
     mask : Tensor of shape (N, T), bool, or None
-        True on real steps; None where there is no padding.
+        False on padding; None if there is no padding.
 
     weights : Tensor of shape (N,) or None
-        What the loss of each row is multiplied with.
+        Weights of the losses of the rows.
 
     Returns
     -------
@@ -52,7 +51,7 @@ def masked_loss(
 def row_losses(
     loss: str, output: Tensor, target: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """Loss of each row, summed over its real values: (N,).
+    """Return the loss of each row, summed over its values without padding, (N,).
 
     Parameters are those of `masked_loss`.
     """

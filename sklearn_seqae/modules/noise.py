@@ -1,4 +1,4 @@
-"""What is done to samples before a denoising encoder sees them."""
+"""Corruption of the input of a denoising autoencoder."""
 
 import torch
 from torch import Tensor
@@ -9,21 +9,18 @@ NOISES = ("gaussian", "masking")
 
 
 class Noise:
-    """Corrupt samples, which the network then learns to give back clean.
-
-    Of Vincent et al. (2010).
+    """Corruption of samples for a denoising autoencoder (Vincent et al., 2010).
 
     Parameters
     ----------
     kind : {"gaussian", "masking"}
-        What is done: add numbers from N(0, level**2), or set values to zero, their
-        mean.
+        Add numbers from N(0, level**2), or set values to zero, their mean.
 
     level : float
-        The standard deviation, or the share of the values.
+        Standard deviation, or fraction of masked values.
 
     generator : torch.Generator
-        Source of the noise in training. Measured, it is the same in each epoch.
+        Source of the noise in training. In validation, it is the same in each epoch.
     """
 
     def __init__(self, kind: str, level: float, generator: torch.Generator):
@@ -34,7 +31,7 @@ class Noise:
     def __call__(
         self, x: Tensor, mask: Tensor | None = None, in_training: bool = False
     ) -> Tensor:
-        """Corrupt (N, D) or (N, T, C); padding stays as it is."""
+        """Corrupt (N, D) or (N, T, C), except padding."""
         generator = self.generator if in_training else fixed_generator()
         if self.kind == "gaussian":
             noisy = x + self.level * normal_like(x, generator)

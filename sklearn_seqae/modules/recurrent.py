@@ -1,4 +1,4 @@
-"""The recurrent encoder and decoder for padded batches of sequences."""
+"""Recurrent encoder and decoder for padded batches of sequences."""
 
 import math
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from sklearn_seqae.modules.stacks import (
 
 __all__ = ["CELLS", "RecurrentDecoder", "RecurrentEncoder", "recurrent_networks"]
 
-TIME_FEATURES = 8  # cosines of relative time that each step sees, beside PCA
-MOST_PATCHES = 16  # recurrent steps that a sequence of usual length takes
+TIME_FEATURES = 8  # cosines of relative time at each step, with a linear path
+MOST_PATCHES = 16  # recurrent steps for a sequence of usual length
 
 
 def recurrent_networks(
     *,
     n_outputs: int,
-    n_heard: int,
+    n_decoder_inputs: int,
     n_steps: int,
     n_ahead: int | None,
     reconstructs: bool,
@@ -32,27 +32,28 @@ def recurrent_networks(
     decoding: dict[str, Any],
     **options: Any,
 ) -> dict[str, nn.Module | None]:
-    """Make the encoder, and a decoder for each thing that is written.
+    """Make the encoder, the decoder and the forecaster.
 
     Parameters
     ----------
-    n_outputs, n_heard : int
-        Outputs of the encoder and inputs of a decoder.
+    n_outputs, n_decoder_inputs : int
+        Number of outputs of the encoder and of inputs of a decoder.
 
     n_steps, n_ahead : int
-        Usual length of the sequences, and of what is ahead (None: not asked for).
+        Usual length of the sequences, and of the forecast (None: no forecast).
 
     reconstructs : bool
-        Whether the sequence itself is asked for.
+        Whether there is a decoder.
 
     hidden_layer_sizes : sequence of int
-        Of the encoder; decoders have them in reverse.
+        Units of the encoder's layers. Decoders have them in reverse order.
 
     decoding : dict of bool
-        Of decoders alone: `is_conditional`, `is_reversed` and `is_logistic`.
+        Options of decoders: `is_conditional`, `is_reversed` and `is_logistic`.
 
     **options
-        Of both: `n_channels`, `cell`, `bidirectional`, `beside_pca`, `generator`.
+        Options of both: `n_channels`, `cell`, `bidirectional`, `beside_pca` and
+        `generator`.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def recurrent_networks(
 
     def decoder(n: int) -> RecurrentDecoder:
         return RecurrentDecoder(
-            n_components=n_heard,
+            n_components=n_decoder_inputs,
             hidden_layer_sizes=hidden_layer_sizes[::-1],
             patch_size=patch_size(n),
             **decoding,
@@ -85,12 +86,12 @@ def recurrent_networks(
 
 
 class RecurrentEncoder(nn.Module):
-    """Read a sequence into a code.
+    """Recurrent encoder of sequences.
 
     Shape
     -----
-    - Input: `x` (N, T, C), `lengths` (N,) or None where no step is padding,
-      `residual` (N, T, C) or None where there is no linear path
+    - Input: `x` (N, T, C), `lengths` (N,) or None without padding, `residual`
+      (N, T, C) or None without a linear path
     - Output: (N, Z)
 
     Parameters
@@ -102,25 +103,25 @@ class RecurrentEncoder(nn.Module):
         Units of each recurrent layer.
 
     cell : {"lstm", "gru", "rnn"}
-        The kind of cell.
+        Type of the cell.
 
     bidirectional : bool
-        Whether each layer also reads backwards.
+        Whether each layer also reads the sequence backwards.
 
     beside_pca : bool
-        Whether the encoder corrects a linear path. If so it sees the residual of
-        that path and the relative time beside the values, pools the mean and the
-        maximum of its states, and its last layer starts at zero. If not it is the
-        plain form of the literature: the code comes from the last state.
+        If True, the encoder is a correction of a linear path. It also receives the
+        residual of that path and the relative time, pools the mean and the maximum of
+        its states, and its last layer is initialized with zeros. If False, it is the
+        plain encoder of the literature: the code is computed from the last state.
 
     patch_size : int
-        Time steps that the recurrent layers take as one.
+        Number of time steps in one recurrent step.
 
     generator : torch.Generator
         Source of every random number.
     """
 
-    is_twice_differentiable = False  # cells are not, in torch
+    is_twice_differentiable = False  # recurrent cells of torch are not
 
     def __init__(
         self,
@@ -189,25 +190,27 @@ class RecurrentEncoder(nn.Module):
             last = states[torch.arange(len(states), device=states.device), lengths - 1]
         if not self.stack.backward_layers:
             return last
-        half = self.stack.n_out // 2  # the backward direction ends at the first step
+        half = (
+            self.stack.n_out // 2
+        )  # the last state of the backward direction is at the first step
         return torch.cat([last[:, :half], states[:, 0, half:]], dim=1)
 
 
 class RecurrentDecoder(nn.Module):
-    """Write a sequence from a code: the code is every step's input.
+    """Recurrent decoder: the latent code is the input of every step.
 
-    Beside a linear path each step also sees the relative time and what that path
-    writes there, and the output starts at zero. A conditional decoder also sees what
-    stands before (Srivastava, Mansimov and Salakhutdinov, 2015): the truth where that
-    is given, else its own output.
+    With a linear path, each step also receives the relative time and the output of that
+    path, and the decoder is initialized with zeros. A conditional decoder also receives
+    the previous step (Srivastava, Mansimov and Salakhutdinov, 2015): the true value if
+    it is given, otherwise its own output.
 
     Shape
     -----
-    - Input: `code` (N, Z), `lengths` (N,) or None, `n_steps` T, `written` (N, T, C)
-      or None where there is no linear path; of conditional decoders also `given`
-      (N, T, C), the true output, or None, and `own` (N, T), bool, or None, the steps
-      that follow its own output all the same
-    - Output: (N, T, C), what stands on padding means nothing
+    - Input: `code` (N, Z), `lengths` (N,) or None, `n_steps` T, `linear_output`
+      (N, T, C) or None without a linear path; for conditional decoders also `teacher`
+      (N, T, C), the true output, or None, and `free_running` (N, T), bool, or None, the
+      steps at which the decoder uses its own output nevertheless
+    - Output: (N, T, C), undefined on padding
 
     Parameters
     ----------
@@ -215,16 +218,16 @@ class RecurrentDecoder(nn.Module):
         C and Z.
 
     hidden_layer_sizes, cell, bidirectional, beside_pca, patch_size, generator
-        As in `RecurrentEncoder`. A conditional decoder has one direction alone.
+        As in `RecurrentEncoder`. A conditional decoder is unidirectional.
 
     is_conditional : bool, default=False
-        Whether each step sees the one before.
+        Whether each step receives the previous one.
 
     is_reversed : bool, default=False
-        Whether the last step is written first.
+        Whether the last step is decoded first.
 
     is_logistic : bool, default=False
-        Whether the output are logits, whose own output is seen as probabilities.
+        Whether outputs are logits. A conditional decoder receives probabilities.
     """
 
     def __init__(
@@ -266,9 +269,9 @@ class RecurrentDecoder(nn.Module):
         code: Tensor,
         lengths: Tensor | None,
         n_steps: int,
-        written: Tensor | None,
-        given: Tensor | None = None,
-        own: Tensor | None = None,
+        linear_output: Tensor | None,
+        teacher: Tensor | None = None,
+        free_running: Tensor | None = None,
     ) -> Tensor:
         """Map (N, Z) to (N, T, C)."""
         n_patches = -(-n_steps // self.patch_size)
@@ -278,8 +281,8 @@ class RecurrentDecoder(nn.Module):
             n_real = (lengths + self.patch_size - 1) // self.patch_size
         x = code[:, None].expand(-1, n_patches, -1)  # (N, P, Z)
         drawn = None
-        if written is not None:
-            drawn = self._to_patches(written, lengths)
+        if linear_output is not None:
+            drawn = self._to_patches(linear_output, lengths)
             time = time_features(
                 len(code), n_patches, n_real, TIME_FEATURES, code.device
             )
@@ -287,11 +290,11 @@ class RecurrentDecoder(nn.Module):
         if not self.is_conditional:
             patches = self.head(self.stack(x, n_real))  # (N, P, size * C)
         else:
-            if given is not None:
-                given = self._to_patches(given, lengths)
-            if own is not None:
-                own = own[:, :: self.patch_size]
-            patches = self._write_on(x, drawn, given, own)
+            if teacher is not None:
+                teacher = self._to_patches(teacher, lengths)
+            if free_running is not None:
+                free_running = free_running[:, :: self.patch_size]
+            patches = self._decode_steps(x, drawn, teacher, free_running)
         n_channels = patches.shape[2] // self.patch_size
         steps = patches.reshape(len(code), -1, n_channels)[:, :n_steps]
         return reverse(steps, lengths) if self.is_reversed else steps
@@ -300,29 +303,35 @@ class RecurrentDecoder(nn.Module):
         x = reverse(x, lengths) if self.is_reversed else x
         return to_patches(x, lengths, self.patch_size)
 
-    def _write_on(
+    def _decode_steps(
         self,
         x: Tensor,
         drawn: Tensor | None,
-        given: Tensor | None,
-        own: Tensor | None,
+        teacher: Tensor | None,
+        free_running: Tensor | None,
     ) -> Tensor:
-        """Write patch after patch, each from the one before: (N, P, size * C)."""
+        """Decode patch after patch, each from the previous one: (N, P, size * C)."""
         before = x.new_zeros(len(x), 1, self.head.out_features)
-        if given is not None and own is None:  # all at once, as nothing is waited for
-            before = torch.cat([before, given[:, :-1]], dim=1)
+        if (
+            teacher is not None and free_running is None
+        ):  # teacher forcing: all steps at once
+            before = torch.cat([before, teacher[:, :-1]], dim=1)
             return self.head(self.stack(torch.cat([x, before], dim=2), None))
-        states: list = [None] * len(self.stack.forward_layers)
+        states: list[Any] = [None] * len(self.stack.forward_layers)
         patches = []
         for p in range(x.shape[1]):
-            heard = torch.cat([x[:, p : p + 1], before], dim=2)
-            patch = self.head(self.stack.step(heard, states))
+            decoder_input = torch.cat([x[:, p : p + 1], before], dim=2)
+            patch = self.head(self.stack.step(decoder_input, states))
             patches.append(patch)
             before = patch
             if self.is_logistic:
                 base = patch.new_zeros(()) if drawn is None else drawn[:, p : p + 1]
                 before = (base + patch).sigmoid() - base.sigmoid()
-            if given is not None and own is not None and p + 1 < own.shape[1]:
-                keep_own = own[:, p + 1, None, None]
-                before = torch.where(keep_own, before, given[:, p : p + 1])
+            if (
+                teacher is not None
+                and free_running is not None
+                and p + 1 < free_running.shape[1]
+            ):
+                keep_own = free_running[:, p + 1, None, None]
+                before = torch.where(keep_own, before, teacher[:, p : p + 1])
         return torch.cat(patches, dim=1)

@@ -1,4 +1,4 @@
-"""Sequences read at other steps of their own relative time."""
+"""Resampling and time warping of sequences."""
 
 import math
 
@@ -32,7 +32,7 @@ def stretch(x: Tensor, lengths: Tensor | None, n_steps: int) -> Tensor:
 
 
 def interpolate(x: Tensor, position: Tensor) -> Tensor:
-    """Values of (N, T, C) at the fractional steps `position` (N, S)."""
+    """Interpolate (N, T, C) at the fractional steps `position` (N, S)."""
     low = position.floor().long().clamp(max=x.shape[1] - 1)
     high = (low + 1).clamp(max=x.shape[1] - 1)
     part = (position - low)[:, :, None]
@@ -45,10 +45,10 @@ def interpolate(x: Tensor, position: Tensor) -> Tensor:
 def time_warp(
     x: Tensor, lengths: Tensor | None, strength: float, generator: torch.Generator
 ) -> Tensor:
-    """Run each sequence a little faster here and slower there, at random.
+    """Warp the time axis of each sequence at random.
 
-    Relative time t becomes t + d(t), d a sum of three half-waves that is 0 at both
-    ends; each row has a strength of its own, up to `strength` of its length.
+    Relative time t becomes t + d(t), where d is a sum of three sine half-waves that is
+    0 at both ends. Each row has a random strength, up to `strength` of its length.
 
     Shape: `x` (N, T, C), `lengths` (N,) or None; output (N, T, C), zero on padding.
     """
@@ -65,6 +65,6 @@ def time_warp(
     shifted = relative + (wave @ height[:, :, None])[:, :, 0]
     position = shifted.clamp(0, 1) * last
     if lengths is not None:
-        step = torch.arange(n_steps)  # padding stays where it is, as zeros
+        step = torch.arange(n_steps)  # padding is not moved
         position = torch.where(step <= last, position, step.float())
     return interpolate(x, position.to(x.device))

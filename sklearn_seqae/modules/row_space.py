@@ -1,30 +1,31 @@
-"""Training on tables of more columns than rows, in the span of these rows."""
+"""Training on tables with more columns than rows, in the row space."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
-from sklearn_seqae.modules.batch import RowLosses
+from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.objective import Objective
 
 
 class RowSpaceObjective:
-    """An objective for training rows that come as coordinates in a basis of theirs.
+    """Objective for training rows given as coordinates in a basis of their row space.
 
-    Squared errors are the same there, and a step is many times faster. Other rows,
-    of which the basis leaves something, are measured in all columns.
+    Squared errors are the same in these coordinates, and a training step is many times
+    faster. Validation rows are outside the row space and are measured in all columns.
 
     Parameters
     ----------
     objective : Objective
-        Of the squared error.
+        Objective with the squared error.
 
     module : Autoencoder
-        What is trained; its linear path stays as it is.
+        Autoencoder to train. Its linear path is frozen.
 
     basis : Tensor of shape (R, D)
         Orthonormal rows that span the training rows.
@@ -33,20 +34,20 @@ class RowSpaceObjective:
     def __init__(self, objective: Objective, module: Autoencoder, basis: Tensor):
         self.objective = objective
         self.share = len(basis) / basis.shape[1]
-        self.twin = in_span(module, basis)
+        self.twin = in_row_space(module, basis)
 
-    def __call__(self, module: Autoencoder, batch) -> Tensor:
-        """Mean loss of a batch of coordinates (N, R), over all D columns."""
+    def __call__(self, module: Autoencoder, batch: Batch) -> Tensor:
+        """Return the mean loss of coordinates (N, R), over all D columns."""
         return self.objective(self.twin, batch) * self.share
 
-    def rows(self, module: Autoencoder, batch) -> RowLosses[Tensor]:
-        """Losses of each row of (N, D), as the objective's own."""
+    def rows(self, module: Autoencoder, batch: Batch) -> RowLosses[Tensor]:
+        """Return the losses of each row of (N, D), as `Objective.rows`."""
         return self.objective.rows(module, batch)
 
 
 @torch.no_grad()
-def in_span(module: Autoencoder, basis: Tensor) -> Autoencoder:
-    """The same autoencoder for coordinates x @ basis.T; its networks are shared."""
+def in_row_space(module: Autoencoder, basis: Tensor) -> Autoencoder:
+    """Return the autoencoder for coordinates x @ basis.T. It shares the networks."""
     full = module.linear_path
     assert full is not None
     n_components = full.encoder.out_features
@@ -67,7 +68,7 @@ def in_span(module: Autoencoder, basis: Tensor) -> Autoencoder:
     return twin.to(basis.device)
 
 
-def _unrotated(network) -> DenseNetwork:
-    shallow = copy.copy(network)  # has the same weights
+def _unrotated(network: Any) -> DenseNetwork:
+    shallow: DenseNetwork = copy.copy(network)  # with the same weights
     shallow.rotated_in = shallow.rotated_out = None
     return shallow

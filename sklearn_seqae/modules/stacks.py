@@ -1,7 +1,8 @@
-"""Recurrent layers, and what goes into them: patches of steps, and time."""
+"""Stacked recurrent layers, and their inputs: patches of steps, and time."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,14 +11,14 @@ from sklearn_seqae.modules.layers import recurrent, reverse
 
 
 def real_steps(lengths: Tensor, n_steps: int) -> Tensor:
-    """Mask of the steps that are not padding: (N,) to (N, n_steps, 1), bool."""
+    """Return the mask of steps that are not padding, (N, n_steps, 1), bool."""
     return (torch.arange(n_steps, device=lengths.device) < lengths[:, None])[:, :, None]
 
 
 def time_features(
     n: int, n_steps: int, lengths: Tensor | None, n_features: int, device: torch.device
 ) -> Tensor:
-    """Cosines of relative time, so that a cell knows how far the sequence has come.
+    """Return cosines of relative time, as inputs of the recurrent cells.
 
     Feature f at step t of a sequence of length L is cos(pi * f * t / (L - 1)), for
     f = 1, ..., `n_features`: the first half-waves of a discrete cosine transform.
@@ -36,15 +37,15 @@ def time_features(
 
 
 class RecurrentStack(nn.Module):
-    """Recurrent layers, one on another, each forward or in both directions.
+    """Stacked recurrent layers, unidirectional or bidirectional.
 
-    Padding stands at the end, so the forward direction never sees it before the
-    real steps are over; the backward direction reads each sequence's own reversal.
+    Padding is at the end, so it does not influence the forward direction. The backward
+    direction reads the reversal of each sequence without its padding.
 
     Shape
     -----
     - Input: `(N, T, n_in)`, lengths `(N,)` or None
-    - Output: `(N, T, n_out)`, what stands on padding means nothing
+    - Output: `(N, T, n_out)`, undefined on padding
     """
 
     def __init__(
@@ -70,11 +71,11 @@ class RecurrentStack(nn.Module):
             n_in = n_hidden * (1 + bidirectional)
         self.n_out = n_in
 
-    def step(self, x: Tensor, states: list) -> Tensor:
+    def step(self, x: Tensor, states: list[Any]) -> Tensor:
         """Take one step forward: map (N, 1, n_in) to (N, 1, n_out).
 
-        `states` holds each layer's state, None before the first step, and is
-        replaced by those after the step.
+        `states` contains the state of each layer, None before the first step. It is
+        updated in place.
         """
         for i, layer in enumerate(self.forward_layers):
             x, states[i] = layer(x, states[i])
@@ -94,7 +95,7 @@ class RecurrentStack(nn.Module):
 def to_patches(x: Tensor, lengths: Tensor | None, size: int) -> Tensor:
     """Put `size` steps side by side: (N, T, C) to (N, ceil(T / size), size * C).
 
-    What stands on padding is cleared, so that nothing depends on it.
+    Values on padding are set to zero.
     """
     if lengths is not None:
         x = x * real_steps(lengths, x.shape[1])

@@ -1,4 +1,4 @@
-"""Mini-batches, sliced whole from one tensor."""
+"""Mini-batches, sliced from one tensor."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,10 @@ from sklearn_seqae.modules.batch import Batch
 
 
 class Batches:
-    """A data set on its device, cut into batches anew in each epoch.
+    """Data set on a device, divided into batches anew in each epoch.
 
-    Sequences of unequal length are batched with others of similar length: rows
-    are shuffled, sorted by length within pools of many batches, and cut. Each
-    batch is as long as its own longest sequence.
+    Variable-length sequences are bucketed: rows are shuffled and sorted by length
+    within pools of many batches. The length of a batch is that of its longest sequence.
 
     Parameters
     ----------
@@ -21,25 +20,25 @@ class Batches:
         Samples, zero on padding.
 
     lengths : Tensor of shape (N,), int64, or None
-        Steps of each sequence; None where all fill their T steps.
+        Number of steps of each sequence; None without padding.
 
     batch_size : int
-        Rows of a batch; the last one may be smaller.
+        Number of rows in a batch. The last batch may be smaller.
 
     generator : torch.Generator or None
-        Source of the order of rows and batches; None keeps the order given.
+        Source of the order of rows and batches; None keeps the order.
 
     least : int, default=1
-        Fewest batches of an epoch; few rows are gone through more than once.
+        Minimum number of batches in an epoch. Few rows are repeated.
 
     target : Tensor of shape (N, ...), default=None
-        What is learned of each sample, where that is not the sample itself.
+        Target of each sample, if it is not the sample itself.
 
     weight : Tensor of shape (N,), default=None
-        How much each sample counts, 1 on average.
+        Sample weights of mean 1.
     """
 
-    POOL = 32  # batches that are taken, and sorted by length, together
+    POOL = 32  # number of batches that are sorted by length together
 
     def __init__(
         self,
@@ -103,7 +102,7 @@ class Batches:
             yield Batch(x, lengths, mask, n_values, *self._beside(chosen))
 
     def _beside(self, rows: Tensor) -> list[Tensor | None]:
-        """Target and weight of these rows."""
+        """Return the targets and weights of rows."""
         return [None if a is None else a[rows] for a in (self.target, self.weight)]
 
     def _of_similar_length(self, rows: Tensor, lengths: Tensor) -> list[Tensor]:

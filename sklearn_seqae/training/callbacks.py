@@ -1,4 +1,4 @@
-"""Callbacks of our own, beside the ones that users pass."""
+"""skorch callbacks of the package."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from sklearn_seqae.training.net import StopTraining
 
 
 class EpochLog(Callback):
-    """Print one readable line for each epoch.
+    """Callback that prints one line per epoch.
 
     Parameters
     ----------
     name : str
-        What the lines begin with.
+        Prefix of the lines.
     """
 
     def __init__(self, name: str):
         self.name = name
 
-    def on_epoch_end(self, net, **kwargs) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Print the losses and the seconds of the epoch."""
         row = net.history[-1]
         parts = [f"[{self.name}] epoch {row['epoch']:>4}/{net.max_epochs}"]
@@ -31,27 +31,27 @@ class EpochLog(Callback):
 
 
 class EpochTasks(Callback):
-    """Make each epoch a task of `sklearn.callback`.
+    """Callback that makes each epoch a task of `sklearn.callback`.
 
     Parameters
     ----------
     task : sklearn.callback.CallbackContext
-        The training that the epochs are parts of.
+        Task of the training.
 
-    told : dict
-        What the hooks are called with. One that returns True ends the training.
+    arguments : dict
+        Arguments of the hooks. A hook that returns True stops the training.
     """
 
-    def __init__(self, task: Any, told: dict[str, Any]):
+    def __init__(self, task: Any, arguments: dict[str, Any]):
         self.task = task
-        self.told = told
+        self.arguments = arguments
 
-    def on_epoch_begin(self, net, **kwargs) -> None:
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Begin a task."""
         self.epoch_ = self.task.subcontext(task_name="epoch")
-        self.epoch_.call_on_fit_task_begin(**self.told)
+        self.epoch_.call_on_fit_task_begin(**self.arguments)
 
-    def on_epoch_end(self, net, **kwargs) -> None:
-        """End the task, and the training where a hook asks for it."""
-        if self.epoch_.call_on_fit_task_end(**self.told):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """End the task, and stop the training if a hook returns True."""
+        if self.epoch_.call_on_fit_task_end(**self.arguments):
             raise StopTraining

@@ -21,27 +21,31 @@ TABLE_ROWS = 256
 SEQUENCE_ROWS = 32
 
 
-def padded_length(length: NDArray[np.int64], rung: int = 0) -> NDArray[np.int64]:
-    """Length to which a sequence is padded: the next of a ladder, eight an octave.
+def padded_length(
+    length: NDArray[np.int64], usual_length: int = 0
+) -> NDArray[np.int64]:
+    """Return the length to which a sequence is padded: the upper end of its bucket.
+
+    There are eight buckets for each power of two.
 
     Parameters
     ----------
     length : ndarray of int
-        Steps of each sequence.
+        Number of steps of each sequence.
 
-    rung : int, default=0
-        A length that is kept as it is: the usual length of the data.
+    usual_length : int, default=0
+        Length that is a bucket of its own: the usual length of the data.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_seqae.training.inference import padded_length
-    >>> padded_length(np.array([1, 7, 9, 50, 100, 101]), rung=50)
+    >>> padded_length(np.array([1, 7, 9, 50, 100, 101]), usual_length=50)
     array([  1,   7,   9,  50, 104, 104])
     """
     step = 2 ** np.maximum(np.floor(np.log2(np.maximum(length, 1))) - 3, 0)
-    ladder = (np.ceil(length / step) * step).astype(np.int64)
-    return np.where(length == rung, rung, ladder)
+    bucket = (np.ceil(length / step) * step).astype(np.int64)
+    return np.where(length == usual_length, usual_length, bucket)
 
 
 def in_tiles(
@@ -50,7 +54,7 @@ def in_tiles(
     lengths: NDArray[np.int64] | None = None,
     *,
     n_steps: int | None = None,
-    rung: int = 0,
+    usual_length: int = 0,
     tile_rows: int | None = None,
     device: str = "cpu",
     work_per_value: float = 0,
@@ -61,39 +65,39 @@ def in_tiles(
     ----------
     function : callable
         Takes (tile, lengths, n_steps) as tensors (lengths and n_steps None for
-        tables) and returns a tensor with one row for each of the tile's.
+        tables) and returns a tensor with one row for each row of the tile.
 
     x : ndarray of shape (N, D) or (N, T, C), float32
-        Rows, zero on padding. Codes (N, Z) where sequences are written.
+        Rows, zero on padding. Codes (N, Z) if sequences are decoded.
 
     lengths : ndarray of shape (N,) or None
         Steps of each sequence; None for tables.
 
     n_steps : int, default=None
-        T of the output, where it is (N, T, C).
+        T of the output, if it is (N, T, C).
 
-    rung : int, default=0
+    usual_length : int, default=0
         As in `padded_length`.
 
     tile_rows : int, default=None
-        Rows of a tile; by default 256 of a table and 32 of sequences.
+        Number of rows of a tile; by default 256 for tables and 32 for sequences.
 
     device : str, default="cpu"
-        Where to compute.
+        Device.
 
     work_per_value : float, default=0
-        Multiply-adds per row (and step), from which the threads are chosen.
+        Multiply-adds per row (and step), which determine the number of threads.
 
     Returns
     -------
     result : ndarray of shape (N, ...), float32
-        Zero beyond each sequence's end.
+        Results, zero on padding.
     """
     result: NDArray = np.zeros(0)
     if tile_rows is None:
         tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
     with torch.inference_mode(), AlignedProducts():
-        for rows, steps in _tiles(len(x), lengths, rung, tile_rows):
+        for rows, steps in _tiles(len(x), lengths, usual_length, tile_rows):
             tile, tile_lengths = _one_tile(x, lengths, rows, steps, tile_rows)
             if tile_lengths is not None:
                 tile_lengths = tile_lengths.to(device)
@@ -114,14 +118,14 @@ def in_tiles(
 
 
 def _tiles(
-    n: int, lengths: NDArray[np.int64] | None, rung: int, tile_rows: int
+    n: int, lengths: NDArray[np.int64] | None, usual_length: int, tile_rows: int
 ) -> Iterator[tuple[NDArray[np.int64] | slice, int | None]]:
-    """Yield the rows of each tile and the number of steps it is padded to."""
+    """Yield the rows of each tile and its number of steps."""
     if lengths is None:
         for start in range(0, n, tile_rows):
             yield slice(start, start + tile_rows), None
         return
-    padded = padded_length(lengths, rung)
+    padded = padded_length(lengths, usual_length)
     for steps in np.unique(padded):
         rows = np.flatnonzero(padded == steps)
         for start in range(0, len(rows), tile_rows):
@@ -135,7 +139,7 @@ def _one_tile(
     steps: int | None,
     tile_rows: int,
 ) -> tuple[Tensor, Tensor | None]:
-    """Rows of x, and their lengths, padded to the fixed shape of their tile."""
+    """Return rows of x and their lengths, padded to the shape of a tile."""
     own = x[rows]
     if steps is not None and x.ndim == 3:
         own = own[:, :steps]

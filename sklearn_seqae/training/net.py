@@ -1,4 +1,4 @@
-"""The one skorch subclass: a lean loop over ready batches."""
+"""skorch net with a fast loop over batches, and the learning-rate schedule."""
 
 import copy
 from collections.abc import Callable, Generator, Sequence
@@ -13,67 +13,66 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from sklearn_seqae.training.batches import Batches
 
-WARM_UP = 100  # steps over which the learning rate rises
-MEMORY = 100  # steps that the averaged weights remember, once there are as many
+WARM_UP = 100  # steps of the learning-rate warm-up
+MEMORY = 100  # steps, time constant of the moving average of the weights
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
 class StopTraining(Exception):
-    """A callback asks for the end of the training: no fault."""
+    """A callback stops the training. This is not an error."""
 
 
 class AutoencoderNet(NeuralNet):
-    """A skorch net that trains on `Batches` and is told the loss of a batch.
+    """skorch net that trains on `Batches` with a criterion of module and batch.
 
-    skorch manages the parts (module, optimizer, history, callbacks, device); the
-    loop over the batches is our own. skorch's takes five times as long on a small
-    network.
+    skorch manages the module, the optimizer, the history, the callbacks and the device.
+    The loop over the batches replaces that of skorch, which takes five times as long on
+    a small network.
 
-    The learning rate is constant after a short warm-up, and what is measured and kept
-    is an exponential moving average of the weights, which settles as a decaying rate
-    would, but at any time (Polyak and Juditsky, 1992); or it goes through one cycle
-    (Smith and Topin, 2019), which needs fewer steps but a horizon.
+    There are two learning-rate schedules. The constant rate after a short warm-up comes
+    with an exponential moving average of the weights, which is measured and kept
+    (Polyak and Juditsky, 1992); training can stop at any time. One cycle (Smith and
+    Topin, 2019) needs fewer steps, but their number must be fixed in advance.
 
     Parameters
     ----------
     module : torch.nn.Module
-        The network, its first weights in place.
+        Network with its initial weights.
 
     criterion : callable
-        Takes (module, batch) and returns the mean loss of the batch. Its method
-        `rows` takes the same and returns a named tuple of tensors with a row for each
-        row of the batch. The first of them, `total`, is the loss that is minimized,
-        summed over the values of the row.
+        Takes (module, batch) and returns the mean loss of the batch. Its method `rows`
+        takes the same arguments and returns a named tuple of tensors with one row for
+        each row of the batch. The field `total` is the minimized loss, summed over the
+        values of the row.
 
     lr : float, default=1e-3
         Learning rate after the warm-up.
 
     slow : float, default=0
-        Learning rate of the weights in `module.linear_path`, as a share of `lr`; 0
-        leaves them as they are.
+        Learning rate of `module.linear_path`, relative to `lr`. 0 freezes it.
 
     weight_decay : float, default=0
         Decoupled weight decay (Loshchilov and Hutter, 2019).
 
     max_epochs : int, default=100
-        Most epochs; training may end before.
+        Maximum number of epochs.
 
     one_cycle : bool, default=False
-        Whether the learning rate goes through one cycle of `max_epochs`, and the
+        If True, the learning rate goes through one cycle of `max_epochs`, and the
         weights are not averaged.
 
     clip : float or None, default=None
-        Largest norm of the gradient.
+        Maximum norm of the gradient.
 
     gain : float, default=1
-        What the loss is multiplied with for the gradient, where losses are so
-        small that the optimizer would take them for rounding.
+        Factor of the loss for the gradient. The optimizer would treat gradients of
+        very small losses as rounding errors.
 
     callbacks : list of skorch callbacks or None, default=None
-        Beside the loop. Hooks on batches are called only when one has any.
+        Callbacks. Hooks of batches are called only if a callback overrides them.
 
     device : str, default="cpu"
-        Where to train.
+        Device.
     """
 
     def __init__(
@@ -115,12 +114,12 @@ class AutoencoderNet(NeuralNet):
         return [("epoch_timer", EpochTimer())]
 
     def initialize_criterion(self) -> "AutoencoderNet":
-        """Keep the criterion as it is: a function, not a torch module."""
+        """Store the criterion, which is not a torch module."""
         self.criterion_ = self.criterion
         return self
 
     def initialize_optimizer(self, triggered_directly: None = None) -> "AutoencoderNet":
-        """Make the optimizer; the fused form is one call for all weights."""
+        """Make the optimizer. The fused version is one call for all weights."""
         path = getattr(self.module_, "linear_path", None)
         if path is not None:
             path.requires_grad_(self.slow > 0)
@@ -158,28 +157,27 @@ class AutoencoderNet(NeuralNet):
         valid_losses: list[float] | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Generator[tuple[float, Any], None, None]:
-        """Train epoch by epoch; the caller stops when it has seen enough.
+        """Train epoch by epoch. The caller may stop after any epoch.
 
         Parameters
         ----------
         train, valid : Batches
-            What to train on, and what to measure on after each epoch.
+            Training rows, and validation rows to measure after each epoch.
 
         n_epochs : int, default=None
-            Epochs to run; `max_epochs` by default.
+            Number of epochs; `max_epochs` by default.
 
         valid_losses : list of float, default=None
-            Known losses to record where there is no `valid`, for callbacks that
-            watch them.
+            Known validation losses, recorded for callbacks if there is no `valid`.
 
         callbacks : sequence of skorch callbacks, default=()
-            Called in this training alone, before the callbacks of the net.
+            Callbacks of this training, called before the callbacks of the net.
 
         Yields
         ------
         loss, rows : float, named tuple of ndarray or None
-            Mean loss of the epoch over `train`, and the losses of each row of
-            `valid` after it, as `measure` returns them.
+            Mean training loss of the epoch, and the losses of each validation row
+            after it, as `measure` returns them.
 
         Raises
         ------
@@ -222,8 +220,8 @@ class AutoencoderNet(NeuralNet):
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the hook of every callback.
 
-        skorch's EarlyStopping stops by raising KeyboardInterrupt; here that is
-        told from a user's Ctrl-C, which goes on to the caller.
+        EarlyStopping of skorch raises KeyboardInterrupt to stop. It is distinguished
+        from a user's Ctrl-C, which is raised again.
         """
         getattr(self, method_name)(self, **cb_kwargs)
         for _, callback in self.callbacks_:
@@ -244,7 +242,7 @@ class AutoencoderNet(NeuralNet):
         step_fn: None = None,
         **fit_params: Any,
     ) -> None:
-        """Go once through the batches and record the mean loss."""
+        """Train for one epoch and record the mean loss."""
         self._set_training(training)
         self.history.record(prefix + "_loss", self._train_epoch(iterator))
 
@@ -256,7 +254,7 @@ class AutoencoderNet(NeuralNet):
         for batch in batches:
             if hooks:
                 self.notify("on_batch_begin", batch=batch, training=True)
-            for weight in self.weights_:  # zero_grad takes longer to say so
+            for weight in self.weights_:  # faster than zero_grad
                 weight.grad = None
             loss = criterion(module, batch)
             loss.backward(torch.full_like(loss, self.gain))
@@ -287,12 +285,12 @@ class AutoencoderNet(NeuralNet):
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Let the averaged weights follow; the average is short at first."""
+        """Update the moving average of the weights, with a short memory at first."""
         self.n_steps_ += 1
         if self.one_cycle:
             return
         memory = min(MEMORY, 1 + self.n_steps_ / 10)
-        stride = 4 if memory > 20 else 1  # a long memory forgives a few steps
+        stride = 4 if memory > 20 else 1  # a long average changes little in a few steps
         if self.n_steps_ % stride:
             return
         follow: Callable[[list[Tensor], list[Tensor], int], None]
@@ -300,14 +298,14 @@ class AutoencoderNet(NeuralNet):
         follow(self.averaged_weights_, self.weights_, self.n_steps_)
 
     def measure(self, batches: Batches, module: nn.Module | None = None) -> Any:
-        """Measure the losses of each row, of the averaged module or of another.
+        """Return the losses of each row, with the averaged module or another one.
 
-        Rows come in the order of the batches, which is the same in each call.
+        Rows are in the order of the batches, which is the same in each call.
 
         Returns
         -------
         rows : named tuple of ndarray, float64
-            What the criterion's `rows` returns, for the rows of all batches.
+            Result of `rows` of the criterion, for the rows of all batches.
         """
         module = self.average_ if module is None else module
         module.eval()

@@ -1,4 +1,4 @@
-"""How many threads torch computes on, decided from the work."""
+"""Number of torch threads, depending on the amount of work."""
 
 import os
 import threading
