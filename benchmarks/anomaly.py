@@ -1,28 +1,29 @@
-"""Compare the anomaly detector, on its defaults, with others on real data.
+"""Benchmark of the anomaly detector, with its defaults, on real data.
 
-Parts, each with every detector in the same run ::
+Each part compares all detectors in the same run ::
 
     python benchmarks/anomaly.py --data DIR [--size quick|full] [--part adbench ...]
 
-- ``one-class``: ADBench's tables; fitted on half of the normal rows, scored on all
-  others. ``contaminated``: fitted and scored on all rows; here our detector, and it
-  alone, is told so by ``contamination=0.1`` for every set.
+- ``one-class``: the tables of ADBench. Detectors are fitted on half of the normal rows
+  and score all other rows. ``contaminated``: detectors are fitted on all rows and score
+  them. Only our detector uses ``contamination=0.1``, for every data set.
 - ``calibration``: share of unseen normal rows of the same tables that is flagged, at
   three nominal rates.
-- ``explanation``: how often the first cause is the feature that was corrupted.
-- ``univariate`` and ``multivariate``: the series of TSB-AD that are in the folder,
-  fitted on the whole series and, as a second row, on its first ``train_rows``.
-- ``nab``: alarms of the fitted series as intervals, against the labelled ones.
-- ``smap-msl``: the same, by the same rule, for the first column of NASA's channels:
+- ``explanation``: how often the first cause is the feature that was changed.
+- ``univariate`` and ``multivariate``: the series of TSB-AD in the data folder. The
+  detector is fitted on the whole series and, as a second row, on its first
+  ``train_rows``.
+- ``nab``: intervals of alarms in the fitted series, compared with the labelled ones.
+- ``smap-msl``: the same rule for the first column of NASA's channels. The detector is
   fitted on the training part and, as a second row, on both parts without labels.
-- ``speed``: processor seconds of scoring 200,000 steps, over those of the network's
-  bare forward passes.
+- ``speed``: processor time of scoring 200,000 time steps, divided by the processor time
+  of the forward passes of the network.
 
-DIR holds the data, its reader ``load.py`` and published figures in ``reference``. The
-results go to ``anomaly_<size>.csv`` (a row for each part, set, seed and method) and
-``anomaly_<size>.png``. Tables are standardised by their training rows. PyOD's
-autoencoder joins in with ``--pyod PYTHON``, the interpreter of an environment made by
-``pip install pyod torch tqdm``.
+DIR contains the data, a reader ``load.py`` and published results in ``reference``. The
+results are saved in ``anomaly_<size>.csv`` (a row for each part, data set, seed and
+method) and ``anomaly_<size>.png``. Tables are standardised with the statistics of their
+training rows. ``--pyod PYTHON`` adds PyOD's autoencoder, where PYTHON is the
+interpreter of an environment created by ``pip install pyod torch tqdm``.
 """
 
 import argparse
@@ -46,13 +47,13 @@ PARTS = (
     *("univariate", "multivariate", "nab", "smap-msl", "speed"),
 )
 RATES = (0.01, 0.05, 0.1)
-# One rule for intervals, found on NAB, where a tenth of the steps is labelled: the most
-# strange tenth of the steps, merged where less than eight windows are between them, and
-# what stands out among them.
+# One rule for intervals, chosen on NAB, where a tenth of the time steps is labelled:
+# the tenth of the steps with the lowest scores, merged if less than eight windows are
+# between them, then pruned by their scores.
 SHARE, GAP, DROP = 0.1, 8, 0.2
 QUICK_SETS = ("WBC", "cardio", "thyroid", "vowels", "wine")
-LONG, WINDOW, PAIRS = 200_000, 100, 5  # of the series that is scored for its time
-MOST_ROWS = 10_000  # of a table, drawn with the seed: LOF and kNN compare all pairs
+LONG, WINDOW, PAIRS = 200_000, 100, 5  # of the series in the part speed
+MOST_ROWS = 10_000  # of a table, a random subset: LOF and kNN compare all pairs
 
 
 # --------------------------------------------------------------------------------------
@@ -60,7 +61,7 @@ MOST_ROWS = 10_000  # of a table, drawn with the seed: LOF and kNN compare all p
 
 
 def one_class(X, y, seed):
-    """Half of the normal rows, and all others with their labels; standardised."""
+    """Return half of the normal rows, and all others with labels, standardised."""
     rows = np.random.RandomState(seed).permutation(len(y))[:MOST_ROWS]
     X, y = X[rows], y[rows]
     normal = np.flatnonzero(y == 0)
@@ -111,7 +112,7 @@ def run_calibration(reader, size, part):
 
 
 def run_explanation(reader, size, part):
-    """Move one feature of unseen normal rows by 3 to 6 standard deviations."""
+    """Change one feature of unseen normal rows by 3 to 6 standard deviations."""
     for name, X, y in tables(reader, size):
         X_train, X_test, labels = one_class(X, y, 0)
         X_test = X_test[labels == 0][:200].copy()
@@ -170,11 +171,11 @@ def run_series(reader, size, part, folder):
 
 
 def count_intervals(detector, Z, labels):
-    """Count intervals that overlap, as Orion does, and the share of steps in them.
+    """Count overlapping intervals, as Orion does, and the flagged share of steps.
 
-    A labelled interval is found where a detected one overlaps it, else missed, and a
-    detected one that overlaps none is false. One interval over all steps would be
-    without fault: hence the share.
+    A labelled interval is found if a detected interval overlaps it, and missed
+    otherwise. A detected interval that overlaps no labelled interval is false. One
+    interval over all steps would have no error, so the flagged share is also needed.
     """
     runs = np.array(runs_of(labels)).reshape(-1, 2)
     gap = GAP * detector.window_size_
@@ -189,7 +190,7 @@ def count_intervals(detector, Z, labels):
 
 
 def judges():
-    """Detectors whose alarms are counted as intervals, by one rule."""
+    """Return the detectors whose alarms are counted as intervals, with one rule."""
     same_score = {"estimator": PCA(8)}
     return {
         "AutoencoderAnomalyDetector": {},
@@ -224,7 +225,8 @@ def run_smap_msl(reader, size, part):
                 detector = make_detector(
                     window_size="auto", contamination=SHARE, **options
                 ).fit(X)
-                # The share is of the steps to judge, which is fit's in NAB.
+                # The share refers to the scored steps. In NAB these are also the
+                # steps of fit.
                 scores = detector.score_samples(test)
                 detector.offset_ = np.percentile(scores, 100 * SHARE)
                 yield {
@@ -240,13 +242,13 @@ def run_smap_msl(reader, size, part):
 
 @torch.no_grad()
 def bare_passes(module, windows):
-    """Encode and decode all windows, in tiles as the package does; keep nothing."""
+    """Encode and decode all windows in tiles, as the package does."""
     for tile in windows.split(256):
         module.decode(module.encode(tile))
 
 
 def run_speed(reader, size, part):
-    """Seconds of scoring a long series over those of the bare network, in turns."""
+    """Compare the seconds of scoring with the seconds of the forward passes."""
     name = "nyc_taxi"
     Z = StandardScaler().fit_transform(reader.load_nab(name)["value"][:, np.newaxis])
     Z = np.resize(Z, (LONG, 1))
@@ -290,7 +292,7 @@ def summarise(results):
 
 
 def draw(results, file):
-    """Draw each set as a point: ours against the best peer, and the series."""
+    """Draw the AUROC of each data set and detector, and the calibration."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
@@ -321,7 +323,9 @@ def main():
     parser.add_argument("--size", choices=["quick", "full"], default="quick")
     parser.add_argument("--part", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--method", nargs="*", choices=[*METHODS, PYOD])
-    parser.add_argument("--pyod", metavar="PYTHON", help="interpreter that has PyOD")
+    parser.add_argument(
+        "--pyod", metavar="PYTHON", help="interpreter of an environment with PyOD"
+    )
     parser.add_argument("--output", type=Path, default=Path())
     arguments = parser.parse_args()
     if arguments.pyod:
@@ -331,7 +335,7 @@ def main():
         parser.error(f"--method {PYOD!r} needs --pyod PYTHON.")
     reader, size = import_reader(arguments.data), arguments.size
     file = arguments.output / f"anomaly_{size}.csv"
-    # What is not run anew stays in the file.
+    # Results of parts and methods that are not run again stay in the file.
     kept = pd.DataFrame({"part": [], "method": []})
     if file.exists():
         kept = pd.read_csv(file)

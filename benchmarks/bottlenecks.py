@@ -1,6 +1,6 @@
-"""What bottlenecks do to the codes of digits, and noise to their reconstructions.
+"""Benchmark of bottlenecks and of denoising on digits.
 
-The figures of docs/bottlenecks.md, in one to two minutes of one core:
+This script prints the numbers of docs/bottlenecks.md in one to two minutes on one core:
 
     python benchmarks/bottlenecks.py
 """
@@ -27,7 +27,7 @@ NOISES = {"gaussian": 0.5, "masking": 0.3}
 
 
 def tensor_of(model, X):
-    """Samples as the network sees them."""
+    """Return the samples as the network receives them."""
     return torch.from_numpy(model.model_.scaling.apply(X, None))
 
 
@@ -54,7 +54,7 @@ def penalised(train, test):
 
 
 def drawn(X, y):
-    """Print what a judge of real digits makes of samples, and what codes are like."""
+    """Print how a classifier of real digits classifies samples, and code moments."""
     judge = LogisticRegression(max_iter=2000).fit(X, y)
     for size in (8, 16):
         model = DenseAutoencoderTransformer(
@@ -74,7 +74,7 @@ def drawn(X, y):
 
 
 def denoised(train, test):
-    """Print the errors against clean rows."""
+    """Print the errors compared with the clean rows."""
     draw = np.random.RandomState(1)
     for kind, level in NOISES.items():
         if kind == "gaussian":
@@ -98,7 +98,7 @@ def denoised(train, test):
 
 
 def main():
-    """Print all figures."""
+    """Print all numbers."""
     X, y = load_digits(return_X_y=True)
     penalised(*train_test_split(X / 16, random_state=0, test_size=0.4))
     drawn(X / 16, y)

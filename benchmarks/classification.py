@@ -1,24 +1,25 @@
-"""Classify series with few labels: does it help to start from an autoencoder?
+"""Benchmark of the classification of series with few labels.
 
-Five sets of series of which a tenth of the labels is kept, at least one of each class,
-for five seeds. Beside each other stand, all with the package's defaults:
+Five data sets of series keep a tenth of their labels, at least one per class, for five
+seeds. These methods are compared, all with the defaults of the package:
 
-- ``autoencoder``: AutoencoderClassifier, which starts from an autoencoder;
-- ``random``: the same network and the same fine-tuning, from random weights;
-- ``frozen``: a logistic regression on the autoencoder's codes;
-- ``pca``: the same on the codes of PCA of the same size.
+- ``autoencoder``: AutoencoderClassifier, initialized with an autoencoder;
+- ``random``: the same network and the same fine-tuning with random initial weights;
+- ``frozen``: a logistic regression on the latent codes of the autoencoder;
+- ``pca``: a logistic regression on the codes of PCA of the same size.
 
-And JapaneseVowels, ragged and of 12 channels, with all of its labels. ::
+JapaneseVowels has variable-length sequences of 12 channels and keeps all labels. ::
 
     python benchmarks/classification.py --data DIR [--out DIR]
 
-DIR holds the data and its reader ``load.py``. The results go to
-``classification.csv``, a row for each set and seed.
+DIR contains the data and a reader ``load.py``. The results are saved in
+``classification.csv``, with a row for each data set and seed.
 
-The sets are chosen by size, before any result: of those with one channel, one length,
-no gaps and a test part, the five with the most training rows. Series are as stored.
-The seed draws the labels that are kept, the random weights and the order of training;
-the autoencoder, which sees no labels, is fitted once for each set.
+The data sets are chosen by size before any result is known: the five with the most
+training rows among the sets with one channel, one length, no missing values and a test
+part. Series are not preprocessed. The seed draws the labels that are kept, the random
+weights and the order of training. The autoencoder uses no labels and is fitted once for
+each data set.
 """
 
 import argparse
@@ -39,11 +40,11 @@ from sklearn_seqae.fitting.model import build_module
 N_SETS = 5
 SHARE = 0.1  # of the labels
 RAGGED = "JapaneseVowels"
-WIDTH = 32  # components: what the classifier's default takes of long series
+WIDTH = 32  # components: the default of the classifier for long series
 
 
 def chosen_sets(reader):
-    """Names of the five largest plain sets."""
+    """Return the names of the five largest data sets that fulfil the criteria."""
     sizes = {}
     for name in reader.names("ucr"):
         X_train, _, X_test, _ = reader.load_ucr(name)
@@ -54,7 +55,7 @@ def chosen_sets(reader):
 
 
 def hide_labels(y, seed):
-    """Keep a tenth of each class's labels, one at least; the others become -1."""
+    """Keep a tenth of the labels of each class, at least one. The others are -1."""
     rng = np.random.default_rng(seed)
     hidden = np.full(len(y), -1)
     for label in np.unique(y):
@@ -64,7 +65,7 @@ def hide_labels(y, seed):
 
 
 def with_random_weights(autoencoder, seed):
-    """The same network, drawn anew: what was PCA, and the last layer, too."""
+    """Return the same network with random weights, also in the linear path."""
     generator = torch.Generator().manual_seed(seed)
     fresh = copy.deepcopy(autoencoder)
     module = fresh.module_
@@ -73,7 +74,7 @@ def with_random_weights(autoencoder, seed):
     state = drawn.state_dict()
     module.load_state_dict(
         {
-            name: state[name] if name in weights else value  # units stay
+            name: state[name] if name in weights else value  # the units do not change
             for name, value in module.state_dict().items()
         }
     )
@@ -87,7 +88,7 @@ def with_random_weights(autoencoder, seed):
 
 
 def pca_accuracy(X_train, y, X_test, y_test, n_components):
-    """Accuracy of a logistic regression on PCA's codes, as the classifier's head."""
+    """Return the accuracy of a logistic regression on the codes of PCA."""
     pca = SequencePCA(min(n_components, len(X_train))).fit(X_train)
     train, test = pca.transform(X_train), pca.transform(X_test)
     unit = np.sqrt(train.var(axis=0).mean())
@@ -97,7 +98,7 @@ def pca_accuracy(X_train, y, X_test, y_test, n_components):
 
 
 def measure(name, data, autoencoder, seed, *, few):
-    """Accuracy of each method on the test part, for one seed."""
+    """Return the accuracy of each method on the test part, for one seed."""
     X_train, y_train, X_test, y_test = data
     y = hide_labels(y_train, seed) if few else y_train
     start = time.process_time()
@@ -124,16 +125,20 @@ def measure(name, data, autoencoder, seed, *, few):
 
 
 def main():
-    """Measure every set and seed, writing the results as they come."""
+    """Measure every data set and seed. Save the results after each of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder with load.py")
+    parser.add_argument(
+        "--data", required=True, help="folder with the data and load.py"
+    )
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("."), help="where to write")
+    parser.add_argument(
+        "--out", type=Path, default=Path("."), help="folder for the results"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     reader, rows = import_reader(args.data), []
     sets = [*chosen_sets(reader), RAGGED]
-    fitted = {}  # one for each set: it sees no label
+    fitted = {}  # one autoencoder per data set, because it uses no labels
     for seed in range(args.seeds):
         for name in sets:
             data = reader.load_ucr(name)

@@ -1,4 +1,4 @@
-"""What `anomaly.py` compares: strangeness of the rows of X after a fit on X_train."""
+"""Detectors of `anomaly.py`: anomaly scores of the rows of X, fitted on X_train."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def by_forest(X_train, X, seed):
 
 
 def by_neighbors(X_train, X, seed, k=5):
-    same = X is X_train  # a row is then no neighbour of its own
+    same = X is X_train  # in this case a row is not its own neighbour
     search = NearestNeighbors(n_neighbors=min(k, len(X_train) - 1)).fit(X_train)
     return search.kneighbors(None if same else X)[0].mean(axis=1)
 
@@ -44,7 +44,7 @@ def by_pca(X_train, X, seed):
 
 
 def by_pyod(X_train, X, seed, python):
-    """Run PyOD in the environment of another interpreter; its errors go to stderr."""
+    """Run PyOD in the environment of another interpreter."""
     with TemporaryDirectory() as folder:
         rows, scores = Path(folder) / "rows.npz", Path(folder) / "scores.npy"
         np.savez(rows, X_train=X_train, X=X)
@@ -57,7 +57,7 @@ def by_ours(X_train, X, seed):
     options = {"contamination": 0.1} if X is X_train else {}
     detector = make_detector(**options).set_params(random_state=seed)
     if X is not X_train:
-        # The threshold is of no matter here, and its five fits are saved.
+        # The threshold is not used. A contamination saves the five fits for it.
         detector.set_params(contamination=0.1, score_method="nearest")
     return -detector.fit(X_train).score_samples(X)
 
@@ -70,9 +70,9 @@ METHODS = {
     "LOF": by_lof,
     "PCA reconstruction": by_pca,
 }
-PYOD = "PyOD AutoEncoder"  # joins METHODS with --pyod
+PYOD = "PyOD AutoEncoder"  # added to METHODS with --pyod
 
 
 def cpu_seconds():
-    """Seconds of this process and of those it has waited for."""
+    """Return the CPU seconds of this process and of its finished children."""
     return sum(os.times()[:4])

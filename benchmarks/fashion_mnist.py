@@ -1,14 +1,15 @@
-"""Fashion-MNIST with 30 components: recurrent for 10 epochs, convolutional as long.
+"""Benchmark of reconstruction on Fashion-MNIST with 30 components.
 
-The first 5,000 training images are for validation, the other 55,000 are trained on.
-Three fits beside PCA: the recurrent family on sequences of 28 rows, its defaults with
-squared error; the convolutional family on images, for as many epochs as fit into the
-same seconds of CPU; and the plain recurrent network of the tutorials
-(``init="random"``) with binary cross-entropy. ::
+The first 5,000 training images are for validation, the other 55,000 for training. Three
+models are compared with PCA: the recurrent family on sequences of 28 rows, with its
+defaults and squared error, for 10 epochs; the convolutional family on images, for the
+number of epochs that takes the same CPU time; and the plain recurrent network of
+tutorials (``init="random"``) with binary cross-entropy. ::
 
     OMP_NUM_THREADS=1 python benchmarks/fashion_mnist.py --data DIR
 
-DIR holds the data and its reader ``load.py``. Five to fifteen minutes on one core.
+DIR contains the data and a reader ``load.py``. The script takes five to fifteen minutes
+on one core.
 """
 
 import argparse
@@ -28,7 +29,7 @@ FIXED = {"early_stopping": False, "random_state": 0}
 
 
 def read(folder):
-    """Training and validation images in [0, 1], (N, 28, 28)."""
+    """Return training and validation images in [0, 1], of shape (N, 28, 28)."""
     spec = importlib.util.spec_from_file_location("load", Path(folder) / "load.py")
     reader = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(reader)
@@ -37,13 +38,13 @@ def read(folder):
 
 
 def binary_cross_entropy(X, output):
-    """Mean over all pixels."""
+    """Return the mean binary cross-entropy over all pixels."""
     output = np.clip(output.astype(np.float64), 1e-7, 1 - 1e-7)
     return -np.mean(X * np.log(output) + (1 - X) * np.log(1 - output))
 
 
 def seconds_of(model, X):
-    """Fit, and return the seconds of CPU that it took."""
+    """Fit the model and return the CPU seconds."""
     start = time.process_time()
     model.fit(X)
     return time.process_time() - start
@@ -60,10 +61,14 @@ def report(name, seconds, valid, output):
 
 
 def main():
-    """Fit all, and print the errors on the validation images."""
+    """Fit all models and print the errors on the validation images."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder with load.py")
-    parser.add_argument("--epochs", type=int, default=10, help="of the recurrent ones")
+    parser.add_argument(
+        "--data", required=True, help="folder with the data and load.py"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=10, help="of the recurrent models"
+    )
     options = parser.parse_args()
     train, valid = read(options.data)
 

@@ -1,14 +1,15 @@
-"""Forecasts of taxi demand beside the naive one: the same half hour a week before.
+"""Benchmark of forecasts of taxi demand.
 
-Windows of a week and the day after are cut from the first 80 % of the series, the
-autoencoder learns the day ahead from the week's code, and each day of the last 20 % is
-forecast from the week before it, from every half hour on. The size of the code is
-chosen on the last fifth of the first part, by what the model starts as: PCA and a
-least-squares map. ::
+Windows of one week and the next day are cut from the first 80 % of the series. The
+autoencoder forecasts the day from the latent code of the week. The last 20 % is
+forecast from every half hour, each day from the week before it. The naive forecast is
+the same half hour one week before. The latent size is chosen on the last fifth of the
+first part, with PCA and a least-squares map, which is the initialization of the model.
+::
 
     python benchmarks/forecast.py [--out FILE]
 
-The series ships with the package.
+The series is included in the package.
 """
 
 import argparse
@@ -26,13 +27,13 @@ from sklearn_seqae.datasets import load_nyc_taxi
 from sklearn_seqae.windows import sliding_windows
 
 WEEK, DAY = 336, 48  # half hours
-SHARE = 0.8  # of the series, to learn from
+SHARE = 0.8  # of the series, for training
 SIZES = [8, 16, 32, 64]
-STEP = 4  # half hours from the start of a window that is learned from to the next
+STEP = 4  # stride of the training windows, in half hours
 
 
 def parts_of(series):
-    """Windows to learn from, and weeks and days to forecast."""
+    """Return training windows, and weeks and days of the last part."""
     end = int(SHARE * len(series))
     learned = sliding_windows(series[:end], WEEK + DAY, step=STEP)
     ahead = sliding_windows(series[end - WEEK :], WEEK + DAY)
@@ -40,19 +41,19 @@ def parts_of(series):
 
 
 def error(forecast, day):
-    """Mean absolute error, in passengers."""
+    """Return the mean absolute error, in passengers."""
     return float(np.abs(forecast - day).mean())
 
 
 def linear_error(series, regression):
-    """Error of a regression from the flat week to the flat day."""
+    """Return the error of a regression from the flat week to the flat day."""
     learned, week, day = parts_of(series)
     regression.fit(learned[:, :WEEK, 0], learned[:, WEEK:, 0])
     return error(regression.predict(week[:, :, 0]), day[:, :, 0])
 
 
 def start(n_components):
-    """What the autoencoder is before it is trained."""
+    """Return the initialization of the autoencoder."""
     return make_pipeline(PCA(n_components), LinearRegression())
 
 
@@ -78,7 +79,7 @@ def measure(series, n_components):
 
 
 def main():
-    """Choose the size, forecast the last part, print and write the errors."""
+    """Choose the size, forecast the last part, print and save the errors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("forecast.csv"))
     args = parser.parse_args()

@@ -1,16 +1,17 @@
-"""Ordered codes beside PCA: every size from one fit, and ``n_components=0.9``.
+"""Benchmark of ordered latent codes compared with PCA.
 
-``--part sizes``: one fit of 16 ordered components for each of a few sets; its code, cut
-to the first k, is decoded and set against PCA of k components on the same held-out
-rows.
+``--part sizes``: one fit of 16 ordered components for each of a few data sets. The
+latent code is truncated to the first k components, decoded, and compared with PCA of k
+components on the same held-out rows.
 
-``--part fraction``: the components that ``n_components=0.9`` keeps, beside those that
-PCA needs for 0.9 of the variance of the rows that the fit held out, on every set where
-these are three to 64; and what both make of the test rows. ::
+``--part fraction``: the number of components that ``n_components=0.9`` keeps, compared
+with the number that PCA needs for 0.9 of the variance of the validation rows of the
+fit, on every data set where PCA needs three to 64. The results on test rows are also
+saved. ::
 
     python benchmarks/ordered.py --data DIR --part sizes|fraction [--only NAME ...]
 
-DIR holds the data and its reader ``load.py``. Each part writes one csv.
+DIR contains the data and a reader ``load.py``. Each part saves one csv file.
 """
 
 import argparse
@@ -37,16 +38,16 @@ CLASS_OF = {
 }
 MOST = 16
 FRACTION = 0.9
-FEWEST, MOST_NEEDED = 3, 64  # components of PCA, where a fraction is asked for
+FEWEST, MOST_NEEDED = 3, 64  # components of PCA, in the part fraction
 
 
 def flat(X):
-    """Rows of equal length as a table."""
+    """Return rows of equal length as a table."""
     return np.asarray(X, dtype=np.float64).reshape(len(X), -1)
 
 
 def pca_errors(train, test):
-    """Squared error of PCA with 0, 1, ... components on the held-out rows."""
+    """Return the squared errors of PCA with 0, 1, ... components on held-out rows."""
     pca = PCA(svd_solver="full" if min(train.shape) < 1000 else "auto").fit(train)
     left = test - pca.mean_
     kept = np.square(left @ pca.components_.T).sum(axis=0)
@@ -54,7 +55,7 @@ def pca_errors(train, test):
 
 
 def by_size(problem):
-    """Error over PCA's of one ordered code cut to 1, ..., 16 components."""
+    """Yield the error ratios to PCA of one code truncated to 1, ..., 16 components."""
     train, test = flat(problem.X_train), flat(problem.X_test)
     reference = pca_errors(train, test)
     start = time.perf_counter()
@@ -68,7 +69,7 @@ def by_size(problem):
 
 
 def pca_needs_of_test_rows(problem):
-    """Components with which PCA explains 0.9 of the test rows; None if over 64."""
+    """Return how many components PCA needs on the test rows, or None if over 64."""
     size = min(MOST_NEEDED, len(problem.X_train), problem.n_features)
     if problem.family == "dense":
         pca = representation.exact_pca(problem.X_train, size)
@@ -89,10 +90,10 @@ def pca_needs_of_test_rows(problem):
 
 
 def pca_needs(problem):
-    """The same of the rows that a fit holds out; None where it does not get there."""
+    """Return how many components PCA needs on the validation rows, or None."""
     nearly_pca = CLASS_OF[problem.family](0.9999, max_iter=1, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it need not get so far
+        warnings.simplefilter("ignore")  # the warning about the fraction is expected
         nearly_pca.fit(problem.X_train)
     explained = np.cumsum(nearly_pca.pca_explained_variance_ratio_)
     reached = np.flatnonzero(explained >= FRACTION)
@@ -100,10 +101,10 @@ def pca_needs(problem):
 
 
 def by_fraction(problem):
-    """Components kept for 0.9, and those that PCA needs.
+    """Yield the number of components kept for 0.9, and the number that PCA needs.
 
-    PCA's are counted on the rows that the fit held out, as the model's own are, and on
-    the test rows.
+    The number for PCA is counted on the validation rows of the fit, as for the model,
+    and on the test rows.
     """
     needed = pca_needs(problem)
     if needed is None or needed < FEWEST:
@@ -123,7 +124,7 @@ def by_fraction(problem):
 
 
 def summary(part, table):
-    """One line: what the project promises of this part."""
+    """Return one line with the main result of this part."""
     if part == "sizes":
         share = np.mean(table["error_ratio"] <= 1.00005)
         return f"at or below PCA in {share:.1%} of {len(table)} cells"
@@ -139,12 +140,18 @@ def summary(part, table):
 
 
 def main():
-    """Write and print one row for each set and size, or for each set."""
+    """Save and print one row for each data set and size, or for each data set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder with load.py")
+    parser.add_argument(
+        "--data", required=True, help="folder with the data and load.py"
+    )
     parser.add_argument("--part", choices=["sizes", "fraction"], required=True)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these data sets")
-    parser.add_argument("--out", type=Path, default=Path("."), help="where to write")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="run only these data sets"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("."), help="folder for the results"
+    )
     args = parser.parse_args()
     target = args.out / f"ordered_{args.part}.csv"
     measure = by_size if args.part == "sizes" else by_fraction

@@ -1,9 +1,9 @@
-"""What the package costs over a hand-written torch loop.
+"""Benchmark of the training time compared with a hand-written torch loop.
 
-For a dense and for an LSTM autoencoder, one training epoch of the estimator
-(``init="random"``, no validation) is set against the same epochs of the best loop
-that we can write by hand: the same network, the same optimizer and schedule, batches
-sliced from one tensor. The two run in turn; each pair gives one ratio.
+For a dense and for an LSTM autoencoder, the training epochs of the estimator
+(``init="random"``, no validation) are compared with the same epochs of an optimized
+hand-written loop: the same network, optimizer and schedule, and batches sliced from one
+tensor. The two run alternately. Each pair of runs is one ratio.
 
     python benchmarks/overhead.py [--pairs 7]
 """
@@ -23,7 +23,7 @@ from sklearn_seqae import (
 
 
 class HandWrittenLSTM(nn.Module):
-    """LSTM n_channels-100-30, a code of 30, LSTM 30-100, as one would write it."""
+    """LSTM n_channels-100-30, latent code of 30, LSTM 30-100, in plain torch."""
 
     def __init__(self, n_channels, n_components):
         super().__init__()
@@ -42,7 +42,7 @@ class HandWrittenLSTM(nn.Module):
 
 
 def hand_written_dense(n_features, n_components):
-    """Make a dense autoencoder of 64 hidden units, as one would write it."""
+    """Return a dense autoencoder of 64 hidden units in plain torch."""
     return nn.Sequential(
         nn.Linear(n_features, 64),
         nn.SiLU(),
@@ -73,14 +73,14 @@ def train_by_hand(module, x, *, batch_size, n_epochs, lr, clip):
 
 
 def seconds(function):
-    """Wall-clock seconds of one call."""
+    """Return the wall-clock seconds of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def compare(name, estimator, X, make_module, *, n_epochs, n_pairs):
-    """Print the median ratio of the estimator's epoch to the hand-written one's."""
+    """Print the median ratio of the seconds per epoch."""
     clip = estimator._family.clip
     x = torch.from_numpy(X)
 
@@ -97,10 +97,10 @@ def compare(name, estimator, X, make_module, *, n_epochs, n_pairs):
             clip=clip,
         )
 
-    fit(1), by_hand(1)  # the first call loads and allocates
+    fit(1), by_hand(1)  # warm-up: the first call loads libraries and allocates memory
     pairs = []
     for _ in range(n_pairs):
-        # Long minus short leaves the epochs alone: set-up is in both.
+        # The difference of a long and a short fit excludes the time of the set-up.
         ours = seconds(lambda: fit(n_epochs + 1)) - seconds(lambda: fit(1))
         theirs = seconds(lambda: by_hand(n_epochs + 1)) - seconds(lambda: by_hand(1))
         pairs.append((ours / n_epochs, theirs / n_epochs))

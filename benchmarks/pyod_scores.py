@@ -1,9 +1,9 @@
-"""Score rows with PyOD's AutoEncoder; needs numpy, PyOD and what its model imports.
+"""Anomaly scores of PyOD's AutoEncoder. Requires numpy, PyOD, torch and tqdm.
 
     python pyod_scores.py ROWS.npz SCORES.npy SEED
 
-ROWS.npz holds `X_train` to fit on and `X` to score. All is left at PyOD's defaults
-but the seed, so that `anomaly.py` can run this in an environment of its own.
+ROWS.npz contains `X_train` for the fit and `X` to score. All parameters except the seed
+have PyOD's defaults. `anomaly.py` runs this script in a separate environment.
 """
 
 import sys

@@ -1,20 +1,21 @@
-"""Compare the codes of autoencoders with those of PCA on real data.
+"""Benchmark of the latent codes of autoencoders compared with PCA on real data.
 
-For every data set and k = 2, 4, 8, 16, 32 components below min(n, d): the held-out
-squared error over that of PCA fitted on exactly the same training rows, the seconds of
-the fit, and the accuracy of a logistic regression and of 5 nearest neighbours on the
-codes beside the same on PCA's codes. Default parameters throughout. ::
+For every data set and k = 2, 4, 8, 16, 32 components below min(n, d), the script
+measures the squared error on held-out data divided by the error of PCA fitted on the
+same training rows, the seconds of the fit, and the accuracy of a logistic regression
+and of 5 nearest neighbours on the latent codes and on the codes of PCA. All parameters
+have their defaults. ::
 
     python benchmarks/representation.py --data DIR [--size quick|full] [--family dense]
 
-DIR holds the data and its reader ``load.py``. The results go to
+DIR contains the data and a reader ``load.py``. The results are saved in
 ``representation_<size>.csv`` (a row for each cell) and ``representation_<size>.png``.
 
-Sets with a test part of their own keep it; the others lose a fixed quarter of their
-rows. Missing values are filled by the training median in tables and by linear
-interpolation in sequences, before both methods. Columns of different units
-(scikit-learn's tables, fred_md, weather_aus) are standardised; scikit-learn's are also
-used raw.
+Data sets with their own test part keep it. In the others a fixed quarter of the rows is
+the test part. Missing values are imputed before both methods, with the training median
+in tables and with linear interpolation in sequences. Tables with columns of different
+units (scikit-learn's tables, fred_md, weather_aus) are standardised. scikit-learn's
+tables are also used without standardisation.
 """
 
 import argparse
@@ -36,9 +37,9 @@ from sklearn.preprocessing import StandardScaler
 
 FAMILIES = ("dense", "recurrent")
 N_COMPONENTS = (2, 4, 8, 16, 32)
-PROBE_ROWS = 5000  # the probes of large sets see this many rows of each part
+PROBE_ROWS = 5000  # maximum number of rows of each part for the classifiers
 
-# The quick run keeps every kind of data, and few of each.
+# The quick run has every kind of data and few data sets of each kind.
 QUICK_COMPONENTS = (2, 8)
 QUICK_ROWS = 5000
 QUICK_SERIES = ("GunPoint", "ItalyPowerDemand", "BasicMotions", "JapaneseVowels")
@@ -46,7 +47,7 @@ QUICK_SERIES = ("GunPoint", "ItalyPowerDemand", "BasicMotions", "JapaneseVowels"
 
 @dataclass
 class Problem:
-    """One data set in two parts; sequences are a 3-D array or a list of 2-D arrays."""
+    """Data set in two parts. Sequences are a 3-D array or a list of 2-D arrays."""
 
     family: str
     name: str
@@ -57,20 +58,20 @@ class Problem:
 
     @property
     def n_features(self):
-        """Number of values in a row; for sequences steps x channels of the median."""
+        """Number of values in a row. For sequences, median length x channels."""
         if self.family == "dense":
             return self.X_train.shape[1]
         return median_length(self.X_train) * self.X_train[0].shape[1]
 
     def head(self, n_rows):
-        """The same problem with at most n_rows rows in each part."""
+        """Return the same problem with at most n_rows rows in each part."""
         parts = (self.X_train, self.X_test, self.y_train, self.y_test)
         cut = (None if part is None else part[:n_rows] for part in parts)
         return Problem(self.family, self.name, *cut)
 
 
 def make_transformer(family, n_components, random_state):
-    """Make the autoencoder under test: the family's defaults."""
+    """Return an autoencoder with the defaults of the family."""
     from sklearn_seqae import (
         DenseAutoencoderTransformer,
         RecurrentAutoencoderTransformer,
@@ -88,7 +89,7 @@ def make_transformer(family, n_components, random_state):
 
 
 def import_reader(folder):
-    """Import the reader that lies beside the data."""
+    """Import the reader in the data folder."""
     spec = importlib.util.spec_from_file_location("load", Path(folder) / "load.py")
     reader = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(reader)
@@ -96,7 +97,7 @@ def import_reader(folder):
 
 
 def split(X, y=None):
-    """Keep a fixed quarter of the rows for the test."""
+    """Split off a fixed quarter of the rows as the test part."""
     train, test = train_test_split(np.arange(len(X)), test_size=0.25, random_state=0)
     labels = (None, None) if y is None else (y[train], y[test])
     return take(X, train), take(X, test), *labels
@@ -108,7 +109,7 @@ def take(X, rows):
 
 
 def table(name, X_train, X_test, y_train=None, y_test=None, *, standardise=False):
-    """Fill what is missing and, if asked to, standardise."""
+    """Impute missing values and optionally standardise the columns."""
     steps = [SimpleImputer(strategy="median")] + [StandardScaler()] * standardise
     scale = make_pipeline(*steps).fit(X_train)
     parts = scale.transform(X_train), scale.transform(X_test)
@@ -159,7 +160,7 @@ def series(reader):
 
 
 def interpolate(X):
-    """Fill missing time steps between their neighbours, channel by channel."""
+    """Interpolate missing time steps linearly in each channel."""
     filled = [np.array(sequence, dtype=np.float64) for sequence in X]
     for sequence in filled:
         for channel in sequence.T:
@@ -202,7 +203,7 @@ class SequencePCA:
         return self.pca_.transform(self._flatten(X))
 
     def reconstruct(self, X, kept=None):
-        """Return what the first components keep, each sequence in its own length."""
+        """Reconstruct from the first components, each sequence in its own length."""
         codes = self.transform(X)
         codes[:, self.n_components if kept is None else kept :] = 0
         steps = self.pca_.inverse_transform(codes).reshape(len(X), self.n_steps_, -1)
@@ -213,7 +214,7 @@ class SequencePCA:
 
 
 def exact_pca(X, n_components):
-    """Fit PCA without the noise of a randomized solver."""
+    """Fit PCA with an exact solver."""
     tall = len(X) > 10 * X.shape[1]
     return PCA(n_components, svd_solver="covariance_eigh" if tall else "full").fit(X)
 
@@ -232,7 +233,7 @@ def resample(sequence, n_steps):
 
 
 def reference(problem, n_components):
-    """Fit PCA; return its codes of both parts and its test reconstruction."""
+    """Fit PCA and return the codes of both parts and the test reconstruction."""
     if problem.family == "dense":
         pca = exact_pca(problem.X_train, n_components)
         rebuilt = pca.inverse_transform(pca.transform(problem.X_test))
@@ -247,13 +248,13 @@ def reference(problem, n_components):
 
 
 def squared_error(X, rebuilt):
-    """Mean squared error over all values of all rows."""
+    """Return the mean squared error over all values of all rows."""
     differences = [np.ravel(a - b) for a, b in zip(X, rebuilt, strict=True)]
     return float(np.mean(np.concatenate(differences) ** 2))
 
 
 def probe_accuracies(problem, codes_train, codes_test):
-    """Accuracy of a logistic regression and of 5-NN on the codes; {} without labels."""
+    """Return the accuracies on the latent codes, or {} without labels."""
     if problem.y_train is None:
         return {}
     y_train, y_test = np.asarray(problem.y_train), np.asarray(problem.y_test)
@@ -271,12 +272,12 @@ def probe_accuracies(problem, codes_train, codes_test):
 
 
 def labelled(y):
-    """Return the first rows that have a label."""
+    """Return the numbers of the first rows with a label."""
     return np.flatnonzero(y.astype(str) != "")[:PROBE_ROWS]
 
 
 def measure(problem, n_components, random_state=0):
-    """Fit PCA and the autoencoder; return one row of the results."""
+    """Fit PCA and the autoencoder and return one row of the results."""
     pca_train, pca_test, pca_rebuilt = reference(problem, n_components)
     pca_error = squared_error(problem.X_test, pca_rebuilt)
 
@@ -308,7 +309,7 @@ def measure(problem, n_components, random_state=0):
 
 
 def component_counts(problem, size):
-    """Return the code sizes below the rank that the training rows can have."""
+    """Return the latent sizes below the maximum rank of the training rows."""
     counts = QUICK_COMPONENTS if size == "quick" else N_COMPONENTS
     return [k for k in counts if k < min(len(problem.X_train), problem.n_features)]
 
@@ -318,7 +319,7 @@ def component_counts(problem, size):
 
 
 def summarise(results):
-    """Return, per family, what the project promises."""
+    """Return the main results of each family."""
     ratio = results.groupby("family")["ratio"]
     columns = {
         "cells": ratio.size(),
@@ -335,7 +336,7 @@ def summarise(results):
 
 
 def ratio_table(results):
-    """Return the error ratios, a row per data set and a column per code size."""
+    """Return the error ratios, a row per data set and a column per latent size."""
     table = results.pivot_table(
         index=["family", "data"], columns="n_components", values="ratio", sort=False
     )
@@ -343,7 +344,7 @@ def ratio_table(results):
 
 
 def draw(results, path):
-    """Draw the error ratio by data set and code size."""
+    """Draw the error ratio by data set and latent size."""
     import matplotlib.pyplot as plt
 
     plt.switch_backend("Agg")
@@ -352,10 +353,10 @@ def draw(results, path):
     rows, last = np.arange(len(table)), len(table.columns) - 1
     for i, (k, column) in enumerate(table.items()):
         colour = plt.colormaps["viridis"](0.9 * i / max(last, 1))
-        apart = 0.1 * (i - last / 2)  # equal ratios stay in sight
+        apart = 0.1 * (i - last / 2)  # separates points with equal ratios
         ax.scatter(column, rows + apart, label=f"{k}", color=colour, s=18)
     ax.axvline(1, color="black", linewidth=1)
-    ax.set(xscale="log", xlabel="held-out squared error, as a multiple of PCA's")
+    ax.set(xscale="log", xlabel="squared error on held-out data / PCA's error")
     ax.set_xticks([0.1, 0.2, 0.5, 1], [0.1, 0.2, 0.5, 1])
     ax.minorticks_off()
     ax.set_yticks(rows, [name for _, name in table.index])
@@ -366,19 +367,25 @@ def draw(results, path):
 
 
 def parse_arguments():
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder with load.py")
+    parser.add_argument(
+        "--data", required=True, help="folder with the data and load.py"
+    )
     parser.add_argument("--size", choices=["quick", "full"], default="quick")
     parser.add_argument("--family", nargs="+", choices=FAMILIES, default=FAMILIES)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these data sets")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="run only these data sets"
+    )
     parser.add_argument("--random-state", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("."), help="where to write")
+    parser.add_argument(
+        "--out", type=Path, default=Path("."), help="folder for the results"
+    )
     return parser.parse_args()
 
 
 def main():
-    """Measure every cell, writing the results as they come."""
+    """Measure every cell. Save the results after each of them."""
     args = parse_arguments()
     args.out.mkdir(parents=True, exist_ok=True)
     target, rows = args.out / f"representation_{args.size}.csv", []

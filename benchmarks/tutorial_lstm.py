@@ -1,13 +1,14 @@
-"""The recurrent autoencoder beside the plain LSTM autoencoder of the tutorials.
+"""Benchmark of the recurrent autoencoder and the plain LSTM autoencoder of tutorials.
 
-The tutorials' network has one LSTM layer of 64 on each side, takes the code from the
-last state and trains with Adam at 1e-3 in batches of 32. It is written here by hand
-and given the same seconds on the same rows; its input is scaled as ours is. For each
-series set of equal length: both held-out squared errors, and their ratio. ::
+The plain network has one LSTM layer of 64 units in the encoder and in the decoder,
+takes the latent code from the last state, and is trained with Adam, a learning rate of
+1e-3 and batches of 32. It is trained on the same rows for the same processor time, with
+the same scaling of the input. The result is the ratio of the squared errors on held-out
+data, for each data set of series of equal length. ::
 
     python benchmarks/tutorial_lstm.py --data DIR [--components 8] [--out FILE]
 
-DIR holds the data and its reader ``load.py``.
+DIR contains the data and a reader ``load.py``.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from sklearn_seqae import RecurrentAutoencoderTransformer
 
 
 class TutorialLSTM(nn.Module):
-    """LSTM 64, last state, code; code repeated, LSTM 64, linear output."""
+    """LSTM 64, last state, latent code; repeated code, LSTM 64, linear output."""
 
     def __init__(self, n_channels, n_components):
         super().__init__()
@@ -40,7 +41,7 @@ class TutorialLSTM(nn.Module):
 
 
 def tutorial_error(train, test, n_components, seconds):
-    """Held-out squared error after training for so many seconds."""
+    """Return the squared error on held-out data after training for `seconds`."""
     torch.manual_seed(0)
     mean, scale = train.mean((0, 1)), train.std()
     x = torch.from_numpy(((train - mean) / scale).astype(np.float32))
@@ -58,9 +59,11 @@ def tutorial_error(train, test, n_components, seconds):
 
 
 def main():
-    """Print a row for each set, and the geometric mean of the ratios."""
+    """Print a row for each data set, and the geometric mean of the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder with load.py")
+    parser.add_argument(
+        "--data", required=True, help="folder with the data and load.py"
+    )
     parser.add_argument("--components", type=int, default=8)
     parser.add_argument("--out", type=Path, default=Path("tutorial_lstm.csv"))
     args = parser.parse_args()
@@ -89,7 +92,7 @@ def main():
         )
         pd.DataFrame(rows).to_csv(args.out, index=False, float_format="%.6g")
     ratios = np.array([row["ratio"] for row in rows])
-    print(f"geometric mean {np.exp(np.log(ratios).mean()):.3f} of {len(ratios)} sets")
+    print(f"geometric mean {np.exp(np.log(ratios).mean()):.3f}, {len(ratios)} sets")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""The measure of TSB-AD: volume under the surface of precision and recall."""
+"""Volume under the surface of precision and recall (VUS-PR), as in TSB-AD."""
 
 import numpy as np
 
 
 def vus_pr(scores, labels, window, thresholds=250):
-    """Volume under the surface of precision and recall (Paparrizos et al., 2022).
+    """Return the volume under the precision-recall surface (Paparrizos et al., 2022).
 
-    The mean, over the lengths 0 to `window` of soft edges beside the labelled runs, of
-    the area under the curve, at thresholds taken by rank as in TSB-AD.
+    The labelled runs have soft edges of the lengths 0 to `window`. The result is the
+    mean of the area under the curve over these lengths. Thresholds are chosen by rank,
+    as in TSB-AD.
     """
     n, positives = len(scores), labels.sum()
     runs = runs_of(labels)
@@ -37,7 +38,7 @@ def vus_pr(scores, labels, window, thresholds=250):
 
 
 def runs_of(labels):
-    """First and last step of each run of ones."""
+    """Return the first and last time step of each run of ones."""
     edges = np.flatnonzero(np.diff(labels.astype(int), prepend=0, append=0))
     return [
         (first, end - 1) for first, end in zip(edges[::2], edges[1::2], strict=True)
@@ -45,7 +46,7 @@ def runs_of(labels):
 
 
 def widened(runs, by, n):
-    """Runs that are longer at both ends; those that then touch are one."""
+    """Extend the runs at both ends, and merge runs that touch."""
     merged = [[max(runs[0][0] - by, 0), runs[0][1] + by]]
     for first, last in runs[1:]:
         if merged[-1][1] < first - by:
@@ -57,7 +58,7 @@ def widened(runs, by, n):
 
 
 def period_of(x):
-    """The period that TSB-AD takes for the width of the soft edges."""
+    """Return the period that TSB-AD uses as the width of the soft edges."""
     x = x[:20_000] - x[:20_000].mean()
     spectrum = np.abs(np.fft.rfft(x, 2 * len(x))) ** 2
     curve = np.fft.irfft(spectrum)[:401]

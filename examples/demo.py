@@ -73,8 +73,8 @@ def save(figure, name):
 # ``GridSearchCV`` compares four values of ``n_components``, for PCA and for the
 # autoencoder. The two scores are measured on held-out digits: the accuracy of the
 # classifier, and R² of the reconstruction, which is the explained share of the pixels'
-# variance. The autoencoder is trained for at most 50 epochs instead of 200 to save time.
-# With more epochs the scores improve slightly.
+# variance. The autoencoder is trained for at most 50 epochs instead of 200 to save
+# time. With more epochs the scores improve slightly.
 
 
 def r2_of_code(pipeline, X, y):
@@ -130,8 +130,8 @@ digits_best = {
 }
 
 # %%
-# One fit with an *ordered* latent code replaces the search. Its first k components are a
-# latent code of size k. The dashed curve shows PCA on the same held-out digits.
+# One fit with an *ordered* latent code replaces the search. Its first k components are
+# a latent code of size k. The dashed curve shows PCA on the same held-out digits.
 
 scaler = StandardScaler().fit(X_train)
 ordered = DenseAutoencoderTransformer(
@@ -152,10 +152,10 @@ save(display.figure_, "digits_reconstructed.png")
 # %%
 # Detect anomalous days in taxi demand
 # ------------------------------------
-# Each day is a sequence of 48 half hours. Five intervals of the 215 days are labelled as
-# anomalies. The labels are only used to evaluate the result, and not to fit a model or
-# to choose a setting. All settings are defaults, including the two latent components,
-# which can be plotted.
+# Each day is a sequence of 48 half hours. Five intervals of the 215 days are labelled
+# as anomalies. The labels are only used to evaluate the result, and not to fit a model
+# or to choose a setting. All settings are defaults, including the two latent
+# components, which can be plotted.
 
 taxi = load_nyc_taxi()
 days = taxi.data.reshape(-1, 48, 1)
@@ -212,7 +212,12 @@ taxi_table = pd.DataFrame(
         "autoencoder": summary(flagged, day_scores),
         "PCA": summary(flagged_by_pca, pca_scores),
     },
-    index=[*taxi.events, "flagged outside these events", "ROC AUC", "average precision"],
+    index=[
+        *taxi.events,
+        "flagged outside these events",
+        "ROC AUC",
+        "average precision",
+    ],
 )
 
 # %%

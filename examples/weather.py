@@ -6,13 +6,13 @@ Reduce a mixed table with text and missing values
 The table contains daily weather in Australia, with text, numbers of different units and
 many missing values. It is used in two forms:
 
-1. Complete rows and numeric columns only, as in many tutorials. RainToday is 0 or 1. The
-   columns are standardised, reduced to three components and plotted.
+1. Complete rows and numeric columns only, as in many tutorials. RainToday is 0 or 1.
+   The columns are standardised, reduced to three components and plotted.
 2. All rows and columns. A ColumnTransformer imputes missing values and encodes text.
 
-The table comes from the Bureau of Meteorology (``weatherAUS.csv``). Its licence does not
-permit distribution with this package. Pass the file as the first argument. Without a
-file, the script generates a small table with the same columns::
+The table comes from the Bureau of Meteorology (``weatherAUS.csv``). Its licence does
+not permit distribution with this package. Pass the file as the first argument. Without
+a file, the script generates a small table with the same columns::
 
     python examples/weather.py weatherAUS.csv weather_output
 """
@@ -118,8 +118,8 @@ def r2_of_pca(columns, X_train, X_test):
     """Return R² of PCA with three components on held-out rows."""
     pca = make_pipeline(columns, PCA(3)).fit(X_train)
     scaled = pca[:-1].transform(X_test)
-    left = scaled - pca[-1].inverse_transform(pca[-1].transform(scaled))
-    return 1 - np.square(left).sum() / np.square(scaled - pca[-1].mean_).sum()
+    residual = scaled - pca[-1].inverse_transform(pca[-1].transform(scaled))
+    return 1 - np.square(residual).sum() / np.square(scaled - pca[-1].mean_).sum()
 
 
 rows = [("complete rows, numbers", len(X), X.shape[1], autoencoder.score(X_test))]
@@ -138,8 +138,8 @@ display.figure_.savefig(OUTPUT / "weather.png", bbox_inches="tight")
 # %%
 # All rows and columns
 # --------------------
-# Missing values are imputed and text is encoded. The autoencoder receives all columns of
-# all days.
+# Missing values are imputed and text is encoded. The autoencoder receives all columns
+# of all days.
 
 everything = table.drop(columns=["Date", "RainTomorrow"])
 columns = ColumnTransformer(

@@ -118,7 +118,7 @@ def test_what_needs_time_steps_says_so(plant):
     model = AutoencoderAnomalyDetector(PCA(3), **PLAIN).fit(plant[0])
     with pytest.raises(ValueError, match="step.*set 'window_size'"):
         model.step_scores(plant[0])
-    with pytest.raises(ValueError, match="detect_intervals needs a series"):
+    with pytest.raises(ValueError, match="detect_intervals requires a series"):
         model.detect_intervals(plant[0])
 
 

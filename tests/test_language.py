@@ -80,3 +80,41 @@ def test_every_parameter_is_documented_in_the_order_of_the_signature(estimator):
     names = list(inspect.signature(estimator).parameters)
     assert list(entries(estimator)) == names
     assert all(entries(estimator).values())
+
+
+# Parameters whose texts differ after their first sentence.
+DIFFERENT = {
+    "batch_size",
+    "init",
+    "learning_rate_init",
+    "n_iter_no_change",
+    "sample_shape",
+    "validation_fraction",
+}
+OTHER_MEANING = {"hidden_layer_sizes"}  # units of a layer, or filters of a stage
+
+
+def test_parameters_of_the_families_have_the_same_texts():
+    texts = [entries(family) for family in FAMILIES]
+    for name in sorted(set().union(*texts) - OTHER_MEANING):
+        found = {text[name] for text in texts if name in text}
+        if name in DIFFERENT:
+            found = {
+                re.split(r"[.:] ", text, maxsplit=1)[0].rstrip(".") for text in found
+            }
+        assert len(found) == 1, found
+
+
+def test_public_methods_have_typed_signatures():
+    for estimator in (*FAMILIES, AutoencoderClassifier, AutoencoderAnomalyDetector):
+        for name, method in inspect.getmembers(estimator, inspect.isfunction):
+            if name.startswith("_") or not method.__module__.startswith(
+                "sklearn_seqae"
+            ):
+                continue
+            signature = inspect.signature(method)
+            hints = [
+                p.annotation for p in signature.parameters.values() if p.name != "self"
+            ]
+            hints.append(signature.return_annotation)
+            assert inspect.Signature.empty not in hints, f"{estimator.__name__}.{name}"

@@ -87,7 +87,8 @@ ROOMS = {
     },
     "autoencoders/recurrent": {
         "rooms": [
-            *["autoencoders/_forecasting", "fitting/family", "_params"],
+            *["autoencoders/base", "autoencoders/_forecasting", "fitting/family"],
+            "_params",
             "modules/recurrent",
         ],
         "packages": ESTIMATOR,

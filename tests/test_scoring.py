@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import LocalOutlierFactor
 
+from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly, in_tiles
 from sklearn_seqae.anomaly.scoring import (
     N_NEIGHBORS,
     SCORES,
@@ -12,8 +14,6 @@ from sklearn_seqae.anomaly.scoring import (
     Nearest,
     Parts,
     Reconstruction,
-    evenly,
-    in_tiles,
 )
 
 EACH = pytest.mark.parametrize("score", [*SCORES.values(), MahalanobisOfCode])
@@ -93,7 +93,9 @@ def test_a_trimmed_covariance_is_not_widened_by_anomalies(cloud):
 
 def test_a_training_sample_is_no_neighbour_of_itself(cloud):
     fitted = Nearest().fit(cloud)
-    lof = LocalOutlierFactor(N_NEIGHBORS).fit(Nearest._joint(cloud))
+    lof = LocalOutlierFactor(N_NEIGHBORS).fit(
+        np.hstack([cloud.samples, cloud.errors / 2])
+    )
     expected = lof._distances_fit_X_.mean(axis=1)
     np.testing.assert_allclose(fitted.spread, expected)
     assert (fitted.distances(cloud) > 0).all()
@@ -118,3 +120,28 @@ def test_tiles_give_what_the_whole_gives():
     rows = np.random.RandomState(0).normal(size=(1300, 3))
     np.testing.assert_array_equal(in_tiles(np.square, rows), np.square(rows))
     assert in_tiles(np.square, rows[:0]).shape == (0, 3)
+
+
+@pytest.mark.parametrize(("n", "p"), [(60, 20), (20, 50), (10, 11), (5, 300)])
+def test_the_covariance_in_the_span_of_few_rows_is_that_of_ledoit_and_wolf(n, p):
+    rng = np.random.RandomState(0)
+    rows = rng.normal(size=(n, p)) * np.linspace(0.2, 3, p) + 5
+    expected, found = LedoitWolf().fit(rows), ShrunkCovariance().fit(rows)
+    others = rng.normal(size=(4, p)) * 3
+    np.testing.assert_allclose(found.squares(others), expected.mahalanobis(others))
+    precision = expected.precision_
+    np.testing.assert_allclose(found.precision_diagonal, np.diag(precision))
+    np.testing.assert_allclose(
+        found.times_precision(others), others @ precision, atol=1e-9
+    )
+    assert found.vectors.shape[1] <= min(n, p)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((5, 3)), np.zeros((3, 5)), np.ones((1, 4))])
+def test_the_covariance_of_constant_rows_gives_the_plain_distance(rows):
+    covariance = ShrunkCovariance().fit(rows)
+    others = rows[:1] + np.arange(rows.shape[1])
+    np.testing.assert_allclose(
+        covariance.squares(others), np.square(others - rows[0]).sum(axis=1)
+    )
+    np.testing.assert_allclose(covariance.precision_diagonal, 1)

@@ -1,11 +1,15 @@
 """Attribution of an alarm to features and time steps."""
 
-import numpy as np
-from sklearn.covariance import LedoitWolf
+from typing import Any
 
-from sklearn_seqae.anomaly.scoring import evenly
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly
 
 MOST_STEPS = 50_000  # maximum number of training rows or errors
+NARROW = 100  # features up to which the covariance is kept
+WORK = 2e10  # multiply-adds for the covariance of many features
 LEAST = 1e-2  # standard deviation of a feature, relative to the usual one
 
 
@@ -18,22 +22,37 @@ class Attribution:
     computed from the residual at each time step, which depends on the steps around it.
     """
 
-    def fit(self, rows):
-        """Fit to training rows, or to residuals of training steps, (M, C)."""
-        rows = rows[evenly(len(rows), MOST_STEPS)].astype(np.float64)
+    def fit(self, rows: NDArray) -> "Attribution":
+        """Fit to training rows, or to residuals of training steps, (M, C).
+
+        The covariance of many features is only computed by `of`, from rows in float32:
+        scores and labels do not need it.
+        """
+        width = rows.shape[1]
+        most = MOST_STEPS if width <= NARROW else int(np.sqrt(WORK / width))
+        rows = rows[evenly(len(rows), min(most, MOST_STEPS))].astype(np.float64)
         rows = np.nan_to_num(rows)
         self.center = rows.mean(axis=0)
         spread = rows.std(axis=0)
         usual = np.sqrt(np.mean(np.square(spread)))
         self.scale = np.maximum(spread, LEAST * usual) if usual else spread + 1
-        covariance = LedoitWolf().fit((rows - self.center) / self.scale)
-        self.precision = covariance.precision_
+        scaled = (rows - self.center) / self.scale
+        self._covariance: ShrunkCovariance | None = None
+        self._rows: Any = None
+        if width <= NARROW:
+            self._covariance = ShrunkCovariance().fit(scaled)
+        else:
+            self._rows = scaled.astype(np.float32)
         return self
 
-    def of(self, rows):
+    def of(self, rows: NDArray) -> NDArray:
         """Return the attribution to each feature, in the shape of the rows (..., C)."""
+        covariance = self._covariance
+        if covariance is None:
+            covariance = ShrunkCovariance().fit(self._rows)
         scaled = (rows - self.center) / self.scale
-        return np.square(scaled @ self.precision) / np.diag(self.precision)
+        squares = np.square(covariance.times_precision(scaled))
+        return squares / covariance.precision_diagonal
 
     def of_sequences(self, errors, samples):
         """Return the attributions of residuals (N, T, C), 0 on padding."""

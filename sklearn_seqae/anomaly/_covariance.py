@@ -1,10 +1,42 @@
-"""Shrunk covariance of few rows with many columns."""
+"""Shrunk covariance, also of few rows with many columns."""
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 
 LEAST_VARIANCE = 1e-6  # of a direction, as a share of the largest variance
+
+
+MOST_TILE_ROWS = 512
+TILE_VALUES = 2**22  # maximum number of values of a tile
+
+
+def evenly(n: int, most: int) -> NDArray:
+    """Return up to `most` of n rows, spread evenly."""
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(int)
+
+
+def tile_rows(n_columns: int) -> int:
+    """Return the number of rows of a tile."""
+    return int(np.clip(TILE_VALUES // max(n_columns, 1), 1, MOST_TILE_ROWS))
+
+
+def in_tiles(function: Callable[[NDArray], NDArray], rows: NDArray) -> NDArray:
+    """Apply a function of a matrix to tiles of one shape.
+
+    The last bits of a product depend on its number of rows.
+    """
+    if not len(rows):
+        return function(rows)
+    size, results = tile_rows(rows.shape[1]), []
+    for start in range(0, len(rows), size):
+        tile = rows[start : start + size]
+        if len(tile) < size:
+            tile = np.vstack([tile, np.zeros((size - len(tile), rows.shape[1]))])
+        results.append(function(tile))
+    return np.concatenate(results)[: len(rows)]
 
 
 class ShrunkCovariance:
@@ -51,7 +83,7 @@ class ShrunkCovariance:
     def squares(self, rows: NDArray) -> NDArray:
         """Return the squared Mahalanobis distance of each row (N, p) to the center."""
         left = rows - self.center
-        along = left @ self.vectors
+        along = in_tiles(lambda tile: tile @ self.vectors, left)
         squares = (np.square(along) / self.variances).sum(axis=1)
         if self.vectors.shape[1] == len(self.center):
             return squares

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_seqae._containers import Container
 from sklearn_seqae._sequences import Samples
-from sklearn_seqae.anomaly.scoring import evenly
+from sklearn_seqae.anomaly._covariance import evenly
 from sklearn_seqae.windows import merge_scores, sliding_windows
 
 MOST_WINDOWS = 2048  # maximum number of training windows

@@ -5,10 +5,12 @@ sample; larger distances are more anomalous.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
+
+from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly, tile_rows
 
 N_NEIGHBORS = 5
 MOST_NEIGHBORS = 20_000  # maximum number of training samples to search
@@ -17,7 +19,6 @@ CORE = 0.6  # fraction of the training samples in a trimmed covariance
 ROUNDS = 3  # of trimming
 LEAST_SPREAD = 0.1  # standard deviation of a column, relative to the usual one
 SAME = 1e-5  # distance of equal samples after rounding, relative to the usual one
-TILE = 512  # rows
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Parts:
     mean_squares: np.ndarray  # (N,), for a sequence over its own steps only
     codes: np.ndarray | None = None
 
-    def take(self, rows):
+    def take(self, rows: np.ndarray) -> "Parts":
         """Return some of the samples."""
         codes = None if self.codes is None else self.codes[rows]
         return Parts(
@@ -46,10 +47,10 @@ class Reconstruction:
 
     needs_codes = False
 
-    def fit(self, parts):
+    def fit(self, parts: Parts) -> Any:
         return self
 
-    def distances(self, parts):
+    def distances(self, parts: Parts) -> np.ndarray:
         return parts.mean_squares
 
 
@@ -69,24 +70,24 @@ class Mahalanobis:
 
     needs_codes = False
 
-    def __init__(self, core=CORE):
+    def __init__(self, core: float = CORE) -> None:
         self.core = core
 
-    def fit(self, parts):
+    def fit(self, parts: Parts) -> Any:
         n = len(parts.mean_squares)
         n_core = max(min(n, 2), int(np.ceil(self.core * n)))
         rows = np.arange(n)
         for _ in range(ROUNDS if self.core < 1 else 1):
-            self.ellipse = Ellipse().fit(self._joint(parts.take(rows)))
+            self.covariance = ShrunkCovariance().fit(self._joint(parts.take(rows)))
             away = self.distances(parts)
             rows = np.argsort(away, kind="stable")[:n_core]
         return self
 
-    def distances(self, parts):
-        return np.sqrt(self.ellipse.squares(self._joint(parts)))
+    def distances(self, parts: Parts) -> np.ndarray:
+        return np.sqrt(self.covariance.squares(self._joint(parts)))
 
     @staticmethod
-    def _joint(parts):
+    def _joint(parts: Parts) -> np.ndarray:
         return np.hstack([parts.samples, parts.errors])
 
 
@@ -100,38 +101,20 @@ class MahalanobisOfCode:
 
     needs_codes = True
 
-    def fit(self, parts):
+    def fit(self, parts: Parts) -> Any:
+        assert parts.codes is not None
         spread = parts.codes.std(axis=0)
         usual = np.sqrt(np.mean(np.square(spread)))
         self.scale = np.maximum(spread, LEAST_SPREAD * usual) if usual else spread + 1
-        self.ellipse = Ellipse().fit(parts.codes / self.scale)
+        self.covariance = ShrunkCovariance().fit(parts.codes / self.scale)
         self.usual_square = parts.mean_squares.mean() or 1.0
         return self
 
-    def distances(self, parts):
-        squares = self.ellipse.squares(parts.codes / self.scale)
+    def distances(self, parts: Parts) -> np.ndarray:
+        assert parts.codes is not None
+        squares = self.covariance.squares(parts.codes / self.scale)
         of_code = squares / parts.codes.shape[1]
         return of_code + parts.mean_squares / self.usual_square
-
-
-class Ellipse:
-    """Center and shrunk covariance."""
-
-    def fit(self, rows):
-        if len(rows) == 1:  # no covariance: the plain distance
-            self.center, self.factor = rows[0], np.eye(rows.shape[1])
-            return self
-        covariance = LedoitWolf().fit(rows)
-        values, vectors = np.linalg.eigh(covariance.covariance_)
-        least = 1e-6 * values[-1] if values[-1] > 0 else 1.0
-        self.center = covariance.location_
-        self.factor = vectors / np.sqrt(np.maximum(values, least))
-        return self
-
-    def squares(self, rows):
-        """Return the squared Mahalanobis distance of each row to the center."""
-        white = in_tiles(lambda tile: tile @ self.factor, rows - self.center)
-        return np.square(white).sum(axis=1)
 
 
 class Nearest:
@@ -142,43 +125,53 @@ class Nearest:
     root of the mean distance between those neighbours and their own neighbours. This
     lies between the plain distance and the local outlier factor (Breunig et al., 2000).
     A training sample is not its own neighbour.
+
+    The training samples are kept centred and in float32.
     """
 
     needs_codes = False
 
-    def fit(self, parts):
-        joint = self._joint(parts)
-        self.reference = joint[evenly(len(joint), MOST_NEIGHBORS)]
-        n = min(N_NEIGHBORS + 1, len(self.reference))
-        self.search = NearestNeighbors(n_neighbors=n, algorithm="brute")
-        self.search.fit(self.reference)
+    def fit(self, parts: Parts) -> "Nearest":
+        rows = evenly(len(parts.samples), MOST_NEIGHBORS)
+        self.center = parts.samples.mean(axis=0)
+        self.samples, self.errors = self._rounded(parts.take(rows))
         self.least = 0.0
-        self.spread = self._neighbors(self.reference)[0].mean(axis=1)
+        joint = np.hstack([self.samples, self.errors])
+        self.spread = self._neighbors(joint)[0].mean(axis=1)
         self.least = self.spread.mean() / 3
         return self
 
-    def distances(self, parts):
-        away, who = self._neighbors(self._joint(parts))
+    def distances(self, parts: Parts) -> np.ndarray:
+        away, who = self._neighbors(np.hstack(self._rounded(parts)))
         around = np.maximum(self.spread[who].mean(axis=1), self.least)
         mean = away.mean(axis=1)
         return np.divide(mean, np.sqrt(around), out=mean, where=around > 0)
 
-    @staticmethod
-    def _joint(parts):
-        return np.hstack([parts.samples, WEIGHT_OF_ERRORS * parts.errors])
+    def _rounded(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+        """Return centred samples and weighted residuals in float32."""
+        samples = (parts.samples - self.center).astype(np.float32)
+        return samples, (WEIGHT_OF_ERRORS * parts.errors).astype(np.float32)
 
-    def _neighbors(self, joint):
+    def _neighbors(self, joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the distances to the neighbours of each row, and their numbers."""
+        reference = np.hstack([self.samples, self.errors])
+        n = min(N_NEIGHBORS + 1, len(reference))
+        search = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(reference)
+        size = tile_rows(joint.shape[1])
         parts = [
-            self._neighbors_of_few(joint[start : start + TILE])
-            for start in range(0, len(joint), TILE)
+            self._neighbors_of_few(search, reference, joint[start : start + size])
+            for start in range(0, len(joint), size)
         ]
-        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        away, who = zip(*parts, strict=True)
+        return np.concatenate(away), np.concatenate(who)
 
-    def _neighbors_of_few(self, joint):
-        who = self.search.kneighbors(joint, return_distance=False)
+    def _neighbors_of_few(
+        self, search: NearestNeighbors, reference: np.ndarray, joint: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        who = search.kneighbors(joint, return_distance=False)
         # The search rounds. These bits do not depend on the other rows.
-        away = np.square(self.reference[who] - joint[:, np.newaxis]).sum(axis=2)
+        left = np.subtract(reference[who], joint[:, np.newaxis], dtype=np.float64)
+        away = np.square(left, out=left).sum(axis=2)
         order = np.argsort(away, axis=1, kind="stable")
         away = np.sqrt(np.take_along_axis(away, order, axis=1))
         who = np.take_along_axis(who, order, axis=1)
@@ -191,28 +184,7 @@ class Nearest:
         )
 
 
-def evenly(n, most):
-    """Return up to `most` of n rows, spread evenly."""
-    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(int)
-
-
-def in_tiles(function, rows):
-    """Apply a function of a matrix to tiles of one shape.
-
-    The last bits of a product depend on its number of rows.
-    """
-    if not len(rows):
-        return function(rows)
-    results = []
-    for start in range(0, len(rows), TILE):
-        tile = rows[start : start + TILE]
-        if len(tile) < TILE:
-            tile = np.vstack([tile, np.zeros((TILE - len(tile), rows.shape[1]))])
-        results.append(function(tile))
-    return np.concatenate(results)[: len(rows)]
-
-
-SCORES = {
+SCORES: dict[str, type] = {
     "reconstruction": Reconstruction,
     "mahalanobis": Mahalanobis,
     "nearest": Nearest,

@@ -1,7 +1,7 @@
 """Base class of all autoencoders: parameters and public methods."""
 
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import (
@@ -45,6 +45,11 @@ from sklearn_seqae.fitting.trainer import Trainer, TrainingRun, make_spec
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
 from sklearn_seqae.modules.noise import NOISES
+
+Activation = Literal["identity", "logistic", "tanh", "relu", "silu"]
+Loss = Literal["squared_error", "absolute_error", "huber", "binary_cross_entropy"]
+Bottleneck = Literal["plain", "ordered", "l1", "kl", "contractive", "variational"]
+RandomState = int | np.random.RandomState | None
 
 ORDERED_ONLY = (
     "explained_variance_ratio_",
@@ -112,8 +117,6 @@ class BaseAutoencoder(
     def _make_family(self, samples):
         """Make the family from the parameters and the samples."""
         raise NotImplementedError
-
-    # Input
 
     def _read_to_fit(self, X):
         """Parse X and store the number and the names of its features.
@@ -318,7 +321,7 @@ class BaseAutoencoder(
     def sample(
         self,
         n_samples: int = 1,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
     ) -> Any:
         """Draw new samples.
 

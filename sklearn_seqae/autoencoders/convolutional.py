@@ -8,7 +8,13 @@ import numpy as np
 
 from sklearn_seqae import _sequences
 from sklearn_seqae._params import StrOptions, fit_context
-from sklearn_seqae.autoencoders.base import BaseAutoencoder
+from sklearn_seqae.autoencoders.base import (
+    Activation,
+    BaseAutoencoder,
+    Bottleneck,
+    Loss,
+    RandomState,
+)
 from sklearn_seqae.fitting.family import Family
 from sklearn_seqae.modules.convolutional import (
     ACTIVATIONS,
@@ -300,15 +306,11 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         n_components: float = 2,
         *,
         hidden_layer_sizes: Sequence[int] = (32, 64),
-        activation: Literal["identity", "logistic", "tanh", "relu", "silu"] = "silu",
+        activation: Activation = "silu",
         sample_shape: tuple[int, ...] | None = None,
         init: Literal["pca", "random"] = "pca",
-        loss: Literal[
-            "squared_error", "absolute_error", "huber", "binary_cross_entropy"
-        ] = "squared_error",
-        bottleneck: Literal[
-            "plain", "ordered", "l1", "kl", "contractive", "variational"
-        ] = "plain",
+        loss: Loss = "squared_error",
+        bottleneck: Bottleneck = "plain",
         bottleneck_weight: float = 1.0,
         noise: Literal["gaussian", "masking"] | None = None,
         noise_level: float = 0.3,
@@ -322,7 +324,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         n_iter_no_change: float = np.inf,
         tol: float = 1e-3,
         warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         device: str = "cpu",
         skorch_callbacks: list[Any] | None = None,
         verbose: int = 0,

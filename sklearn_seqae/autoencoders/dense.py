@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
-import numpy as np
-
 from sklearn_seqae._params import StrOptions, fit_context
-from sklearn_seqae.autoencoders.base import BaseAutoencoder
+from sklearn_seqae.autoencoders.base import (
+    Activation,
+    BaseAutoencoder,
+    Bottleneck,
+    Loss,
+    RandomState,
+)
 from sklearn_seqae.fitting.family import Family
 from sklearn_seqae.modules.dense import ACTIVATIONS, DenseNetwork
 
@@ -283,14 +287,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         n_components: float = 2,
         *,
         hidden_layer_sizes: Sequence[int] = (256,),
-        activation: Literal["identity", "logistic", "tanh", "relu", "silu"] = "silu",
+        activation: Activation = "silu",
         init: Literal["pca", "random"] = "pca",
-        loss: Literal[
-            "squared_error", "absolute_error", "huber", "binary_cross_entropy"
-        ] = "squared_error",
-        bottleneck: Literal[
-            "plain", "ordered", "l1", "kl", "contractive", "variational"
-        ] = "plain",
+        loss: Loss = "squared_error",
+        bottleneck: Bottleneck = "plain",
         bottleneck_weight: float = 1.0,
         noise: Literal["gaussian", "masking"] | None = None,
         noise_level: float = 0.3,
@@ -304,7 +304,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         n_iter_no_change: float = 20,
         tol: float = 1e-3,
         warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         device: str = "cpu",
         skorch_callbacks: list[Any] | None = None,
         verbose: int = 0,

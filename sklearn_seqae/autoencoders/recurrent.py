@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_seqae._params import Integral, Interval, Real, StrOptions, fit_context
 from sklearn_seqae.autoencoders._forecasting import ForecastingAutoencoder
+from sklearn_seqae.autoencoders.base import Bottleneck, Loss, RandomState
 from sklearn_seqae.fitting.family import Family
 from sklearn_seqae.modules.recurrent import CELLS, recurrent_networks
 
@@ -376,12 +377,8 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         reverse_target: bool = False,
         sample_shape: tuple[int, ...] | None = None,
         init: Literal["pca", "random"] = "pca",
-        loss: Literal[
-            "squared_error", "absolute_error", "huber", "binary_cross_entropy"
-        ] = "squared_error",
-        bottleneck: Literal[
-            "plain", "ordered", "l1", "kl", "contractive", "variational"
-        ] = "plain",
+        loss: Loss = "squared_error",
+        bottleneck: Bottleneck = "plain",
         bottleneck_weight: float = 1.0,
         noise: Literal["gaussian", "masking"] | None = None,
         noise_level: float = 0.3,
@@ -395,7 +392,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         n_iter_no_change: float = np.inf,
         tol: float = 1e-3,
         warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         device: str = "cpu",
         skorch_callbacks: list[Any] | None = None,
         verbose: int = 0,
