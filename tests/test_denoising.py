@@ -114,8 +114,11 @@ def test_ragged_pairs_are_learned(ragged, shift):
     [
         (lambda clean: clean[:, :5], "target must have the shape of X"),
         (lambda clean: clean[:50], "target must have the shape of X"),
-        (lambda clean: np.full_like(clean, np.nan), "target cannot be .* contains NaN"),
-        (lambda clean: clean.astype(str), "target cannot be read"),
+        (
+            lambda clean: np.full_like(clean, np.nan),
+            "target must have the format of X.* contains NaN",
+        ),
+        (lambda clean: clean.astype(str), "target must have the format of X"),
     ],
 )
 def test_a_bad_target_is_named(family, pairs, spoil, message):
@@ -128,7 +131,7 @@ def test_a_bad_target_is_named(family, pairs, spoil, message):
 
 @pytest.mark.parametrize("objective", ["predict", "composite"])
 def test_a_forecast_has_no_target(objective, digits):
-    with pytest.raises(ValueError, match="leave out target"):
+    with pytest.raises(ValueError, match="Leave out target"):
         recurrent(objective=objective).fit(digits, target=digits)
 
 

@@ -189,7 +189,7 @@ def test_a_failed_refit_leaves_the_earlier_fit(wine):
 
 def test_errors_that_are_not_finite_raise(wine):
     detector = AutoencoderAnomalyDetector(FunctionTransformer(np.abs))
-    with pytest.raises(ValueError, match="scale X before the detector"):
+    with pytest.raises(ValueError, match="Scale X before the detector"):
         detector.fit(wine * 1e200)
 
 

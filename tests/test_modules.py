@@ -57,14 +57,14 @@ def sequence_autoencoder(
     path = None
     if beside_pca:
         path = ResampledLinearPath(n_steps=5, n_channels=2, n_components=3, n_ahead=4)
-        path.start(
+        path.initialize(
             components=torch.randn(3, 10, generator=seeded()),
             loadings=torch.randn(3, 10, generator=seeded()),
             mean=torch.zeros(10),
             intercept=torch.ones(10),
             generator=seeded(),
         )
-        path.start_forecast(
+        path.initialize_forecast(
             loadings=torch.randn(3, 8, generator=seeded()), intercept=torch.ones(8)
         )
     module = Autoencoder(
@@ -246,7 +246,7 @@ def test_nested_dropout_draws_every_size_alike():
 def test_an_overcomplete_linear_path_still_is_pca():
     path = LinearPath(n_features=4, n_components=6)
     basis = torch.linalg.qr(torch.randn(4, 4, generator=seeded()))[0]
-    path.start(
+    path.initialize(
         components=basis,
         loadings=basis,
         mean=torch.ones(4),
@@ -263,7 +263,7 @@ def test_a_wide_table_trains_alike_in_the_space_of_its_rows(is_ordered):
     basis = torch.linalg.svd(x, full_matrices=False).Vh  # (5, 40)
     path = LinearPath(n_features=40, n_components=2)
     start = {"components": basis[:2], "loadings": basis[:2], "mean": x.mean(0)}
-    path.start(**start, intercept=x.mean(0), generator=seeded())
+    path.initialize(**start, intercept=x.mean(0), generator=seeded())
     options = {"activation": "silu", "zero_head": False, "generator": seeded()}
     sizes = (2 * (1 + is_ordered), 6, 5)
     module = Autoencoder(

@@ -28,8 +28,8 @@ def test_the_summary_tells_what_the_attributes_say(fitted):
     r2 = fitted.held_out_r2_
     assert text.startswith("DenseAutoencoderTransformer\n")
     assert "13 features to 2 components" in text
-    assert f"{r2['model']:.4f}, of PCA {r2['pca']:.4f}" in text
-    assert f"{fitted.n_iter_}, the best is {fitted.best_epoch_}" in text
+    assert f"{r2['model']:.4f} (PCA {r2['pca']:.4f})" in text
+    assert f"{fitted.n_iter_} (best epoch {fitted.best_epoch_})" in text
     n_parameters = sum(w.numel() for w in fitted.module_.parameters())
     assert f"{n_parameters:,}" in text
     counts = [line.split()[-1].replace(",", "") for line in text.splitlines()]
@@ -60,7 +60,7 @@ def test_the_diagram_shows_what_was_learned(make, wine):
     model = make().fit(wine)
     page = estimator_html_repr(model)
     assert "Training summary" in page
-    assert f"{model.held_out_r2_['model']:.4f}, of PCA" in page
+    assert f"{model.held_out_r2_['model']:.4f} (PCA" in page
     assert "<svg" in page
     assert "Fitted attributes" in page  # scikit-learn's own table stays
     assert "loss_curve_" in page

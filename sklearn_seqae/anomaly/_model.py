@@ -67,11 +67,7 @@ class Model:
         """Return the scores of samples from their parts."""
         with np.errstate(all="ignore"):
             scores = -self.scorer.distances(parts)
-        if not np.isfinite(scores).all():
-            raise ValueError(
-                "The reconstruction errors of X are not finite. X contains values that "
-                "are too large for the estimator. Scale X before the detector."
-            )
+        _check_finite(scores)
         return scores
 
     def look(self, samples):
@@ -84,13 +80,14 @@ class Model:
         n_values = np.prod(values.shape[1:])
         if lengths is not None:
             n_values = lengths * values.shape[2]
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             if values.ndim == 2:
                 squares = np.einsum("ij,ij->i", errors, errors)
             else:
                 # A cumulative sum: zeros of the padding do not change its bits.
                 squares = np.square(errors).reshape(n, -1)
                 squares = np.cumsum(squares, axis=1)[:, -1]
+        _check_finite(squares)
         flat = [values, errors]
         if self.n_steps is not None:
             flat = [resample(each, lengths, self.n_steps) for each in flat]
@@ -116,6 +113,14 @@ class Model:
             return codes, np.asarray(rebuilt)
         name = type(self.estimator).__name__
         return codes, parse_sequences(rebuilt, name=name).values
+
+
+def _check_finite(values):
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "The reconstruction errors of X are not finite. X contains values that are "
+            "too large for the estimator. Scale X before the detector."
+        )
 
 
 def default_estimator(samples, *, windows):

@@ -18,6 +18,7 @@ WEIGHT_OF_ERRORS = 0.5  # relative to the sample
 CORE = 0.6  # fraction of the training samples in a trimmed covariance
 ROUNDS = 3  # of trimming
 LEAST_SPREAD = 0.1  # standard deviation of a column, relative to the usual one
+LARGEST = 1e30  # in units of the training samples: squares in float64 are finite
 SAME = 1e-5  # distance of equal samples after rounding, relative to the usual one
 
 
@@ -126,7 +127,7 @@ class Nearest:
     lies between the plain distance and the local outlier factor (Breunig et al., 2000).
     A training sample is not its own neighbour.
 
-    The training samples are kept centred and in float32.
+    The training samples are kept centred and scaled, in float32.
     """
 
     needs_codes = False
@@ -134,6 +135,7 @@ class Nearest:
     def fit(self, parts: Parts) -> "Nearest":
         rows = evenly(len(parts.samples), MOST_NEIGHBORS)
         self.center = parts.samples.mean(axis=0)
+        self.unit = float(np.abs(parts.samples - self.center).max()) or 1.0
         self.samples, self.errors = self._rounded(parts.take(rows))
         self.least = 0.0
         joint = np.hstack([self.samples, self.errors])
@@ -148,9 +150,13 @@ class Nearest:
         return np.divide(mean, np.sqrt(around), out=mean, where=around > 0)
 
     def _rounded(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-        """Return centred samples and weighted residuals in float32."""
-        samples = (parts.samples - self.center).astype(np.float32)
-        return samples, (WEIGHT_OF_ERRORS * parts.errors).astype(np.float32)
+        """Return scaled samples and weighted residuals in float32."""
+        both = (parts.samples - self.center, WEIGHT_OF_ERRORS * parts.errors)
+        samples, errors = (
+            np.clip(each / self.unit, -LARGEST, LARGEST).astype(np.float32)
+            for each in both
+        )
+        return samples, errors
 
     def _neighbors(self, joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the distances to the neighbours of each row, and their numbers."""
@@ -173,7 +179,7 @@ class Nearest:
         left = np.subtract(reference[who], joint[:, np.newaxis], dtype=np.float64)
         away = np.square(left, out=left).sum(axis=2)
         order = np.argsort(away, axis=1, kind="stable")
-        away = np.sqrt(np.take_along_axis(away, order, axis=1))
+        away = self.unit * np.sqrt(np.take_along_axis(away, order, axis=1))
         who = np.take_along_axis(who, order, axis=1)
         if who.shape[1] == 1:
             return away, who

@@ -319,8 +319,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
     See Also
     --------
     DenseAutoencoderTransformer : Autoencoder for tabular data.
-    ConvolutionalAutoencoderTransformer : Autoencoder for images, and for
-    sequences of one length.
+    ConvolutionalAutoencoderTransformer : Autoencoder for images.
     SequenceScaler : Scale each channel of sequences.
     sklearn.decomposition.PCA : Linear dimensionality reduction.
 

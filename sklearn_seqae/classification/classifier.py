@@ -124,8 +124,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
 
     See Also
     --------
-    sklearn.semi_supervised.SelfTrainingClassifier : Predict the missing labels step by
-        step.
+    sklearn.semi_supervised.SelfTrainingClassifier : Predict missing labels.
 
     Examples
     --------
