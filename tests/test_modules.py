@@ -5,7 +5,7 @@ import torch
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch
-from sklearn_seqae.modules.bottleneck import NestedDropout, Plain, cut
+from sklearn_seqae.modules.bottleneck import NestedDropout, Plain, truncate
 from sklearn_seqae.modules.convolutional import (
     ConvolutionalDecoder,
     ConvolutionalEncoder,
@@ -233,7 +233,7 @@ def test_the_mean_loss_is_that_of_the_rows(loss, padded):
 
 def test_cut_clears_what_follows():
     code = torch.ones(3, 4)
-    assert cut(code, torch.tensor([1, 4, 2])).sum(1).tolist() == [1, 4, 2]
+    assert truncate(code, torch.tensor([1, 4, 2])).sum(1).tolist() == [1, 4, 2]
 
 
 def test_nested_dropout_draws_every_size_alike():

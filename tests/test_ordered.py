@@ -140,12 +140,12 @@ def test_a_fraction_is_sought_among_as_many_sizes_as_held_out_rows_need():
     assert model.n_components_ > np.searchsorted(fitted_on_all, 0.7) + 1
 
 
-@pytest.mark.parametrize("favours_large", [False, True])
-def test_every_size_of_an_ordered_code_is_trained(favours_large):
-    draw = NestedDropout(torch.ones(5), torch.Generator(), favours_large).draw
+@pytest.mark.parametrize("oversamples_large", [False, True])
+def test_every_size_of_an_ordered_code_is_trained(oversamples_large):
+    draw = NestedDropout(torch.ones(5), torch.Generator(), oversamples_large).draw
     counts = np.bincount(draw(10_000), minlength=6)
     assert counts[0] == 0 and (counts[1:] > 500).all()
-    assert (counts[3:].min() > 2 * counts[1:3].max()) == favours_large
+    assert (counts[3:].min() > 2 * counts[1:3].max()) == oversamples_large
 
 
 def test_a_fraction_beyond_reach_keeps_all_components_and_warns():

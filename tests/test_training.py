@@ -55,7 +55,7 @@ def test_an_epoch_sees_every_row_equally_often(n, batch_size, least):
     )
     seen = torch.cat([batch.x[:, 0] for batch in batches]).long()
     counts = torch.bincount(seen, minlength=n)
-    assert (counts == batches.rounds).all()
+    assert (counts == batches.n_repeats).all()
     assert len(list(batches)) == batches.n_batches >= least
 
 

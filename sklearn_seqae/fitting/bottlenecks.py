@@ -1,6 +1,5 @@
-"""Make the bottleneck and the noise of a training from the configuration."""
+"""Bottleneck and noise of a training, made from the configuration."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -9,16 +8,21 @@ from torch import Tensor
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.modules.autoencoder import Autoencoder
-from sklearn_seqae.modules.bottleneck import PENALTIES, NestedDropout, Plain
+from sklearn_seqae.modules.bottleneck import (
+    PENALTIES,
+    Bottleneck,
+    NestedDropout,
+    Plain,
+)
 from sklearn_seqae.modules.noise import Noise
 
-LEAST_UNIT = 0.1  # unit of the correction if PCA leaves no residual, relative to X
+MIN_UNIT = 0.1  # unit of the correction if PCA has no residual, relative to X
 CURVATURE = 0.1  # p (1 - p) of a typical p: curvature of binary cross-entropy
 ROUNDING = 1e-6  # rounding error, relative to the spread of X
 
 
 def make_noise(config: TrainingConfig, generator: torch.Generator) -> Noise | None:
-    """Make the corruption of the encoder's input; None without noise."""
+    """Make the corruption of the encoder's input. Return None without noise."""
     if config.noise is None:
         return None
     return Noise(config.noise, config.noise_level, generator)
@@ -26,17 +30,17 @@ def make_noise(config: TrainingConfig, generator: torch.Generator) -> Noise | No
 
 def make_bottleneck(
     config: TrainingConfig, module: Autoencoder, generator: torch.Generator
-) -> Callable:
+) -> Bottleneck:
     """Make the bottleneck for a network whose units are set."""
     if config.is_ordered:
-        unit = module.decoder_unit.clamp(
-            min=ROUNDING
-        )  # the initial loss of each size is 1
+        # Each size is weighted such that its initial loss is 1.
+        unit = module.decoder_unit.clamp(min=ROUNDING)
+        # With a fraction, the latent size is an estimate that is a little too large:
+        # the size that reaches the fraction is one of the large ones.
         return NestedDropout(
             (unit[-1] / unit).square(),
             generator,
-            favours_large=config.fraction
-            is not None,  # the fraction is reached among these
+            oversamples_large=config.fraction is not None,
         )
     if not config.is_penalized:
         return Plain()
@@ -45,7 +49,7 @@ def make_bottleneck(
 
 
 def corrupted(samples: Samples, config: TrainingConfig) -> Samples:
-    """Return the input of the encoder, with noise, for PCA."""
+    """Return the noisy samples that the encoder receives, for PCA."""
     noise = make_noise(config, torch.Generator().manual_seed(config.seed))
     if noise is None:
         return samples
@@ -58,8 +62,8 @@ def corrupted(samples: Samples, config: TrainingConfig) -> Samples:
 def to_probabilistic_pca(module: Autoencoder, codes: Tensor, loss: str) -> None:
     """Turn PCA into probabilistic PCA (Tipping and Bishop, 1999).
 
-    Codes are scaled to the prior N(0, I). The residual variance of PCA is the noise
-    variance, by which the code of each component shrinks.
+    Codes are scaled to the prior N(0, I). The noise variance is the residual variance
+    of PCA. It shrinks the code of each component.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ class TrainingConfig:
 
     Notes
     -----
-    The other fields are documented in the families' public classes.
+    The other fields are parameters of the public classes, which document them.
     """
 
     name: str
@@ -53,12 +53,18 @@ class TrainingConfig:
     def from_params(
         cls, params: Mapping[str, Any], *, name: str, seed: int
     ) -> "TrainingConfig":
-        """Select the fields from all parameters, and validate them."""
-        own = {f.name for f in fields(cls)}
-        given = {key: value for key, value in params.items() if key in own}
-        given["skorch_callbacks"] = tuple(given["skorch_callbacks"] or ())
-        given["hidden_layer_sizes"] = _layer_sizes(given["hidden_layer_sizes"], name)
-        return cls(name=name, seed=seed, **given)
+        """Select the fields from all parameters, and validate them.
+
+        Raises
+        ------
+        ValueError
+            If a value is invalid, or two values cannot be combined.
+        """
+        names = {f.name for f in fields(cls)}
+        values = {key: value for key, value in params.items() if key in names}
+        values["skorch_callbacks"] = tuple(values["skorch_callbacks"] or ())
+        values["hidden_layer_sizes"] = _layer_sizes(values["hidden_layer_sizes"], name)
+        return cls(name=name, seed=seed, **values)
 
     def __post_init__(self) -> None:
         if self.is_penalized and self.fraction is not None:
@@ -101,7 +107,7 @@ class TrainingConfig:
         return self.loss == "binary_cross_entropy"
 
     def check_domain(self, samples: Samples) -> None:
-        """Raise a ValueError if the loss does not allow the values of the samples."""
+        """Raise a ValueError if the loss is not defined for values of the samples."""
         if not self.is_logistic:
             return
         arrays = [a for a in (samples.values, samples.target) if a is not None]
@@ -115,6 +121,7 @@ class TrainingConfig:
 
 
 def _layer_sizes(sizes: Any, name: str) -> tuple[int, ...]:
+    """Validate `hidden_layer_sizes` and return it as a tuple of int."""
     for size in sizes:
         if not isinstance(size, Integral) or size < 1:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Family of networks: layers, batch size and learning-rate schedule."""
+"""Families of networks: layers, batch size and learning-rate schedule."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """Shape of a network in plain values. A pickle rebuilds the network from them.
+    """Shape of a network in plain values, from which it is rebuilt after pickling.
 
     Parameters
     ----------
@@ -30,19 +30,22 @@ class NetworkSpec:
         Units of the encoder's layers. Decoders have them in reverse order.
 
     has_linear_path : bool
-        Whether the networks are a correction of a linear path.
+        Whether the networks are a learned correction of a linear path.
 
-    is_ordered, is_variational : bool
-        Whether codes can be truncated, or are drawn.
+    is_ordered : bool, default=False
+        Whether components are ordered, so that codes can be truncated.
 
-    is_logistic : bool
+    is_variational : bool, default=False
+        Whether codes are drawn from a distribution.
+
+    is_logistic : bool, default=False
         Whether the output is logits.
 
-    rank : int, default=None
+    rank : int or None, default=None
         Number of training rows if a table has fewer rows than columns, else None.
 
-    n_ahead : int, default=None
-        Number of time steps of the forecast; None without one.
+    n_ahead : int or None, default=None
+        Number of time steps of the forecast; None without a forecast.
     """
 
     n_features: int
@@ -58,12 +61,12 @@ class NetworkSpec:
 
     @property
     def n_encoder_outputs(self) -> int:
-        """Number of components, plus a log variance of each if codes are drawn."""
+        """Number of components, doubled if the encoder returns log variances, too."""
         return self.n_components * (1 + self.is_variational)
 
     @property
     def n_decoder_inputs(self) -> int:
-        """Number of components, plus a flag for each if codes can be truncated."""
+        """Number of components, doubled if the decoder receives which are present."""
         return self.n_components * (1 + self.is_ordered)
 
 
@@ -82,7 +85,7 @@ class Family(Protocol):
     clip: float | None = None
     # Learning rate of the linear path, relative to that of the networks.
     linear_path_rate: float = 0.0
-    # Number of validation rows, over all folds.
+    # Sufficient number of validation rows, over all folds.
     enough_held_out: int = 350
     # Minimum number of batches in an epoch, if batch_size="auto".
     least_batches: int = 1
@@ -90,13 +93,13 @@ class Family(Protocol):
     tile_rows: int | None = None
 
     def complete(self, spec: NetworkSpec, n_rows: int) -> NetworkSpec:
-        """Set the fields of the specification that depend on the family."""
+        """Set the fields of the specification that depend on the family and n rows."""
         return spec
 
     def build_networks(
         self, spec: NetworkSpec, generator: torch.Generator
     ) -> dict[str, Any]:
-        """Build "encoder", "decoder" and, for forecasts, "forecaster"."""
+        """Build the modules "encoder", "decoder" and, for forecasts, "forecaster"."""
         ...
 
     def set_units(
@@ -107,7 +110,7 @@ class Family(Protocol):
         codes: Tensor,
         residuals: Tensor,
     ) -> None:
-        """Set the units of the networks to those of PCA's codes and residuals.
+        """Set the units of the networks from PCA's codes and residuals.
 
         Parameters
         ----------
@@ -135,7 +138,7 @@ class Family(Protocol):
         )
 
     def objective_options(self, spec: NetworkSpec, samples: Samples) -> dict[str, Any]:
-        """Return the arguments of `Objective` that the family sets."""
+        """Return the arguments of `Objective` that depend on the family."""
         return {}
 
     def auto_batch_size(self, n_rows: int) -> int:
@@ -143,5 +146,5 @@ class Family(Protocol):
         return int(np.clip(-(-n_rows // 10), 8, 256))
 
     def warp(self, n_rows: int) -> float:
-        """Return the strength of the time warping for n rows."""
+        """Return the strength of the time warping for n rows; 0 for no warping."""
         return 0.0

@@ -1,7 +1,7 @@
-"""Fitted model: encode samples into latent codes, and decode them."""
+"""Fitted model, which encodes samples into latent codes and decodes them."""
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.resampling import time_warp
+from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.training.callbacks import EpochLog
 from sklearn_seqae.training.inference import in_tiles
 from sklearn_seqae.training.net import AutoencoderNet
@@ -29,7 +30,27 @@ def build_module(
     generator: torch.Generator,
     linear_path: LinearPath | None = None,
 ) -> Autoencoder:
-    """Build the networks of a family, with a linear path if the specification asks."""
+    """Build the networks of a family, and the linear path if there is one.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        Shape of the network.
+
+    family : Family
+        Family of the networks.
+
+    generator : torch.Generator
+        Source of the initial weights of the networks.
+
+    linear_path : LinearPath or None, default=None
+        Initialized linear path. If None and `spec.has_linear_path`, a new one is made,
+        which is not yet initialized.
+
+    Returns
+    -------
+    module : Autoencoder
+    """
     if linear_path is None and spec.has_linear_path:
         linear_path = make_linear_path(spec)
     return Autoencoder(
@@ -47,9 +68,29 @@ def make_net(
     config: TrainingConfig,
     family: Family,
     module: Autoencoder,
-    criterion: Any = None,
+    criterion: Objective | RowSpaceObjective | None = None,
 ) -> AutoencoderNet:
-    """Make the skorch net of a module."""
+    """Make the skorch net of a module.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Parameters of the fit.
+
+    family : Family
+        Family of the networks.
+
+    module : Autoencoder
+        Autoencoder with its initial weights and units.
+
+    criterion : Objective, RowSpaceObjective or None, default=None
+        Objective of the training; None for a net that is not trained.
+
+    Returns
+    -------
+    net : AutoencoderNet
+        Initialized net.
+    """
     callbacks = list(config.skorch_callbacks)
     if config.verbose:
         callbacks.append(EpochLog(config.name))
@@ -69,7 +110,8 @@ def make_net(
         callbacks=callbacks,
         device=config.device,
     )
-    return net.initialize()
+    net.initialize()
+    return net
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +142,13 @@ class FittedModel:
         The torch module.
 
     n_components : int
-        Number of components that are kept.
+        Number of components of the codes, at most that of the network.
 
-    target_mean : ndarray, default=None
-        Mean of the targets; None if the samples are their own targets.
+    target_mean : ndarray or None, default=None
+        Mean of the targets; None if samples are their own targets.
 
-    whitening : Whitening, default=None
-        Whitening of the codes.
+    whitening : Whitening or None, default=None
+        Whitening of the codes; None without whitening.
     """
 
     config: TrainingConfig
@@ -117,7 +159,7 @@ class FittedModel:
     net: AutoencoderNet
     module: Autoencoder
     n_components: int
-    target_mean: NDArray | None = None
+    target_mean: NDArray[Any] | None = None
     whitening: Whitening | None = None
 
     @property
@@ -126,26 +168,40 @@ class FittedModel:
         return self.family.objective
 
     @property
-    def device(self) -> Any:
+    def device(self) -> torch.device:
         """Device of the network."""
         return self.module.encoder_unit.device
 
     def to(self, device: str) -> "FittedModel":
-        """Move the network to a device."""
+        """Move the network to a device, and return the model."""
         if torch.device(device).type != self.device.type:
             self.module.to(device)
         return self
 
     def with_whitening(self, whitening: Whitening) -> "FittedModel":
-        """Return the model with codes of unit variance."""
+        """Return the model with whitened codes."""
         return replace(self, whitening=whitening)
 
     def with_components(self, n_components: int) -> "FittedModel":
-        """Return the model with the first components only."""
+        """Return the model with codes of the first components only."""
         return replace(self, n_components=n_components)
 
     def differences(self, spec: NetworkSpec, family: Family) -> list[str]:
-        """List the changes that prevent continuing the training of this network."""
+        """List the changed parameters with which the training cannot continue.
+
+        Parameters
+        ----------
+        spec : NetworkSpec
+            Shape of the network according to the current parameters.
+
+        family : Family
+            Family according to the current parameters.
+
+        Returns
+        -------
+        changes : list of str
+            "name from old value to new value" for each change.
+        """
         pairs = [(self.spec, spec), (self.family, family)]
         return [
             f"{f.name} from {getattr(old, f.name)!r} to {getattr(new, f.name)!r}"
@@ -156,8 +212,8 @@ class FittedModel:
             and getattr(old, f.name) != getattr(new, f.name)
         ]
 
-    def encode(self, samples: Samples) -> NDArray:
-        """Encode samples into latent codes (N, Z), in their float dtype."""
+    def encode(self, samples: Samples) -> NDArray[Any]:
+        """Encode samples into latent codes (N, Z), in the dtype of the samples."""
         x = self.scaling.apply(samples.values, samples.lengths)
         encoder = self.encoder()
 
@@ -170,39 +226,40 @@ class FittedModel:
 
     def decode(
         self,
-        codes: NDArray,
-        lengths: NDArray | None = None,
+        codes: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
         n_steps: int | None = None,
         *,
         ahead: bool = False,
-    ) -> NDArray:
+    ) -> NDArray[Any]:
         """Decode latent codes into values in the units of X.
 
         Parameters
         ----------
         codes : ndarray of shape (N, K)
-            Latent codes. Ordered codes may have fewer components than the model.
+            Latent codes. K may be less than the latent size if codes are ordered.
 
         lengths : ndarray of shape (N,), default=None
-            Time steps of each sequence; None for tables and images.
+            Number of time steps of each sequence; None for tables and images.
 
         n_steps : int, default=None
-            Time steps of the longest sequence.
+            Number of time steps of the longest sequence; None for tables and images.
 
         ahead : bool, default=False
-            Whether to decode the forecast instead of the reconstruction.
+            Whether to return the forecast instead of the reconstruction.
 
         Returns
         -------
         values : ndarray of shape (N, D) or (N, n_steps, C)
+            Values in the dtype of the codes, zero on padding.
         """
         network = self.module.forecast if ahead else self.module.decode
-        white, width = self._whitening_tensors(), self.spec.n_components
+        whitening, width = self._whitening_tensors(), self.spec.n_components
 
         def decode(tile: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
             k = tile.shape[1]
-            if white is not None:  # triangular: k components depend on k components
-                tile = tile @ white.inverse[:k, :k] + white.mean[:k]
+            if whitening is not None:  # the factor is triangular, so k rows suffice
+                tile = tile @ whitening.inverse[:k, :k] + whitening.mean[:k]
             if k == width:
                 output = network(tile, lengths, n_steps)
             else:
@@ -220,19 +277,32 @@ class FittedModel:
         )
         return self.scaling.undo(values, lengths, codes.dtype)
 
-    def reconstruct(self, samples: Samples) -> NDArray:
-        """Reconstruct samples, in their shape."""
+    def reconstruct(self, samples: Samples) -> NDArray[Any]:
+        """Reconstruct samples, in the shape of their values."""
         steps = samples.values.shape[1] if samples.values.ndim == 3 else None
         return self.decode(self.encode(samples), _lengths(samples), steps)
 
     def encoder(
         self, *, warp: float = 0.0, generator: torch.Generator | None = None
     ) -> "Encoder":
-        """Return the encoder as a differentiable torch module."""
+        """Return the encoder as a differentiable torch module.
+
+        Parameters
+        ----------
+        warp : float, default=0
+            Strength of the time warping in training mode.
+
+        generator : torch.Generator or None, default=None
+            Source of the time warping.
+
+        Returns
+        -------
+        encoder : Encoder
+        """
         return Encoder(
             self.module,
             n_components=self.n_components,
-            white=self._whitening_tensors(),
+            whitening=self._whitening_tensors(),
             warp=warp,
             generator=generator,
         )
@@ -242,8 +312,8 @@ class FittedModel:
     ) -> "Encoder":
         """Return the encoder for fine-tuning on n rows.
 
-        It warps samples as in the training of the model. All its components have one
-        unit.
+        In training mode it warps samples, as in the training of the model. With a
+        linear path, the corrections of all components are set to the same unit.
         """
         if self.module.linear_path is None:
             return self.encoder()
@@ -279,18 +349,34 @@ class FittedModel:
     def from_state(
         cls, state: dict[str, Any], family: type[Family], device: str
     ) -> "FittedModel":
-        """Rebuild the model from the result of `get_state`."""
+        """Rebuild the model.
+
+        Parameters
+        ----------
+        state : dict
+            Result of `get_state`.
+
+        family : type
+            Class of the family.
+
+        device : str
+            Device of the network.
+
+        Returns
+        -------
+        model : FittedModel
+        """
         spec = NetworkSpec(**state["spec"])
         config = replace(TrainingConfig(**state["config"]), device=device)
-        own = family(**state["family"])
-        module = build_module(spec, own, torch.Generator())
+        networks = family(**state["family"])
+        module = build_module(spec, networks, torch.Generator())
         weights = {k: torch.tensor(w) for k, w in state["weights"].items()}
         module.load_state_dict(weights)
-        net = make_net(config, own, module)
+        net = make_net(config, networks, module)
         whitening = state["whitening"]
         return cls(
             config=config,
-            family=own,
+            family=networks,
             spec=spec,
             scaling=Scaling(**state["scaling"]),
             input_format=InputFormat(**state["input_format"]),
@@ -302,6 +388,7 @@ class FittedModel:
         )
 
     def _tile_options(self) -> dict[str, Any]:
+        """Return the arguments of `in_tiles` that depend on the model."""
         return {
             "usual_length": self.spec.n_steps or 0,
             "tile_rows": self.family.tile_rows,
@@ -309,28 +396,33 @@ class FittedModel:
             "work_per_value": self.module.work,
         }
 
-    def _whitening_tensors(self) -> "WhiteningTensors":
-        """Return the whitening as tensors."""
+    def _whitening_tensors(self) -> "WhiteningTensors | None":
+        """Return the whitening as tensors on the device."""
         if self.whitening is None:
             return None
-        tensors: Any = (
-            torch.tensor(array, device=self.device) for array in self.whitening
+        device = self.device
+        return WhiteningTensors(
+            *(torch.tensor(a, device=device) for a in self.whitening)
         )
-        return Whitening(*tensors)
 
 
-WhiteningTensors = Any  # Whitening of tensors, or None
+class WhiteningTensors(NamedTuple):
+    """`Whitening` as tensors."""
+
+    mean: Tensor  # (Z,)
+    factor: Tensor  # (Z, Z)
+    inverse: Tensor  # (Z, Z)
 
 
-def _lengths(samples: Samples) -> NDArray | None:
-    """Return the lengths of sequences; None for tables."""
+def _lengths(samples: Samples) -> NDArray[Any] | None:
+    """Return the number of time steps of each sequence; None for tables."""
     return None if samples.values.ndim == 2 else samples.n_steps_of_each
 
 
 class Encoder(nn.Module):
-    """Differentiable encoder: scaled samples to the latent codes of `transform`.
+    """Differentiable encoder from scaled samples to the latent codes of `transform`.
 
-    It shares the module of the autoencoder: training one trains the other.
+    It shares the weights of the autoencoder. Training one trains the other.
 
     Shape
     -----
@@ -343,15 +435,15 @@ class Encoder(nn.Module):
         The torch module.
 
     n_components : int
-        Z, number of components that are kept.
+        Z, number of components of the codes.
 
-    white : Whitening of Tensor or None
-        Whitening of the codes.
+    whitening : WhiteningTensors or None
+        Whitening of the codes; None without whitening.
 
-    warp : float
+    warp : float, default=0
         Strength of the time warping in training mode.
 
-    generator : torch.Generator or None
+    generator : torch.Generator or None, default=None
         Source of the time warping.
     """
 
@@ -360,14 +452,14 @@ class Encoder(nn.Module):
         module: Autoencoder,
         *,
         n_components: int,
-        white: WhiteningTensors,
+        whitening: WhiteningTensors | None,
         warp: float = 0.0,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
         self.module = module
         self.n_components = n_components
-        self.white = white
+        self.whitening = whitening
         self.warp = warp
         self.generator = generator
 
@@ -376,17 +468,18 @@ class Encoder(nn.Module):
         if self.training and self.warp and self.generator is not None:
             x = time_warp(x, lengths, self.warp, self.generator)
         code = self.module.encode(x, lengths)[:, : self.n_components]
-        if self.white is None:
+        if self.whitening is None:
             return code
-        return (code - self.white.mean) @ self.white.factor
+        return (code - self.whitening.mean) @ self.whitening.factor
 
 
 @torch.no_grad()
 def unify_units(module: Autoencoder) -> None:
-    """Set one unit for the corrections of all components, without changing outputs.
+    """Set one unit for the corrections of all components, and keep the outputs.
 
-    For a reconstruction, small components matter little, so their unit is small. For a
-    classifier, any component may separate the classes.
+    The last layer of the encoder is rescaled. Components with a small contribution to
+    the reconstruction have a small unit. For a classifier, any component may separate
+    the classes.
     """
     unit = module.encoder_unit
     largest = unit.max()

@@ -18,22 +18,24 @@ from sklearn_seqae.modules.losses import row_losses
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.training.batches import Batches
 
-PCA_ROWS = 50_000  # maximum number of rows that PCA is fitted on
-MOST_COMPONENTS = 64  # maximum latent size if n_components is a fraction
+PCA_ROWS = 50_000  # maximum number of rows for the fit of PCA
+MAX_COMPONENTS = 64  # maximum latent size if n_components is a fraction
 EXACT_BELOW = 2000  # rows or columns; above, scikit-learn chooses the solver
 ROUNDING = 1e-6  # rounding error, relative to the spread of the data
-EDGE = 0.01  # probabilities are clipped to [EDGE, 1 - EDGE] before the logit
+MIN_PROBABILITY = 0.01  # of a value and of its complement, before the logit
+
+Rows = slice | NDArray[np.int64]
 
 
 class PCAInit(NamedTuple):
-    """PCA as an autoencoder without networks, and its components."""
+    """PCA as an autoencoder that has a linear path and no networks."""
 
     autoencoder: Autoencoder
-    basis: Tensor  # (R, D), all components if there is a rank
+    basis: Tensor  # (R, D), components of PCA: Z, or all if `spec.rank` is set
 
 
 def make_linear_path(spec: NetworkSpec) -> LinearPath:
-    """Make the linear path for a table or for sequences, without initial weights."""
+    """Make the linear path for a table or for sequences, not yet initialized."""
     if spec.n_steps is None:
         return LinearPath(n_features=spec.n_features, n_components=spec.n_components)
     return ResampledLinearPath(
@@ -50,13 +52,13 @@ def pca_init(
     *,
     loss: str,
     seed: int,
-    seen: Samples | None = None,
+    encoder_input: Samples | None = None,
     n_components: int | None = None,
 ) -> PCAInit:
-    """Make an autoencoder that is PCA of the data, from a linear path alone.
+    """Fit PCA to the data, and return it as an autoencoder without networks.
 
-    For binary cross-entropy, clean targets and forecasts, the code is PCA's code, and a
-    least-squares map predicts the logits, the targets or the next steps from it.
+    The code is PCA's code. For binary cross-entropy, clean targets and forecasts, a
+    least-squares map predicts the logits, the targets or the next steps from the code.
 
     Parameters
     ----------
@@ -72,8 +74,8 @@ def pca_init(
     seed : int
         Source of every random number.
 
-    seen : Samples, default=None
-        Input of the encoder, if it is not the data itself.
+    encoder_input : Samples or None, default=None
+        Noisy samples, if the encoder receives these instead of the data.
 
     n_components : {0, None}, default=None
         0 for the mean only; None for PCA of the latent size.
@@ -85,8 +87,8 @@ def pca_init(
     width = spec.n_components
     rows = _some_rows(len(data), seed)
     flat = clean = _flatten(data.values, data.lengths, spec.n_steps, rows)
-    if seen is not None:
-        flat = _flatten(seen.values, data.lengths, spec.n_steps, rows)
+    if encoder_input is not None:
+        flat = _flatten(encoder_input.values, data.lengths, spec.n_steps, rows)
     if data.target is not None and not spec.n_ahead:
         clean = _flatten(data.target, data.lengths, spec.n_steps, rows)
     weight = None if data.weight is None else data.weight[rows]
@@ -126,53 +128,89 @@ def pca_init(
     return PCAInit(linear, _tensor(basis))
 
 
-def _logits(probabilities: NDArray) -> NDArray:
-    squeezed = np.clip(probabilities, EDGE, 1 - EDGE)
-    return np.log(squeezed / (1 - squeezed))
+def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log odds of clipped probabilities."""
+    clipped = np.clip(probabilities, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    logits: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    return logits
 
 
-def _weighted(flat: NDArray, weight: NDArray | None) -> NDArray:
-    """Return rows whose PCA is the PCA of weighted rows. Mirroring centres them."""
+def _weighted(
+    flat: NDArray[np.float64], weight: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return rows whose PCA is the PCA of the weighted rows.
+
+    Centered rows are multiplied by the square roots of their weights. Their negatives
+    are appended, so that the mean is 0 and PCA does not change it.
+    """
     if weight is None:
         return flat
-    left = np.sqrt(weight)[:, np.newaxis] * (flat - weighted_mean(flat, weight))
-    return np.concatenate([left, -left])
+    centered = flat - weighted_mean(flat, weight)
+    scaled = np.sqrt(weight)[:, np.newaxis] * centered
+    return np.concatenate([scaled, -scaled])
 
 
 def _least_squares(
-    code: NDArray, target: NDArray, weight: NDArray | None
-) -> tuple[NDArray, NDArray]:
-    """Return the least-squares loadings and intercept from a centred code."""
+    code: NDArray[np.float64],
+    target: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Fit `target` by code @ loadings + intercept. Return both. `code` is centered."""
     intercept = weighted_mean(target, weight)
-    left = target - intercept
+    centered = target - intercept
     if weight is not None:
         root = np.sqrt(weight)[:, np.newaxis]
-        code, left = root * code, root * left
-    return np.linalg.lstsq(code, left)[0], intercept
+        code, centered = root * code, root * centered
+    return np.linalg.lstsq(code, centered)[0], intercept
 
 
-def _flat_ahead(data: Samples, n_ahead: int, rows: Any) -> NDArray:
-    """Return the target of the forecast: the target, or X from its second step on."""
+def _flat_ahead(data: Samples, n_ahead: int, rows: Rows) -> NDArray[np.float64]:
+    """Return the flat target of the forecast.
+
+    It is `data.target`, or the sequences without their first step if there is none.
+    """
     if data.target is not None:
         return _flatten(data.target, None, n_ahead, rows)
     lengths = None if data.lengths is None else data.lengths - 1
     return _flatten(data.values[:, 1:], lengths, n_ahead, rows)
 
 
-def enough_components(
+def estimate_n_components(
     samples: Samples,
     n_steps: int | None,
     fraction: float,
     seed: int,
-    splits: list[tuple[NDArray, NDArray]],
+    splits: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
 ) -> int:
     """Return a number of components with which PCA explains a fraction of variance.
 
-    It is one more than the validation rows require, or 25 % more if it can only be
-    estimated, from training rows or from resampled sequences.
+    The number is one more than the validation rows require. It is 25 % more if it can
+    only be estimated, from training rows or from resampled sequences.
+
+    Parameters
+    ----------
+    samples : Samples
+        All samples of the fit, in the units of X.
+
+    n_steps : int or None
+        Common length of resampled sequences; None for tables.
+
+    fraction : float
+        Fraction of variance to explain.
+
+    seed : int
+        Source of every random number.
+
+    splits : list of (ndarray, ndarray)
+        Training rows and validation rows; empty without validation.
+
+    Returns
+    -------
+    n_components : int
+        At most `MAX_COMPONENTS`.
     """
-    size = MOST_COMPONENTS
-    left = np.zeros(size + 1)  # squared error with 0, 1, ... components
+    size = MAX_COMPONENTS
+    errors = np.zeros(size + 1)  # squared error with 0, 1, ... components
     everything = np.arange(len(samples))
     for train_rows, held_out_rows in splits or [(everything, everything)]:
         train, held_out = samples.take(train_rows), samples.take(held_out_rows)
@@ -188,33 +226,36 @@ def enough_components(
         pca = PCA(size, svd_solver=_solver(*flat.shape), random_state=seed).fit(flat)
         rows = _some_rows(len(held_out), seed)
         flat = _flatten(held_out.values, held_out.lengths, n_steps, rows) / unit - mean
-        weight = 1 if held_out.weight is None else held_out.weight[rows, np.newaxis]
-        explained = (weight * np.square(flat @ pca.components_.T)).sum(axis=0)
-        left = left[: size + 1] + (weight * np.square(flat)).sum()
-        left[1:] -= np.cumsum(explained)
-    reached = np.flatnonzero(left <= (1 - fraction) * left[0])
+        factor: NDArray[np.float64] | int = 1
+        if held_out.weight is not None:
+            factor = held_out.weight[rows, np.newaxis]
+        explained = (factor * np.square(flat @ pca.components_.T)).sum(axis=0)
+        errors = errors[: size + 1] + (factor * np.square(flat)).sum()
+        errors[1:] -= np.cumsum(explained)
+    reached = np.flatnonzero(errors <= (1 - fraction) * errors[0])
     needed = int(reached[0]) if len(reached) else size
     is_exact = bool(splits) and samples.lengths is None
     return min(size, needed + (1 if is_exact else max(2, needed // 4)))
 
 
-def _some_rows(n: int, seed: int) -> Any:
-    """Return the rows that PCA is fitted on."""
+def _some_rows(n: int, seed: int) -> Rows:
+    """Return the rows for the fit of PCA, as an index of arrays."""
     if n <= PCA_ROWS:
         return slice(None)
     return np.sort(np.random.default_rng(seed).permutation(n)[:PCA_ROWS])
 
 
 def _flatten(
-    x: NDArray, lengths: NDArray | None, n_steps: int | None, rows: Any
-) -> NDArray:
-    """Return flat rows for PCA in float64; sequences are resampled."""
+    x: NDArray[Any], lengths: NDArray[np.int64] | None, n_steps: int | None, rows: Rows
+) -> NDArray[np.float64]:
+    """Return flat rows for PCA in float64. Resample sequences to `n_steps` steps."""
     flat = x if n_steps is None else resample(x, lengths, n_steps)
-    return flat.reshape(len(flat), -1)[rows].astype(np.float64)
+    result: NDArray[np.float64] = flat.reshape(len(flat), -1)[rows].astype(np.float64)
+    return result
 
 
 def _solver(n_rows: int, n_columns: int) -> str:
-    """Return an exact solver if it is fast: the initial model should equal PCA."""
+    """Return an exact solver if it is fast, since the initial model must equal PCA."""
     if min(n_rows, n_columns) > EXACT_BELOW:
         return "auto"
     return "covariance_eigh" if n_rows >= 10 * n_columns else "full"
@@ -226,32 +267,48 @@ def codes_and_residuals(
 ) -> tuple[Tensor, Tensor]:
     """Return the codes and the residuals of PCA.
 
+    Parameters
+    ----------
+    linear : Autoencoder
+        PCA as an autoencoder without networks.
+
+    batches : Batches
+        Training rows, scaled.
+
+    sizes : sequence of int
+        Numbers of components to truncate the codes to.
+
+    objective : Objective
+        Objective of the training.
+
     Returns
     -------
     codes : Tensor of shape (N, Z)
         In the order of the batches.
 
     residuals : Tensor of shape (P, len(sizes))
-        Root mean squared residual of each part of the objective, for each truncated
-        size. 0 if it is rounding error of float32 only.
+        Root mean squared residual for each size. There is one row for each of two parts
+        of the objective; a part that does not exist has 0. Rounding errors of float32
+        are set to 0.
     """
     codes, squares = [], [torch.zeros(len(sizes)) for _ in range(2)]
     for batch in batches:
-        code = linear.encode(objective.seen(batch), batch.lengths)
+        code = linear.encode(objective.encoder_input(batch), batch.lengths)
         for i, size in enumerate(sizes):
             kept = torch.full((len(code),), size, device=code.device)
-            for part, given in enumerate(objective.parts(linear, code, batch, kept)):
-                each = row_losses(
-                    "squared_error", given.output, given.target, given.mask
+            for p, part in enumerate(objective.parts(linear, code, batch, kept)):
+                errors = row_losses(
+                    "squared_error", part.output, part.target, part.mask
                 )
-                each = each * given.share
-                squares[part][i] += (
-                    each if batch.weight is None else each * batch.weight
-                ).sum()
+                errors = errors * part.scale
+                if batch.weight is not None:
+                    errors = errors * batch.weight
+                squares[p][i] += errors.sum()
         codes.append(code)
     residuals = (torch.stack(squares) / batches.n_values).sqrt()
     return torch.cat(codes), torch.where(residuals > ROUNDING, residuals, 0)
 
 
-def _tensor(array: NDArray) -> Tensor:
+def _tensor(array: NDArray[Any]) -> Tensor:
+    """Return an array as a tensor of float32."""
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

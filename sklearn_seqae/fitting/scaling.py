@@ -1,7 +1,7 @@
 """Scaling of samples for the networks, and whitening of latent codes."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ from sklearn_seqae._sequences import resample
 
 @dataclass(frozen=True)
 class Scaling:
-    """Subtract a center and divide by one scale, in the precision of X.
+    """Scaling of samples: subtract a center, and divide by one scale.
 
-    As in PCA, each feature is centred but keeps its units. The scale is the overall
-    standard deviation of X.
+    As in PCA, each feature is centered, but features are not standardized. The scale is
+    the overall standard deviation of X. The precision is that of X.
 
     Parameters
     ----------
@@ -22,27 +22,28 @@ class Scaling:
         Training mean of each column, or mean sequence of S steps.
 
     center : ndarray of shape (D,) or (1, C)
-        Mean of each column, or of each channel, which is subtracted.
+        Mean of each column, or of each channel, which is subtracted. 0 if values have
+        a fixed domain.
 
     scale : float
-        Divisor.
+        Divisor, in the units of X.
     """
 
-    mean: NDArray
-    center: NDArray
+    mean: NDArray[np.float64]
+    center: NDArray[np.float64]
     scale: float
 
     @classmethod
     def fit(
         cls,
-        values: NDArray,
-        lengths: NDArray | None,
+        values: NDArray[Any],
+        lengths: NDArray[np.int64] | None,
         *,
         n_steps: int | None,
         centered: bool,
-        weight: NDArray | None = None,
+        weight: NDArray[np.float64] | None = None,
     ) -> "Scaling":
-        """Compute the mean and the scale of training rows.
+        """Compute the mean, the center and the scale of training rows.
 
         Parameters
         ----------
@@ -56,7 +57,7 @@ class Scaling:
             S, number of steps of the mean sequence; None for tables.
 
         centered : bool
-            False if the values have a fixed domain: they are not scaled.
+            False if the values have a fixed domain. They are then not scaled.
 
         weight : ndarray of shape (N,), default=None
             Sample weights.
@@ -67,60 +68,110 @@ class Scaling:
             center = mean if n_steps is None else mean.mean(axis=0, keepdims=True)
             if not centered:
                 return cls(mean, np.zeros_like(center), 1.0)
-            left = full - center.astype(full.dtype)
-            largest = float(np.abs(left).max())
+            centered_values = full - center.astype(full.dtype)
+            largest = float(np.abs(centered_values).max())
             scale = 1.0
-            if 0 < largest < np.inf:  # squares of huge values would overflow
-                squares = weighted_mean(np.square(left / largest), weight)
+            if 0 < largest < np.inf:  # squares of large values would overflow
+                relative = centered_values / largest
+                squares = weighted_mean(np.square(relative), weight)
                 scale = largest * float(np.sqrt(np.mean(squares)))
         return cls(mean, center, scale)
 
-    def apply(self, values: NDArray, lengths: NDArray | None) -> NDArray:
-        """Scale values to the units of the network: float32, zero on padding."""
+    def apply(
+        self, values: NDArray[Any], lengths: NDArray[np.int64] | None
+    ) -> NDArray[np.float32]:
+        """Scale values to the units of the network.
+
+        Parameters
+        ----------
+        values : ndarray of shape (N, D) or (N, T, C)
+            Values in the units of X.
+
+        lengths : ndarray of shape (N,) or None
+            Number of time steps of each sequence; None without padding.
+
+        Returns
+        -------
+        scaled : ndarray of the same shape, float32
+            Scaled values, zero on padding.
+
+        Raises
+        ------
+        ValueError
+            If a scaled value is not finite in float32.
+        """
         with np.errstate(over="ignore", invalid="ignore"):
-            left = values - self.center.astype(values.dtype)
-            result = (left / self.scale).astype(np.float32)
+            centered_values = values - self.center.astype(values.dtype)
+            result = (centered_values / self.scale).astype(np.float32)
         if not np.isfinite(result).all():
             raise ValueError(
-                "Input X contains infinity or a value too large for dtype('float32')."
-                " after centring and scaling. Scale X, or remove its extreme values."
+                "Input X contains infinity or a value too large for dtype('float32') "
+                "after centering and scaling. Scale X, or remove its extreme values."
             )
         return _clear_padding(result, lengths)
 
     def undo(
-        self, values: NDArray, lengths: NDArray | None, dtype: np.dtype
-    ) -> NDArray:
-        """Scale values to the units of X, in float64 before the last cast."""
+        self,
+        values: NDArray[Any],
+        lengths: NDArray[np.int64] | None,
+        dtype: np.dtype[Any],
+    ) -> NDArray[Any]:
+        """Scale values back to the units of X, in float64, then cast to `dtype`."""
         result = (values * np.float64(self.scale) + self.center).astype(dtype)
         return _clear_padding(result, lengths)
 
 
 def mean_sample(
-    values: NDArray,
-    lengths: NDArray | None,
+    values: NDArray[Any],
+    lengths: NDArray[np.int64] | None,
     n_steps: int | None,
-    weight: NDArray | None,
-) -> NDArray:
+    weight: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
     """Return the mean row of a table, or the mean sequence of `n_steps` steps."""
     full = values if n_steps is None else resample(values, lengths, n_steps)
     with np.errstate(over="ignore", invalid="ignore"):
         return weighted_mean(full, weight)
 
 
-def weighted_mean(values: NDArray, weight: NDArray | None) -> NDArray:
+def weighted_mean(
+    values: NDArray[Any], weight: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
     """Return the weighted mean row in float64."""
+    mean: NDArray[np.float64]
     if weight is None:
-        return values.mean(axis=0, dtype=np.float64)
-    return np.average(values.astype(np.float64), axis=0, weights=weight)
+        mean = values.mean(axis=0, dtype=np.float64)
+    else:
+        mean = np.average(values.astype(np.float64), axis=0, weights=weight)
+    return mean
 
 
-def along(mean: NDArray, values: NDArray, lengths: NDArray | None) -> NDArray:
-    """Resample a mean sequence to the length of each row of values."""
+def along(
+    mean: NDArray[np.float64], values: NDArray[Any], lengths: NDArray[np.int64] | None
+) -> NDArray[Any]:
+    """Resample a mean sequence to the length of each row of `values`.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (D,) or (S, C)
+        Mean row of a table, which is returned as it is, or mean sequence.
+
+    values : ndarray of shape (N, D) or (N, T, C)
+        Rows that the mean is compared with.
+
+    lengths : ndarray of shape (N,) or None
+        Number of time steps of each sequence; None without padding.
+
+    Returns
+    -------
+    means : ndarray of shape (D,), (T, C) or (N, T, C)
+        Means that can be subtracted from `values`, zero on padding.
+    """
     if values.ndim == 2:
         return mean
     n_steps = values.shape[1]
     if lengths is None:
-        return resample(mean[None], None, n_steps)[0]
+        resampled: NDArray[Any] = resample(mean[None], None, n_steps)[0]
+        return resampled
     result = np.zeros((len(values), n_steps, mean.shape[1]))
     for length in np.unique(lengths):
         result[lengths == length, :length] = resample(mean[None], None, int(length))
@@ -130,29 +181,36 @@ def along(mean: NDArray, values: NDArray, lengths: NDArray | None) -> NDArray:
 class Whitening(NamedTuple):
     """Mean, factor and inverse factor of the whitening of latent codes.
 
-    The factors are triangular: the first k whitened components depend on the first k
-    components alone. For PCA's codes they are diagonal, the standard deviations.
+    Codes are whitened as (code - mean) @ factor. The factors are triangular: the first
+    k whitened components depend only on the first k components. For PCA's codes, the
+    factors are diagonal, and the inverse contains the standard deviations.
     """
 
-    mean: NDArray  # (Z,)
-    factor: NDArray  # (Z, Z)
-    inverse: NDArray  # (Z, Z)
+    mean: NDArray[np.float32]  # (Z,)
+    factor: NDArray[np.float32]  # (Z, Z)
+    inverse: NDArray[np.float32]  # (Z, Z)
 
     @classmethod
-    def fit(cls, codes: NDArray, weight: NDArray | None = None) -> "Whitening":
-        """Measure the codes of training rows."""
+    def fit(
+        cls, codes: NDArray[Any], weight: NDArray[np.float64] | None = None
+    ) -> "Whitening":
+        """Compute the whitening from codes (N, Z) of training rows."""
         codes = codes.astype(np.float64)
         mean, width = weighted_mean(codes, weight), codes.shape[1]
         covariance = np.zeros((width, width))
         if len(codes) > 1:
             covariance += np.cov(codes, rowvar=False, aweights=weight)
-        floor = np.finfo(np.float32).eps * max(np.trace(covariance), 1e-30)
-        inverse = np.linalg.cholesky(covariance + floor * np.eye(width)).T
+        # A component without variance would make the covariance singular.
+        ridge = np.finfo(np.float32).eps * max(np.trace(covariance), 1e-30)
+        inverse = np.linalg.cholesky(covariance + ridge * np.eye(width)).T
         parts = mean, np.linalg.inv(inverse), inverse
         return cls(*(array.astype(np.float32) for array in parts))
 
 
-def _clear_padding(values: NDArray, lengths: NDArray | None) -> NDArray:
+def _clear_padding(
+    values: NDArray[Any], lengths: NDArray[np.int64] | None
+) -> NDArray[Any]:
+    """Set values on padding to zero, in place."""
     if lengths is not None:
         values[np.arange(values.shape[1]) >= lengths[:, None]] = 0
     return values

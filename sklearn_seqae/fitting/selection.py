@@ -1,7 +1,6 @@
 """Model selection: the best epoch, from the losses of the validation rows."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +8,10 @@ from scipy.special import ndtr, stdtrit
 
 from sklearn_seqae.modules.batch import RowLosses
 
-SURE = 2.5  # standard errors that a gain must exceed, for many rows
-SURE_OF_A_SIZE = 1.0  # the same for each size of an ordered code
+STANDARD_ERRORS = 2.5  # number of standard errors that a gain must exceed
+STANDARD_ERRORS_PER_SIZE = 1.0  # the same for each size of an ordered code
 ROUNDING = 1e-8  # rounding error, relative to the squared error with one component
-MIN_GAIN = 0.01  # relative to the error at epoch 0
+MIN_GAIN = 0.01  # minimum gain, relative to the error at epoch 0
 
 Losses = RowLosses[NDArray[np.float64]]
 
@@ -24,19 +23,20 @@ class Selection:
     Parameters
     ----------
     history : RowLosses of ndarray of shape (E + 1, M, ...)
-        Losses of each epoch, epoch 0 first, and each validation row.
+        Losses of each of M validation rows after each of E epochs, epoch 0 first.
 
     mean, pca : RowLosses of ndarray of shape (M, ...)
         Losses of the training mean and of PCA for each validation row.
 
-    n_values : int
+    n_values : float
         Number of values in the validation rows, without padding.
 
     is_penalized : bool, default=False
-        Whether the total includes a penalty. Then the loss itself may rise.
+        Whether the total includes a penalty. The loss without the penalty may then
+        rise.
 
     fraction : float or None, default=None
-        Fraction of variance to explain with the smallest number of components.
+        Fraction of variance to explain with as few components as possible.
     """
 
     history: Losses
@@ -48,10 +48,10 @@ class Selection:
 
     @classmethod
     def join(cls, parts: list["Selection"]) -> "Selection":
-        """Join the folds. A fold that stopped early repeats its last epoch."""
+        """Join the folds. The last epoch of a fold that stopped early is repeated."""
         longest = max(part.n_epochs for part in parts) + 1
 
-        def pad(history: NDArray) -> NDArray:
+        def pad(history: NDArray[np.float64]) -> NDArray[np.float64]:
             missing = (0, longest - len(history))
             return np.pad(history, [missing] + [(0, 0)] * (history.ndim - 1), "edge")
 
@@ -71,12 +71,13 @@ class Selection:
         return len(self.history.total) - 1
 
     @property
-    def valid_losses(self) -> NDArray:
+    def valid_losses(self) -> NDArray[np.float64]:
         """Mean total validation loss at each epoch."""
-        return self.history.total.sum(axis=1) / self.n_values
+        losses: NDArray[np.float64] = self.history.total.sum(axis=1) / self.n_values
+        return losses
 
     @property
-    def scores(self) -> NDArray:
+    def scores(self) -> NDArray[np.float64]:
         """1 minus loss over loss of the mean at each epoch; R² for squared error."""
         return explained(self.history.loss.sum(axis=1), self.mean.loss.sum())
 
@@ -90,7 +91,7 @@ class Selection:
             "mean": 0.0,
         }
 
-    def r2_by_size(self) -> tuple[NDArray, NDArray]:
+    def r2_by_size(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the validation R² of ordered codes truncated to 1, ..., Z components.
 
         Returns
@@ -103,49 +104,57 @@ class Selection:
         return explained(model, mean), explained(pca, mean)
 
     def best_epoch(self) -> int:
-        """Return the epoch of the smallest validation loss if its gain is significant.
+        """Return the epoch with the lowest validation loss if its gain is significant.
 
         The square roots of the rows' losses are compared with those at epoch 0, because
-        the losses are heavy-tailed and one outlier would decide. The mean gain minus
-        `SURE` standard errors (with few rows according to Student's t) must exceed
-        `MIN_GAIN`; otherwise epoch 0 is kept. For ordered codes, the gain must also be
-        significant at each size, by one standard error.
+        the losses are heavy-tailed and one outlier could determine the result. The mean
+        gain minus `STANDARD_ERRORS` standard errors must exceed `MIN_GAIN`; otherwise
+        epoch 0 is kept. For few rows, the number of standard errors follows from
+        Student's t distribution. For ordered codes, the gain must also be significant
+        at each size, by one standard error.
 
         With a fraction, the best epoch reaches it with the smallest number of
-        components, and the gain is that of a code of this size.
+        components, and the gain is the gain at this size.
         """
-        losses = [self.loss_of(rows) for rows in self._epochs()]
+        losses = [self.selection_loss(rows) for rows in self._epochs()]
         best = int(np.argmin(losses))
-        measure, sure, min_gain = self.history.total, SURE, MIN_GAIN
+        losses_of_rows, n_errors = self.history.total, STANDARD_ERRORS
+        min_gain = MIN_GAIN
         if self.fraction is not None:
             sizes = self.history.squared_error_by_size
             size = min(int(np.ceil(losses[best])), sizes.shape[2])
-            measure = sizes[:, :, size - 1] if size else self.history.squared_error
-            sure, min_gain = SURE_OF_A_SIZE, 0
-        start, end = np.sqrt(measure[[0, best]])
-        return best if sure_gain(start - end, sure) > min_gain * start.mean() else 0
+            losses_of_rows = self.history.squared_error
+            if size > 0:
+                losses_of_rows = sizes[:, :, size - 1]
+            n_errors, min_gain = STANDARD_ERRORS_PER_SIZE, 0.0
+        start, end = np.sqrt(losses_of_rows[[0, best]])
+        is_better = gain_lower_bound(start - end, n_errors) > min_gain * start.mean()
+        return best if is_better else 0
 
-    def loss_of(self, rows: Losses) -> float:
-        """Return the loss of an epoch, by which epochs are compared.
+    def selection_loss(self, rows: Losses) -> float:
+        """Return the loss of an epoch for the comparison of epochs.
 
-        It is infinite if an ordered code has no gain at some size, or if the loss of
-        the reconstruction rises while another part of the total falls (except for a
-        penalty). With a fraction, it is the number of components that reach it.
+        It is infinite if an ordered code has no gain at some size. It is also infinite
+        if the loss of the reconstruction is larger than at epoch 0, unless there is a
+        penalty. With a fraction, it is the number of components that explain it.
         """
         if self.fraction is not None:
             return components_needed(rows, self.mean, self.fraction)
-        start = self.at(0)
+        start, total = self.at(0), float(rows.total.sum())
         if self.is_penalized:
-            return rows.total.sum()
+            return total
         if rows.loss.sum() > start.loss.sum():
             return np.inf
         by_size, at_start = rows.squared_error_by_size, start.squared_error_by_size
-        now, then = by_size.sum(axis=0), at_start.sum(axis=0)
-        counts = then > ROUNDING * then.max(initial=0)
-        gain = sure_gain(np.sqrt(at_start) - np.sqrt(by_size), SURE_OF_A_SIZE)
-        if ((now > (1 - MIN_GAIN) * then) | (gain <= 0))[counts].any():
+        error, start_error = by_size.sum(axis=0), at_start.sum(axis=0)
+        # A size whose error is rounding error only cannot be improved.
+        is_compared = start_error > ROUNDING * start_error.max(initial=0)
+        gain = gain_lower_bound(
+            np.sqrt(at_start) - np.sqrt(by_size), STANDARD_ERRORS_PER_SIZE
+        )
+        if ((error > (1 - MIN_GAIN) * start_error) | (gain <= 0))[is_compared].any():
             return np.inf
-        return rows.total.sum()
+        return total
 
     def at(self, epoch: int) -> Losses:
         """Return the losses of the validation rows at one epoch."""
@@ -156,38 +165,63 @@ class Selection:
 
 
 def _joined(parts: list[Losses], axis: int = 0) -> Losses:
+    """Concatenate losses along the axis of the rows."""
     fields = zip(*parts, strict=True)
     return RowLosses(*(np.concatenate(arrays, axis=axis) for arrays in fields))
 
 
-def sure_gain(gain: NDArray, sure: float) -> Any:
-    """Return the mean gain minus `sure` standard errors, according to Student's t."""
+def gain_lower_bound(gain: NDArray[np.float64], n_errors: float) -> NDArray[np.float64]:
+    """Return the mean gain minus a number of standard errors.
+
+    Parameters
+    ----------
+    gain : ndarray of shape (M, ...)
+        Gain of each validation row.
+
+    n_errors : float
+        Number of standard errors for a normal distribution. It is converted to the
+        quantile of Student's t distribution with M - 1 degrees of freedom.
+
+    Returns
+    -------
+    bound : ndarray of shape (...)
+        Lower confidence bound of the mean gain; -inf if there is a single row.
+    """
     n = len(gain)
     if n < 2:
         return np.full(gain.shape[1:], -np.inf)
-    sure = stdtrit(n - 1, ndtr(sure))
-    return gain.mean(axis=0) - sure * gain.std(axis=0, ddof=1) / np.sqrt(n)
+    n_errors = stdtrit(n - 1, ndtr(n_errors))
+    bound: NDArray[np.float64] = gain.mean(axis=0) - n_errors * gain.std(
+        axis=0, ddof=1
+    ) / np.sqrt(n)
+    return bound
 
 
 def components_needed(rows: Losses, mean: Losses, fraction: float) -> float:
     """Return the interpolated number of components that explain a fraction.
 
-    It exceeds the latent size if all components together do not.
+    It is larger than the latent size if all components together explain less than the
+    fraction.
     """
     total = mean.squared_error.sum()
     allowed = (1 - fraction) * total
-    left = np.r_[total, rows.squared_error_by_size.sum(axis=0)]
-    reached = np.flatnonzero(left <= allowed)
+    # Squared error with 0, 1, ..., Z components.
+    errors = np.r_[total, rows.squared_error_by_size.sum(axis=0)]
+    reached = np.flatnonzero(errors <= allowed)
     if not len(reached):
-        return len(left) + left[-1] / total
+        return float(len(errors) + errors[-1] / total)
     size = int(reached[0])
     if size == 0:
         return 0.0
-    return size - (allowed - left[size]) / (left[size - 1] - left[size])
+    above, below = errors[size - 1], errors[size]
+    return float(size - (allowed - below) / (above - below))
 
 
-def explained(error: Any, reference: Any) -> Any:
-    """Return 1 - error / reference, or 0 if the reference is 0."""
+def explained(error: NDArray[np.float64], reference: float) -> NDArray[np.float64]:
+    """Return 1 - error / reference, or 0 if the reference is 0.
+
+    `error` is an array of any shape or a number.
+    """
     if reference == 0:
         return np.zeros_like(error)
     return 1 - error / reference

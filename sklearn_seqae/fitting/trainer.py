@@ -1,4 +1,4 @@
-"""Train a network: once for each validation fold, then on all samples."""
+"""Training of a network: once for each validation fold, then on all samples."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.bottlenecks import (
-    LEAST_UNIT,
+    MIN_UNIT,
     corrupted,
     make_bottleneck,
     make_noise,
@@ -22,16 +22,17 @@ from sklearn_seqae.fitting.model import FittedModel, build_module, make_net
 from sklearn_seqae.fitting.pca_init import (
     PCAInit,
     codes_and_residuals,
-    enough_components,
+    estimate_n_components,
     pca_init,
 )
 from sklearn_seqae.fitting.scaling import Scaling, mean_sample
 from sklearn_seqae.fitting.selection import Selection
 from sklearn_seqae.fitting.validation import (
-    MOST_HELD_OUT,
-    MOST_HELD_OUT_ORDERED,
+    MAX_VALIDATION_ROWS,
+    MAX_VALIDATION_ROWS_ORDERED,
+    Split,
     ValidationMonitor,
-    held_out_splits,
+    validation_splits,
 )
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.dense import DenseNetwork
@@ -41,13 +42,34 @@ from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
 from sklearn_seqae.training.threads import lend_threads
 
-EVALUATED_TOGETHER = 512  # batch size without gradients
-REFIT_BELOW = 40_000  # rows; above, the validation rows would change little
+EVALUATION_BATCH_SIZE = 512  # batch size without gradients
+REFIT_BELOW = 40_000  # rows; with more, a refit would change the model little
 
 
 @dataclass
 class TrainingRun:
-    """One training: its net, its scaling and its losses."""
+    """One training: its net, its scaling and its losses.
+
+    Parameters
+    ----------
+    net : AutoencoderNet
+        Trained net.
+
+    scaling : Scaling
+        Scaling of the training rows.
+
+    spec : NetworkSpec
+        Shape of the network.
+
+    loss_curve : list of float
+        Mean training loss of each epoch.
+
+    states : dict
+        Weights after some epochs, by the number of the epoch.
+
+    selection : Selection or None
+        Losses of the validation rows; None without validation rows.
+    """
 
     net: AutoencoderNet
     scaling: Scaling
@@ -56,8 +78,8 @@ class TrainingRun:
     states: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     selection: Selection | None = None
 
-    def keep_weights_of(self, epoch: int) -> None:
-        """Restore the weights after an epoch."""
+    def restore_weights(self, epoch: int) -> None:
+        """Restore the weights after an epoch in `states`."""
         self.net.module_.load_state_dict(self.states[epoch])
         self.loss_curve = self.loss_curve[:epoch]
 
@@ -69,7 +91,13 @@ class Listener(Protocol):
         """Called before the first training."""
 
     def begin_training(self, run: TrainingRun, name: str, n_epochs: int) -> list[Any]:
-        """Called before a training. Return skorch callbacks for it."""
+        """Called before a training of at most n epochs.
+
+        Returns
+        -------
+        callbacks : list of skorch callbacks
+            Callbacks of this training.
+        """
 
     def end_training(self) -> None:
         """Called after a training."""
@@ -90,7 +118,7 @@ class Trainer:
         Training samples, with their targets and weights.
 
     start : FittedModel or None, default=None
-        Model to continue, for `warm_start`.
+        Model whose training continues, for `warm_start`; None for a new model.
 
     listener : Listener or None, default=None
         Observer of the trainings.
@@ -109,7 +137,7 @@ class Trainer:
         self.samples = samples
         self.start = start
         self.listener = listener
-        self.n_steps = None
+        self.n_steps: int | None = None
         if samples.values.ndim == 3:
             lengths = samples.lengths
             usual = samples.values.shape[1] if lengths is None else np.median(lengths)
@@ -119,21 +147,24 @@ class Trainer:
         if start is not None:
             self.n_components = start.spec.n_components
         elif config.fraction is not None:
-            self.n_components = enough_components(
+            self.n_components = estimate_n_components(
                 samples, self.n_steps, config.fraction, config.seed, self.splits
             )
 
-    def _splits(self) -> list[tuple[NDArray, NDArray]]:
+    def _splits(self) -> list[Split]:
+        """Return the validation splits; an empty list without early stopping."""
         config, samples = self.config, self.samples
         if not config.early_stopping:
             return []
         has_future = self.family.objective != "reconstruct"
-        return held_out_splits(
+        return validation_splits(
             len(samples),
             config.validation_fraction,
             config.seed,
-            enough=self.family.enough_held_out,
-            most=MOST_HELD_OUT_ORDERED if config.is_ordered else MOST_HELD_OUT,
+            n_enough=self.family.enough_held_out,
+            n_max=MAX_VALIDATION_ROWS_ORDERED
+            if config.is_ordered
+            else MAX_VALIDATION_ROWS,
             n_components=int(config.n_components),  # 0 for a fraction
             in_blocks=has_future and samples.target is not None,
         )
@@ -158,20 +189,39 @@ class Trainer:
         selection = Selection.join([run.selection for run in runs if run.selection])
         best = selection.best_epoch()
         if len(self.samples) >= REFIT_BELOW:
-            runs[0].keep_weights_of(best)
+            runs[0].restore_weights(best)
             return runs[0], selection
         valid_losses = selection.valid_losses[1:].tolist()
         return self.train(n_epochs=best, valid_losses=valid_losses), selection
 
     def train(
         self,
-        rows: NDArray | None = None,
-        held_out: NDArray | None = None,
+        rows: NDArray[np.int64] | None = None,
+        held_out: NDArray[np.int64] | None = None,
         *,
         n_epochs: int | None = None,
         valid_losses: list[float] | None = None,
     ) -> TrainingRun:
-        """Train on `rows` (all by default), and measure `held_out` after each epoch."""
+        """Train once.
+
+        Parameters
+        ----------
+        rows : ndarray of int or None, default=None
+            Training rows; None for all.
+
+        held_out : ndarray of int or None, default=None
+            Validation rows, which are measured after each epoch.
+
+        n_epochs : int or None, default=None
+            Number of epochs; None for `max_iter`.
+
+        valid_losses : list of float or None, default=None
+            Validation losses of an earlier training, to record for callbacks.
+
+        Returns
+        -------
+        run : TrainingRun
+        """
         part = self.samples if rows is None else self.samples.take(rows)
         run, train = self._prepare(part)
         monitor = None
@@ -180,8 +230,8 @@ class Trainer:
         callbacks = []
         if self.listener is not None:
             name = "training" if held_out is None else "selection"
-            most = self.config.max_iter if n_epochs is None else n_epochs
-            callbacks = self.listener.begin_training(run, name, most)
+            n_max = self.config.max_iter if n_epochs is None else n_epochs
+            callbacks = self.listener.begin_training(run, name, n_max)
         work = run.net.module_.work * train.batch_size * (self.n_steps or 1)
         with lend_threads(work):
             epochs = run.net.train(
@@ -203,7 +253,7 @@ class Trainer:
         return run
 
     def measure(self, run: TrainingRun) -> Selection:
-        """Measure a training on its own rows."""
+        """Measure the losses of a training on the training rows, for all samples."""
         return self._monitor(run, self.samples, self.samples).selection()
 
     def _prepare(self, part: Samples) -> tuple[TrainingRun, Batches]:
@@ -219,7 +269,6 @@ class Trainer:
             noise=make_noise(config, generator),
             **family.objective_options(spec, data),
         )
-        criterion: Any = objective
         if self.start is None and spec.has_linear_path:
             pca = self._pca(spec, data)
             path = pca.autoencoder.linear_path
@@ -230,7 +279,8 @@ class Trainer:
         if self.start is not None:
             module.load_state_dict(self.start.module.state_dict())
         bottleneck = make_bottleneck(config, module, generator)
-        criterion = objective = replace(objective, bottleneck=bottleneck)
+        objective = replace(objective, bottleneck=bottleneck)
+        criterion: Objective | RowSpaceObjective = objective
         if self.start is None and spec.rank and self._trains_in_row_space():
             module.to(config.device)
             basis = cast(DenseNetwork, module.encoder).basis
@@ -245,6 +295,7 @@ class Trainer:
         return TrainingRun(net, scaling, spec), batches
 
     def _scaling_and_spec(self, part: Samples) -> tuple[Scaling, NetworkSpec]:
+        """Return the scaling and the shape of the network, new or of `start`."""
         config, weight = self.config, part.weight
         if self.start is not None:
             mean = mean_sample(part.values, part.lengths, self.n_steps, weight)
@@ -266,6 +317,7 @@ class Trainer:
         return scaling, spec
 
     def _training_batches(self, data: Samples, generator: torch.Generator) -> Batches:
+        """Make shuffled batches of the size in the configuration."""
         config, size, least = self.config, self.config.batch_size, 1
         if config.batch_size == "auto":
             size = self.family.auto_batch_size(len(data))
@@ -280,17 +332,17 @@ class Trainer:
         data: Samples,
         objective: Objective,
     ) -> None:
-        """Set the units of the networks to those of PCA's codes and residuals."""
+        """Set the units of the networks from PCA's codes and residuals."""
         width = spec.n_components
         sizes = range(1, width + 1) if spec.is_ordered else [width]
-        batches = self._batches(data, EVALUATED_TOGETHER)
+        batches = self._batches(data, EVALUATION_BATCH_SIZE)
         codes, residuals = codes_and_residuals(
             pca.autoencoder, batches, sizes, objective
         )
-        if self.config.is_logistic:  # logits have no residual in these units
+        if self.config.is_logistic:  # residuals are not in the units of logits
             residuals = torch.ones_like(residuals)
         if self.config.is_penalized:
-            residuals = residuals.where(residuals > 0, LEAST_UNIT)
+            residuals = residuals.where(residuals > 0, MIN_UNIT)
         residuals = residuals.expand(-1, width).to(codes.device)
         self.family.set_units(module, batches.x, pca.basis, codes, residuals[0])
         if spec.is_variational:
@@ -299,21 +351,24 @@ class Trainer:
             module.set_units(forecaster_unit=residuals[len(residuals) - 1])
 
     def _trains_in_row_space(self) -> bool:
-        """Whether squared errors are the same in the row space."""
+        """Whether the loss is the same in the row space, so that it can be used."""
         config = self.config
-        alters = config.noise is not None or self.samples.target is not None
-        return config.loss == "squared_error" and not (alters or config.is_penalized)
+        has_other_input = config.noise is not None or self.samples.target is not None
+        return config.loss == "squared_error" and not (
+            has_other_input or config.is_penalized
+        )
 
     def _pca(
         self, spec: NetworkSpec, data: Samples, n_components: int | None = None
     ) -> PCAInit:
+        """Fit PCA to scaled rows, on the device. 0 components: the mean only."""
         config = self.config
         linear, basis = pca_init(
             spec,
             data,
             loss=config.loss,
             seed=config.seed,
-            seen=None if config.noise is None else corrupted(data, config),
+            encoder_input=None if config.noise is None else corrupted(data, config),
             n_components=n_components,
         )
         return PCAInit(linear.to(config.device), basis.to(config.device))
@@ -325,6 +380,7 @@ class Trainer:
         generator: torch.Generator | None = None,
         least: int = 1,
     ) -> Batches:
+        """Make batches on the device; without a generator, in order."""
         weights = None if data.weight is None else data.weight.astype(np.float32)
         x, lengths, target, weight = (
             None if array is None else torch.from_numpy(array).to(self.config.device)
@@ -344,9 +400,9 @@ class Trainer:
     def _monitor(
         self, run: TrainingRun, part: Samples, held_out: Samples
     ) -> ValidationMonitor:
-        """Measure the net, the training mean and PCA on the validation rows."""
+        """Make the monitor, with the losses of the training mean and of PCA."""
         net, spec = run.net, run.spec
-        data = self._batches(_scaled(held_out, run.scaling), EVALUATED_TOGETHER)
+        data = self._batches(_scaled(held_out, run.scaling), EVALUATION_BATCH_SIZE)
         part = _scaled(part, run.scaling)
         mean = net.measure(data, self._pca(spec, part, 0).autoencoder)
         if self.start is None and not net.n_steps_ and net.module_.linear_path:
@@ -367,7 +423,29 @@ def make_spec(
     n_steps: int | None,
     n_components: int,
 ) -> NetworkSpec:
-    """Make the specification of the network from the parameters."""
+    """Make the specification of a network.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Parameters of the fit.
+
+    family : Family
+        Family of the networks.
+
+    samples : Samples
+        Training samples.
+
+    n_steps : int or None
+        Usual number of time steps; None for tables and images.
+
+    n_components : int
+        Size of the latent codes.
+
+    Returns
+    -------
+    spec : NetworkSpec
+    """
     spec = NetworkSpec(
         n_features=samples.values.shape[-1],
         n_steps=n_steps,
@@ -382,7 +460,7 @@ def make_spec(
 
 
 def _scaled(samples: Samples, scaling: Scaling) -> Samples:
-    """Return samples in the units of the network."""
+    """Return samples and their targets in the units of the network."""
     target = samples.target
     return replace(
         samples,

@@ -1,6 +1,4 @@
-"""Validation splits, and the monitor of the validation losses."""
-
-from typing import Any
+"""Validation splits, and the record of the validation losses."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +11,26 @@ from sklearn_seqae.modules.batch import RowLosses
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
 
-MOST_HELD_OUT = 5000  # maximum number of validation rows of one split
-MOST_HELD_OUT_ORDERED = 1000  # the same if each row is decoded once for each size
+MAX_VALIDATION_ROWS = 5000  # maximum number of validation rows of one split
+MAX_VALIDATION_ROWS_ORDERED = 1000  # for ordered codes, decoded once for each size
 
-Split = tuple[NDArray, NDArray]
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]  # training and validation rows
 
 
-def held_out_splits(
+def validation_splits(
     n: int,
     validation_fraction: float,
     seed: int,
     *,
-    enough: int,
-    most: int,
+    n_enough: int,
+    n_max: int,
     n_components: int,
     in_blocks: bool = False,
 ) -> list[Split]:
     """Return pairs of training rows and validation rows.
 
-    A single split of few rows depends on chance. So folds of `validation_fraction` are
-    used until enough rows have been held out once.
+    The result of a single split of few rows depends on chance. Folds are therefore used
+    until enough rows have been held out once.
 
     Parameters
     ----------
@@ -45,18 +43,24 @@ def held_out_splits(
     seed : int
         Seed of the shuffling.
 
-    enough : int
+    n_enough : int
         Number of rows to hold out, over all folds.
 
-    most : int
+    n_max : int
         Maximum number of validation rows of one split.
 
     n_components : int
-        Minimum number of rows for PCA. Folds are smaller if it would have fewer.
+        Number of components of PCA, which needs more training rows than that. Folds are
+        smaller if there would be fewer.
 
     in_blocks : bool, default=False
         Whether a fold is a block of consecutive rows, the last ones first. Windows of
         one series overlap, so random folds would share time steps with training rows.
+
+    Returns
+    -------
+    splits : list of (ndarray, ndarray)
+        Training rows and validation rows of each split; empty for a single row.
     """
     if n < 2:
         return []
@@ -64,34 +68,34 @@ def held_out_splits(
     if n - n / n_folds <= n_components:
         n_folds = 10
     n_folds = min(n, n_folds)
-    n_used = min(n_used, n_folds, -(-enough * n_folds // n))
-    if n_used > 1 or n / n_folds < most:
+    n_used = min(n_used, n_folds, -(-n_enough * n_folds // n))
+    if n_used > 1 or n / n_folds < n_max:
         if in_blocks:
             return list(KFold(n_folds).split(np.empty(n)))[::-1][:n_used]
         split = KFold(n_folds, shuffle=True, random_state=seed)
         return list(split.split(np.empty(n)))[:n_used]
     if in_blocks:
-        return [(np.arange(n - most), np.arange(n - most, n))]
-    split = ShuffleSplit(1, test_size=most, random_state=seed)
+        return [(np.arange(n - n_max), np.arange(n - n_max, n))]
+    split = ShuffleSplit(1, test_size=n_max, random_state=seed)
     return list(split.split(np.empty(n)))
 
 
 class ValidationMonitor:
-    """Record the losses of the validation rows, and stop without improvement.
+    """Record of the validation losses, with the rule for early stopping.
 
     Parameters
     ----------
     config : TrainingConfig
-        Configuration with `tol` and `n_iter_no_change`.
+        Configuration. `tol` and `n_iter_no_change` determine when to stop.
 
     net : AutoencoderNet
-        Net that is trained.
+        Net in training. It is measured at once, for epoch 0.
 
     data : Batches
         Validation rows.
 
     keeps_weights : bool
-        Whether the weights of epoch 0 and of the best epoch are kept.
+        Whether to keep the weights after epoch 0 and after the best epoch.
 
     mean, pca : RowLosses of ndarray of shape (M, ...)
         Losses of each validation row for the training mean and for PCA.
@@ -120,32 +124,37 @@ class ValidationMonitor:
         self.pca = pca
         self.history: list[Losses] = []
         self.states: dict[int, dict[str, Tensor]] = {}
-        self.least = self.least_kept = np.inf
-        self.misses = 0
+        self.lowest_loss = self.lowest_kept_loss = np.inf
+        self.n_without_improvement = 0
         self.record(net.measure(data))
 
     def record(self, rows: Losses) -> bool:
-        """Record the losses after an epoch. Return True if the training should stop.
+        """Record the losses after an epoch, for the first time at epoch 0.
 
-        The first call is for epoch 0.
+        Returns
+        -------
+        stops : bool
+            Whether the loss did not improve for `n_iter_no_change` epochs.
         """
         self.history.append(rows)
         epoch, loss = len(self.history) - 1, rows.total.sum()
-        if loss < self.least - self.config.tol * self.history[0].total.sum():
-            self.misses = 0
+        if loss < self.lowest_loss - self.config.tol * self.history[0].total.sum():
+            self.n_without_improvement = 0
         else:
-            self.misses += 1
-        self.least = min(self.least, loss)
+            self.n_without_improvement += 1
+        self.lowest_loss = min(self.lowest_loss, loss)
         if self.keeps_weights:
-            self._keep_if_best(epoch, self._selection([self.history[0]]).loss_of(rows))
-        return self.misses >= self.config.n_iter_no_change
+            self._keep_if_best(
+                epoch, self._selection([self.history[0]]).selection_loss(rows)
+            )
+        return self.n_without_improvement >= self.config.n_iter_no_change
 
     def selection(self) -> Selection:
         """Return the recorded losses."""
         return self._selection(self.history)
 
     def _selection(self, history: list[Losses]) -> Selection:
-        stacked: Any = (np.stack(arrays) for arrays in zip(*history, strict=True))
+        stacked = (np.stack(arrays) for arrays in zip(*history, strict=True))
         return Selection(
             history=RowLosses(*stacked),
             mean=self.mean,
@@ -156,9 +165,10 @@ class ValidationMonitor:
         )
 
     def _keep_if_best(self, epoch: int, loss: float) -> None:
-        if epoch > 0 and loss >= self.least_kept:
+        """Copy the weights of epoch 0, or of an epoch with a lower loss."""
+        if epoch > 0 and loss >= self.lowest_kept_loss:
             return
-        self.least_kept = loss
+        self.lowest_kept_loss = loss
         weights = self.net.average_.state_dict().items()
         copy = {name: weight.clone() for name, weight in weights}
         self.states = {0: self.states.get(0, copy), epoch: copy}

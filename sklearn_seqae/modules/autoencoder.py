@@ -1,4 +1,4 @@
-"""Autoencoder: an encoder and a decoder, each added to a linear path."""
+"""Autoencoder: a linear path with a learned correction of code and output."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -6,30 +6,57 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from sklearn_seqae.modules.bottleneck import cut
-from sklearn_seqae.modules.linear_path import LinearPath
+from sklearn_seqae.modules.bottleneck import truncate
+from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 
-LOG_VARIANCES = -20.0, 10.0  # range in which exp is accurate
+LOG_VARIANCE_RANGE = -20.0, 10.0  # exp neither underflows nor overflows
 
 
 class Autoencoder(nn.Module):
-    """Autoencoder from an encoder, a decoder and an optional linear path.
+    """Autoencoder with an encoder, a decoder and an optional linear path.
 
     With a linear path, code = L_e x + u f_e(x) and output = L_d code + v f_d(code). The
-    networks f are learned corrections of the linear path, in units u and v of PCA's
-    residual. Without networks, the linear path alone is PCA, or the mean if there are
-    no components.
+    networks f_e and f_d are learned corrections of the linear path. Their units u and v
+    are those of PCA's residual. Without networks, the linear path alone is PCA, or the
+    mean if there are no components.
+
+    A forecaster is a second decoder, for the next steps. For binary cross-entropy, the
+    outputs are logits. The encoder of a variational code returns corrections of the
+    mean and of the log variance.
 
     Shape
     -----
     - encode: (N, D) or (N, T, C) to (N, Z)
-    - posterior: as encode, but to two of (N, Z)
+    - posterior: (N, D) or (N, T, C) to mean (N, Z) and log variance (N, Z)
     - decode: (N, Z) to (N, D) or (N, T, C)
     - forecast: (N, Z) to (N, T, C)
 
-    A forecaster is a second decoder, for the next steps. For binary cross-entropy, both
-    return logits. The encoder of a variational code returns corrections of the mean and
-    of the log variance.
+    Parameters
+    ----------
+    n_components : int
+        Z.
+
+    encoder, decoder : torch.nn.Module or None
+        Networks. None for the linear path alone; the decoder is also None if there is
+        only a forecast.
+
+    linear_path : LinearPath or None
+        Linear path; None without one.
+
+    forecaster : torch.nn.Module or None, default=None
+        Decoder of the forecast.
+
+    n_ahead : int or None, default=None
+        Number of time steps of the forecast.
+
+    is_ordered : bool, default=False
+        Whether codes can be truncated. Decoders receive which components are present.
+
+    is_logistic : bool, default=False
+        Whether outputs are logits.
+
+    is_variational : bool, default=False
+        Whether the encoder also returns log variances.
     """
 
     encoder_unit: Tensor
@@ -104,15 +131,15 @@ class Autoencoder(nn.Module):
             getattr(self, name).copy_(value)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map samples to codes (N, Z), for variational codes to the mean."""
+        """Map samples to codes (N, Z); a variational code is its mean."""
         return self.posterior(x, lengths)[0]
 
     def posterior(
         self, x: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Map samples to the mean and the log variance of codes, (N, Z) each.
+        """Map samples to the mean (N, Z) and the log variance of codes.
 
-        The log variance is only used in a variational autoencoder.
+        The log variance, (Z,) or (N, Z), is only used in a variational autoencoder.
         """
         encoder, path = cast(nn.Module, self.encoder), self.linear_path
         code = residual = None
@@ -127,7 +154,7 @@ class Autoencoder(nn.Module):
         correction, log_variance = encoder(x, lengths, residual), self.log_variance
         if self.is_variational:
             correction, log_ratio = correction.chunk(2, dim=1)
-            log_variance = (log_variance + log_ratio).clamp(*LOG_VARIANCES)
+            log_variance = (log_variance + log_ratio).clamp(*LOG_VARIANCE_RANGE)
         if code is None:
             return correction, log_variance
         return code + self.encoder_unit * correction, log_variance
@@ -138,16 +165,36 @@ class Autoencoder(nn.Module):
         lengths: Tensor | None = None,
         n_steps: int | None = None,
         kept: Tensor | None = None,
-        **truth: Tensor | None,
+        **teacher_options: Tensor | None,
     ) -> Tensor:
-        """Map codes (N, Z) to samples of `n_steps` steps (None for tables).
+        """Map codes (N, Z) to samples.
 
-        With `kept` (N,), int64, only the first `kept` components of a row are used. A
-        conditional decoder receives `teacher` and `free_running` in training.
+        Parameters
+        ----------
+        code : Tensor of shape (N, Z)
+            Latent codes.
+
+        lengths : Tensor of shape (N,) or None
+            Number of time steps of each sequence; None without padding.
+
+        n_steps : int or None
+            T, number of time steps of the output; None for tables.
+
+        kept : Tensor of shape (N,), int64, or None
+            Number of components that are kept in each row; None for all.
+
+        **teacher_options
+            `teacher` and `free_running` of a conditional decoder in training.
+
+        Returns
+        -------
+        output : Tensor of shape (N, D) or (N, T, C)
         """
         path = None if self.linear_path is None else self.linear_path.decode
         network, unit = self.decoder, self.decoder_unit
-        return self._decode(network, path, unit, code, lengths, n_steps, kept, truth)
+        return self._decode(
+            network, path, unit, code, lengths, n_steps, kept, teacher_options
+        )
 
     def forecast(
         self,
@@ -155,58 +202,61 @@ class Autoencoder(nn.Module):
         lengths: Tensor | None = None,
         n_steps: int | None = None,
         kept: Tensor | None = None,
-        **truth: Tensor | None,
+        **teacher_options: Tensor | None,
     ) -> Tensor:
-        """Map codes (N, Z) to the next steps. Arguments are those of `decode`."""
-        path: Any = None
+        """Map codes (N, Z) to the next steps. The parameters are as in `decode`."""
+        path: Callable[..., Tensor] | None = None
         if self.linear_path is not None:
-            path = self.linear_path.forecast
+            path = cast(ResampledLinearPath, self.linear_path).forecast
         network, unit = self.forecaster, self.forecaster_unit
-        return self._decode(network, path, unit, code, lengths, n_steps, kept, truth)
+        return self._decode(
+            network, path, unit, code, lengths, n_steps, kept, teacher_options
+        )
 
     def _decode(
         self,
         network: nn.Module | None,
-        path: Callable[..., Any] | None,
+        path: Callable[..., Tensor] | None,
         units: Tensor,
         code: Tensor,
         lengths: Tensor | None,
         n_steps: int | None,
         kept: Tensor | None,
-        truth: dict[str, Any],
+        teacher_options: dict[str, Any],
     ) -> Tensor:
+        """Add the correction of a network to the output of the linear path."""
         unit = units[-1]
         if kept is not None:
-            code = cut(code, kept)
+            code = truncate(code, kept)
             unit = units[kept - 1]
             unit = unit[:, None] if n_steps is None else unit[:, None, None]
         decoder_input = code / self.code_scale
         if self.is_ordered:
             present = torch.ones_like(code)
             if kept is not None:
-                present = cut(present, kept)
+                present = truncate(present, kept)
             decoder_input = torch.cat([decoder_input, present], dim=1)
         output = None if path is None else path(code, lengths, n_steps)
         if network is None:
             assert output is not None
             return output
-        if truth:
-            truth = {
-                **truth,
-                "teacher": self._correction_of(truth["teacher"], output, unit),
-            }
-        correction = network(decoder_input, lengths, n_steps, output, **truth)
+        if teacher_options:
+            teacher = self._true_correction(teacher_options["teacher"], output, unit)
+            teacher_options = {**teacher_options, "teacher": teacher}
+        correction: Tensor = network(
+            decoder_input, lengths, n_steps, output, **teacher_options
+        )
         return correction if output is None else output + unit * correction
 
-    def _correction_of(
-        self, given: Tensor, output: Tensor | None, unit: Tensor
+    def _true_correction(
+        self, target: Tensor, output: Tensor | None, unit: Tensor
     ) -> Tensor:
-        """Return the correction that would turn `output` into the true values."""
+        """Return the correction with which the linear output equals the target."""
         if output is None:
-            return given - 0.5 if self.is_logistic else given
+            return target - 0.5 if self.is_logistic else target
         if self.is_logistic:
-            return given - output.sigmoid()
-        return (given - output) / unit.where(unit > 0, 1)
+            return target - output.sigmoid()
+        return (target - output) / unit.where(unit > 0, 1)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Reconstruct samples, or forecast if there is no decoder."""

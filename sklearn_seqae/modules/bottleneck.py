@@ -1,21 +1,25 @@
 """Bottlenecks: constraints on the latent code.
 
-A bottleneck encodes a batch and returns a penalty that is added to the loss. Penalties
-are computed from the code divided by its root mean square over the batch. Otherwise
-the network could reduce a penalty by scaling the code down and the decoder up.
+A bottleneck encodes a batch and returns a penalty, which the objective adds to the
+loss. A penalty is computed from the code divided by its root mean square over the
+batch. Otherwise the network could reduce it by scaling the code down and the decoder
+up.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from sklearn_seqae.modules.stacks import real_steps
+from sklearn_seqae.modules.stacks import step_mask
 
-EXACT_UP_TO = 8  # components up to which the Jacobian is exact
-TINY = 1e-12  # mean square of a component that is rounding error only
-WARM_UP = 100  # steps over which the weight of a variational code rises
+if TYPE_CHECKING:  # the autoencoder imports this file
+    from sklearn_seqae.modules.autoencoder import Autoencoder
+
+MAX_EXACT_COMPONENTS = 8  # maximum latent size with an exact Jacobian
+MIN_MEAN_SQUARE = 1e-12  # avoids a division by zero
+WARM_UP = 100  # steps in which the weight of a variational code rises to its value
 
 
 class Encoded(NamedTuple):
@@ -24,13 +28,23 @@ class Encoded(NamedTuple):
     code: Tensor  # (N, Z)
     penalty: Tensor | None = None  # (N,), added to the losses of the rows
     kept: Tensor | None = None  # (N,), number of components kept; None: all
-    weights: Tensor | None = None  # (N,), weights of the losses
-    mean: Tensor | None = (
-        None  # (N, Z), mean of the distribution that the code is drawn from
-    )
+    weights: Tensor | None = None  # (N,), weights of the losses; None: all are 1
+    mean: Tensor | None = None  # (N, Z), mean of a code that is drawn at random
 
 
-def cut(code: Tensor, kept: Tensor) -> Tensor:
+class Bottleneck(Protocol):
+    """Interface of a bottleneck: encode a batch (N, D) or (N, T, C)."""
+
+    def __call__(
+        self,
+        module: "Autoencoder",
+        x: Tensor,
+        lengths: Tensor | None,
+        in_training: bool,
+    ) -> Encoded: ...
+
+
+def truncate(code: Tensor, kept: Tensor) -> Tensor:
     """Set the components after the first `kept` of each row to zero.
 
     Shape: `code` (N, Z), `kept` (N,), int64; output (N, Z).
@@ -40,10 +54,10 @@ def cut(code: Tensor, kept: Tensor) -> Tensor:
 
 
 def loss_per_nat(loss: str, unit: Tensor) -> Tensor:
-    """Return the loss of a row that corresponds to one nat of information.
+    """Return the loss that corresponds to one nat of information.
 
-    The loss is interpreted as a negative log-likelihood with noise of scale `unit`: for
-    the squared error, Gaussian noise of that standard deviation.
+    The loss is interpreted as a negative log-likelihood with noise of scale `unit`. For
+    the squared error, this is Gaussian noise with the standard deviation `unit`.
     """
     if loss == "binary_cross_entropy":
         return torch.ones_like(unit)
@@ -53,21 +67,25 @@ def loss_per_nat(loss: str, unit: Tensor) -> Tensor:
 
 
 class Plain:
-    """No constraint."""
+    """Bottleneck without a constraint, apart from the latent size."""
 
     def __call__(
-        self, module: Any, x: Tensor, lengths: Tensor | None, in_training: bool
+        self,
+        module: "Autoencoder",
+        x: Tensor,
+        lengths: Tensor | None,
+        in_training: bool,
     ) -> Encoded:
         """Encode a batch."""
         return Encoded(module.encode(x, lengths))
 
 
 class NestedDropout:
-    """Nested dropout: truncate codes after a random component to order components.
+    """Nested dropout, which orders components (Rippel, Gelbart and Adams, 2014).
 
-    Rippel, Gelbart and Adams (2014). Here the loss of each size is weighted by the
-    inverse of its initial loss. Otherwise the loss of the short codes, which is much
-    larger, would dominate.
+    In training, codes are truncated after a random component. The loss of each size is
+    weighted by the inverse of its initial loss. Otherwise the loss of the short codes,
+    which is much larger, would dominate.
 
     Parameters
     ----------
@@ -75,25 +93,29 @@ class NestedDropout:
         Weights of the loss of a code truncated to 1, ..., Z components.
 
     generator : torch.Generator
-        Source of the sizes.
+        Source of the random sizes.
 
-    favours_large : bool, default=False
-        If True, every other size is drawn from the larger half. Otherwise all sizes are
-        equally likely.
+    oversamples_large : bool, default=False
+        If True, every other size is drawn from the larger half of the sizes. If False,
+        all sizes are equally likely.
     """
 
     def __init__(
         self,
         size_weights: Tensor,
         generator: torch.Generator,
-        favours_large: bool = False,
+        oversamples_large: bool = False,
     ):
         self.size_weights = size_weights
         self.generator = generator
-        self.favours_large = favours_large
+        self.oversamples_large = oversamples_large
 
     def __call__(
-        self, module: Any, x: Tensor, lengths: Tensor | None, in_training: bool
+        self,
+        module: "Autoencoder",
+        x: Tensor,
+        lengths: Tensor | None,
+        in_training: bool,
     ) -> Encoded:
         """Encode a batch, and truncate the codes in training."""
         code = module.encode(x, lengths)
@@ -103,10 +125,10 @@ class NestedDropout:
         return Encoded(code, kept=kept, weights=self.size_weights[kept - 1])
 
     def draw(self, n: int) -> Tensor:
-        """Draw the size of n codes, from 1 to Z: (n,), int64."""
+        """Draw the sizes of n codes, from 1 to Z. Return (n,), int64."""
         width = len(self.size_weights)
         kept = torch.randint(1, width + 1, (n,), generator=self.generator)
-        if self.favours_large:
+        if self.oversamples_large:
             low, shape = width // 2 + 1, kept[::2].shape
             kept[::2] = torch.randint(low, width + 1, shape, generator=self.generator)
         return kept.to(self.size_weights.device)
@@ -115,9 +137,10 @@ class NestedDropout:
 class Penalty:
     """Base class of penalties on the code.
 
-    The penalty of a row is `weight` times the result of `of`, for each of its values,
-    in nats with noise of the scale of PCA's residual. So a weight has the same meaning
-    on any data. Validation uses one fixed draw of random numbers.
+    The penalty of a row is `weight` times the result of `row_penalties`, times the
+    number of values of the row. It is in nats, with noise of the scale of PCA's
+    residual. A weight therefore has the same effect on any data. Validation uses the
+    same random numbers in each epoch.
 
     Parameters
     ----------
@@ -137,42 +160,49 @@ class Penalty:
         self.generator = generator
 
     def __call__(
-        self, module: Any, x: Tensor, lengths: Tensor | None, in_training: bool
+        self,
+        module: "Autoencoder",
+        x: Tensor,
+        lengths: Tensor | None,
+        in_training: bool,
     ) -> Encoded:
         """Encode a batch."""
         code = module.encode(x, lengths)
         if module.encoder is None:  # PCA, the reference of the model selection
             return Encoded(code)
-        size = (code.square().mean(0) + TINY).sqrt()
-        each = self.of(module, x, lengths, code, size, in_training)
-        n_values: Any = x[0].numel()
+        size = (code.square().mean(0) + MIN_MEAN_SQUARE).sqrt()
+        penalties = self.row_penalties(module, x, lengths, code, size, in_training)
+        n_values: Tensor | int = x[0].numel()
         if lengths is not None:
             n_values = lengths * x.shape[2]
-        return Encoded(code, self.scale(module) * n_values * each)
+        return Encoded(code, self.scale(module) * n_values * penalties)
 
-    def scale(self, module: Any) -> Tensor:
+    def scale(self, module: "Autoencoder") -> Tensor:
         """Return the loss of one nat, times the weight."""
         return self.weight * loss_per_nat(self.loss, module.decoder_unit[-1])
 
-    def of(
+    def row_penalties(
         self,
-        module: Any,
+        module: "Autoencoder",
         x: Tensor,
         lengths: Tensor | None,
         code: Tensor,
         size: Tensor,
         in_training: bool,
     ) -> Tensor:
-        """Return the penalty of each row (N,). `size` (Z,) is the root mean square."""
+        """Return the penalty of each row, (N,), before it is scaled.
+
+        `size` (Z,) is the root mean square of each component over the batch.
+        """
         raise NotImplementedError
 
 
-class Sparse(Penalty):
-    """Mean absolute value of the code ("l1")."""
+class L1Sparsity(Penalty):
+    """Penalty "l1": mean absolute value of the code."""
 
-    def of(
+    def row_penalties(
         self,
-        module: Any,
+        module: "Autoencoder",
         x: Tensor,
         lengths: Tensor | None,
         code: Tensor,
@@ -183,18 +213,19 @@ class Sparse(Penalty):
         return (code / size).abs().mean(1)
 
 
-class RarelyActive(Penalty):
-    """Divergence of each component's mean activation from a small target ("kl").
+class KLSparsity(Penalty):
+    """Penalty "kl": Kullback-Leibler divergence of activations from a small target.
 
-    Ng (2011) uses sigmoid activations. A code divided by its root mean square cannot
-    reach their zero, so the activation is 2 sigmoid(|c|) - 1 here.
+    The divergence is between the mean activation of each component over the batch and
+    `TARGET`. Ng (2011) uses sigmoid activations. These cannot be close to 0 for a code
+    divided by its root mean square, so the activation is 2 sigmoid(|c|) - 1 here.
     """
 
     TARGET = 0.05
 
-    def of(
+    def row_penalties(
         self,
-        module: Any,
+        module: "Autoencoder",
         x: Tensor,
         lengths: Tensor | None,
         code: Tensor,
@@ -211,19 +242,19 @@ class RarelyActive(Penalty):
 
 
 class Contractive(Penalty):
-    """Squared Frobenius norm of the encoder's Jacobian ("contractive").
+    """Penalty "contractive": squared Frobenius norm of the encoder's Jacobian.
 
-    Rifai et al. (2011). The unit of x is its standard deviation. The result is the
-    mean over the components. It is exact for up to `EXACT_UP_TO` components of networks
-    that can be differentiated twice. Otherwise it is estimated from a finite step in
-    one random direction (Hutchinson, 1990).
+    See Rifai et al. (2011). The unit of x is its standard deviation. The norm is
+    divided by the number of components. It is exact for up to `MAX_EXACT_COMPONENTS`
+    components of networks that can be differentiated twice. Otherwise it is estimated
+    from a finite step in one random direction (Hutchinson, 1990).
     """
 
-    STEP = 0.05  # relative to the standard deviation of X
+    STEP = 0.05  # size of the finite step, relative to the standard deviation of X
 
-    def of(
+    def row_penalties(
         self,
-        module: Any,
+        module: "Autoencoder",
         x: Tensor,
         lengths: Tensor | None,
         code: Tensor,
@@ -231,23 +262,29 @@ class Contractive(Penalty):
         in_training: bool,
     ) -> Tensor:
         """Return the penalty of each row."""
-        twice = getattr(module.encoder, "is_twice_differentiable", True)
-        if code.shape[1] <= EXACT_UP_TO and twice:
+        is_twice = getattr(module.encoder, "is_twice_differentiable", True)
+        if code.shape[1] <= MAX_EXACT_COMPONENTS and is_twice:
             squares = squared_jacobian(module, x, lengths, in_training)
         else:
             generator = self.generator if in_training else fixed_generator()
             direction = normal_like(x, generator)
             if lengths is not None:
-                direction = direction * real_steps(lengths, x.shape[1])
-            there = module.encode(x + self.STEP * direction, lengths)
-            squares = ((there - code) / self.STEP).square()
+                direction = direction * step_mask(lengths, x.shape[1])
+            shifted_code = module.encode(x + self.STEP * direction, lengths)
+            squares = ((shifted_code - code) / self.STEP).square()
         return (squares / size.square()).mean(1)
 
 
 def squared_jacobian(
-    module: Any, x: Tensor, lengths: Tensor | None = None, in_training: bool = False
+    module: "Autoencoder",
+    x: Tensor,
+    lengths: Tensor | None = None,
+    in_training: bool = False,
 ) -> Tensor:
-    """Return the squared norm of the gradient of each component by x, (N, Z)."""
+    """Return the squared norm of the gradient of each component with respect to x.
+
+    Shape: `x` (N, D) or (N, T, C), `lengths` (N,) or None; output (N, Z).
+    """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         code = module.encode(x, lengths)
@@ -261,10 +298,11 @@ def squared_jacobian(
 
 
 class Variational(Penalty):
-    """Variational code with the divergence from N(0, I) as penalty ("variational").
+    """Penalty "variational": random code, and its divergence from N(0, I).
 
-    Kingma and Welling (2014): the loss plus the divergence is a bound of the negative
-    log-likelihood. The weight (beta; Higgins et al., 2017) rises over the first steps.
+    With weight 1, the loss plus the divergence is an upper bound of the negative
+    log-likelihood (Kingma and Welling, 2014). The weight (beta in Higgins et al., 2017)
+    rises linearly over the first steps.
     """
 
     def __init__(self, loss: str, weight: float, generator: torch.Generator):
@@ -272,7 +310,11 @@ class Variational(Penalty):
         self.n_calls = 0
 
     def __call__(
-        self, module: Any, x: Tensor, lengths: Tensor | None, in_training: bool
+        self,
+        module: "Autoencoder",
+        x: Tensor,
+        lengths: Tensor | None,
+        in_training: bool,
     ) -> Encoded:
         """Encode a batch and draw codes."""
         if module.encoder is None:
@@ -288,7 +330,10 @@ class Variational(Penalty):
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return the divergence of N(mean, variance) from N(0, I) in nats, (N,)."""
+    """Return the Kullback-Leibler divergence from N(0, I) in nats, (N,).
+
+    Shape: `mean` and `log_variance` (N, Z).
+    """
     return (mean.square() + log_variance.expm1() - log_variance).sum(1) / 2
 
 
@@ -303,8 +348,8 @@ def fixed_generator() -> torch.Generator:
 
 
 PENALTIES: dict[str, type[Penalty]] = {
-    "l1": Sparse,
-    "kl": RarelyActive,
+    "l1": L1Sparsity,
+    "kl": KLSparsity,
     "contractive": Contractive,
     "variational": Variational,
 }

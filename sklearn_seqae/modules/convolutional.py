@@ -1,7 +1,7 @@
 """Convolutional encoder and decoder for images and sequences of one length.
 
-Inputs and outputs are flat rows, (N, H * W * C); internally they are images. A sequence
-is an image that is one pixel wide.
+Inputs and outputs are flat rows (N, H * W * C), which are images inside the networks. A
+sequence is an image that is one pixel wide.
 """
 
 import math
@@ -14,13 +14,13 @@ from sklearn_seqae.modules.layers import ACTIVATIONS, convolution, linear, zero_
 
 __all__ = ["ACTIVATIONS", "ConvolutionalDecoder", "ConvolutionalEncoder"]
 
-KERNEL, TRANSPOSED_KERNEL = 3, 4  # smallest sizes with which stages of stride 2 overlap
+KERNEL, TRANSPOSED_KERNEL = 3, 4  # smallest kernels that overlap with stride 2
 
 Size = tuple[int, int]
 
 
 def sizes_of(size: Size, n_stages: int) -> list[Size]:
-    """Return the sizes of an image before and after each stage, rounded up."""
+    """Return the sizes of an image before and after each stage, halves rounded up."""
     sizes = [size]
     for _ in range(n_stages):
         rows, columns = sizes[-1]
@@ -29,12 +29,12 @@ def sizes_of(size: Size, n_stages: int) -> list[Size]:
 
 
 def to_images(rows: Tensor, size: Size) -> Tensor:
-    """View (N, H * W * C) as (N, C, H, W), the channels last in memory."""
-    return rows.unflatten(1, (*size, -1)).permute(0, 3, 1, 2)
+    """View (N, H * W * C) as (N, C, H, W). Channels are last in memory."""
+    return torch.unflatten(rows, 1, (*size, -1)).permute(0, 3, 1, 2)
 
 
 def to_rows(images: Tensor) -> Tensor:
-    """Undo `to_images`."""
+    """View (N, C, H, W) as (N, H * W * C)."""
     return images.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -43,7 +43,7 @@ class ConvolutionalEncoder(nn.Module):
 
     Shape
     -----
-    - Input: `x` (N, H * W * C), lengths (ignored), `residual` like `x`, or None
+    - Input: `x` (N, H * W * C), `lengths` (ignored), `residual` (N, H * W * C) or None
       without a linear path
     - Output: (N, Z)
 
@@ -62,8 +62,9 @@ class ConvolutionalEncoder(nn.Module):
         A key of `ACTIVATIONS`.
 
     beside_pca : bool
-        If True, the encoder is a correction of a linear path: it receives the residual
-        of that path as well, and its last layer is initialized with zeros.
+        If True, the encoder is a correction of a linear path. It also receives the
+        residual of that path, and its last layer is initialized with zeros. If False,
+        it is the plain architecture of the literature.
 
     generator : torch.Generator
         Source of every random number.
@@ -100,7 +101,7 @@ class ConvolutionalEncoder(nn.Module):
     @property
     def work(self) -> int:
         """Number of multiply-adds per sample."""
-        return work_of(self.head, self.stages, self.sizes[1:])
+        return multiply_adds(self.head, self.stages, self.sizes[1:])
 
     def forward(
         self, x: Tensor, lengths: Tensor | None, residual: Tensor | None
@@ -111,7 +112,8 @@ class ConvolutionalEncoder(nn.Module):
             images = torch.cat([images, to_images(residual, self.sizes[0])], dim=1)
         for stage in self.stages:
             images = self.activation(stage(images))
-        return self.head(to_rows(images))
+        code: Tensor = self.head(to_rows(images))
+        return code
 
 
 class ConvolutionalDecoder(nn.Module):
@@ -123,14 +125,14 @@ class ConvolutionalDecoder(nn.Module):
 
     Shape
     -----
-    - Input: `code` (N, Z), lengths and n_steps (ignored), `linear_output`
-      (N, H * W * C), or None without a linear path
+    - Input: `code` (N, Z), `lengths` and `n_steps` (ignored), `linear_output`
+      (N, H * W * C) or None without a linear path
     - Output: (N, H * W * C)
 
     Parameters
     ----------
     shape, filters, n_components, activation, beside_pca, generator
-        As in `ConvolutionalEncoder`, with `filters` in the same order.
+        As in `ConvolutionalEncoder`. `filters` are in the order of the encoder.
     """
 
     def __init__(
@@ -157,13 +159,13 @@ class ConvolutionalDecoder(nn.Module):
         for n_in, n_out, larger in zip(
             widths[:-1], widths[1:], self.sizes[1:], strict=True
         ):
-            starts_at_zero = beside_pca and len(self.stages) == len(filters) - 1
+            is_zero = beside_pca and len(self.stages) == len(filters) - 1
             stage = convolution(
                 n_in,
                 n_out,
                 larger=larger,
                 kernel=TRANSPOSED_KERNEL,
-                generator=None if starts_at_zero else generator,
+                generator=None if is_zero else generator,
                 transposed=True,
             )
             self.stages.append(stage)
@@ -180,7 +182,7 @@ class ConvolutionalDecoder(nn.Module):
     @property
     def work(self) -> int:
         """Number of multiply-adds per sample."""
-        return work_of(self.head, self.stages, self.sizes[:-1])
+        return multiply_adds(self.head, self.stages, self.sizes[:-1])
 
     def forward(
         self,
@@ -203,8 +205,20 @@ class ConvolutionalDecoder(nn.Module):
         return to_rows(images)
 
 
-def work_of(head: nn.Module, stages: nn.ModuleList, sizes: list[Size]) -> int:
-    """Return the multiply-adds per sample. `sizes` are the smaller image sizes."""
+def multiply_adds(head: nn.Module, stages: nn.ModuleList, sizes: list[Size]) -> int:
+    """Return the number of multiply-adds per sample.
+
+    Parameters
+    ----------
+    head : torch.nn.Module
+        Linear layer.
+
+    stages : torch.nn.ModuleList
+        Convolutions.
+
+    sizes : list of (int, int)
+        Height and width of the smaller image of each stage.
+    """
     pixels = [1, *map(math.prod, sizes)]
     return sum(
         n * sum(weight.numel() for weight in layer.parameters())

@@ -14,13 +14,13 @@ __all__ = ["ACTIVATIONS", "DenseNetwork"]
 class DenseNetwork(nn.Module):
     """Linear layers with an activation function between them.
 
-    The encoder and the decoder are both of this class, with sizes in reverse order. The
-    other arguments of `forward` are ignored; networks for sequences use them.
+    Encoder and decoder are of this class, with `sizes` in reverse order. `forward`
+    ignores all arguments but the first; networks for sequences use them.
 
     Shape
     -----
-    - Input: `(N, sizes[0])`
-    - Output: `(N, sizes[-1])`
+    - Input: (N, sizes[0]), or (N, `rotated_in`)
+    - Output: (N, sizes[-1]), or (N, `rotated_out`)
 
     Parameters
     ----------
@@ -31,15 +31,16 @@ class DenseNetwork(nn.Module):
         A key of `ACTIVATIONS`.
 
     zero_head : bool
-        If True, initialize the last layer with zeros, for a correction of a linear
-        path.
+        If True, the network is a correction of a linear path: its last layer is
+        initialized with zeros, and its inputs are clamped to the training range. If
+        False, it is the plain architecture of the literature.
 
     generator : torch.Generator
         Source of every random number.
 
-    rotated_in, rotated_out : int, default=None
-        D, if the input or the output has D columns and is projected by a fixed
-        orthonormal `basis`; None without a projection.
+    rotated_in, rotated_out : int or None, default=None
+        D, number of columns of the input or the output, if a fixed orthonormal `basis`
+        projects them; None without a projection.
 
     Examples
     --------
@@ -94,7 +95,13 @@ class DenseNetwork(nn.Module):
     def set_range(self, x: Tensor) -> None:
         """Clamp inputs to the range of the training rows `x`.
 
-        Beyond this range, only the linear path extrapolates.
+        Outside this range, only the linear path extrapolates.
+
+        Parameters
+        ----------
+        x : Tensor of shape (N, D')
+            Training rows. D' may be less than the number of inputs; the other inputs
+            are not clamped.
         """
         if self.rotated_in:
             x = x @ self.basis.T
@@ -102,7 +109,7 @@ class DenseNetwork(nn.Module):
         self.high[: x.shape[1]] = x.amax(0)
 
     def forward(self, x: Tensor, *unused: object) -> Tensor:
-        """Map (N, sizes[0]) to (N, sizes[-1]), or from or to (N, D)."""
+        """Map (N, sizes[0]) to (N, sizes[-1]), with D columns on a projected side."""
         if self.rotated_in:
             x = x @ self.basis.T
         if self.is_clamped:

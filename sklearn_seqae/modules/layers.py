@@ -1,7 +1,7 @@
 """Layers whose initial weights are drawn from an explicit generator.
 
-The constructors of torch advance the global generator. These functions allocate a layer
-without drawing and fill it from the given generator.
+The constructors of torch draw from the global generator. The functions of this file
+allocate a layer without drawing, and then draw its weights from their `generator`.
 """
 
 import math
@@ -26,13 +26,28 @@ CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.
 def empty(layer_class: Callable[..., Layer], *sizes: int, **options: Any) -> Layer:
     """Make a layer whose weights are allocated but not initialized.
 
-    On the device "meta", the constructors of torch do not draw random numbers.
+    The constructors of torch do not draw random numbers on the device "meta".
+
+    Parameters
+    ----------
+    layer_class : type
+        Class of the layer.
+
+    *sizes, **options
+        Arguments of its constructor.
+
+    Returns
+    -------
+    layer : torch.nn.Module
+        Layer on the CPU.
     """
     return layer_class(*sizes, **options, device="meta").to_empty(device="cpu")
 
 
 def linear(n_in: int, n_out: int, *, generator: torch.Generator) -> nn.Linear:
-    """Make a linear layer, uniform within 1 / sqrt(n_in) as in torch.
+    """Make a linear layer with the initialization of torch.
+
+    Weights and biases are uniform in [-b, b], b = 1 / sqrt(n_in).
 
     Parameters
     ----------
@@ -70,12 +85,14 @@ def convolution(
     generator: torch.Generator | None,
     transposed: bool = False,
 ) -> nn.Module:
-    """Make a convolution of stride 2, uniform within 1 / sqrt(inputs per output).
+    """Make a convolution of stride 2 with the initialization of torch.
+
+    Weights and biases are uniform in [-b, b], b = 1 / sqrt(inputs per output).
 
     Parameters
     ----------
     n_in, n_out : int
-        Channels.
+        Numbers of input and output channels.
 
     larger : (int, int)
         Height and width of the larger image. Along an axis of a single pixel, kernel
@@ -85,10 +102,10 @@ def convolution(
         Size of the kernel, padded by (kernel - 1) // 2 on both sides.
 
     generator : torch.Generator or None
-        Source of every random number. None: zero weights without bias.
+        Source of every random number. None: zero weights and no bias.
 
     transposed : bool, default=False
-        If True, the layer doubles an image.
+        If False, the layer halves height and width. If True, it doubles them.
 
     Returns
     -------
@@ -105,8 +122,9 @@ def convolution(
         padding=[(size - 1) // 2 for size in sizes],
         bias=generator is not None,
     )
-    shared = math.prod(strides) if transposed else 1
-    bound = math.sqrt(shared / (n_in * math.prod(sizes)))
+    # Each output of a transposed convolution receives one of n_strides kernel values.
+    n_strides = math.prod(strides) if transposed else 1
+    bound = math.sqrt(n_strides / (n_in * math.prod(sizes)))
     with torch.no_grad():
         for weight in layer.parameters():
             if generator is None:
@@ -121,13 +139,14 @@ def recurrent(
 ) -> nn.RNNBase:
     """Make one recurrent layer with orthogonal recurrent weights.
 
-    Input weights are Glorot uniform and biases zero. The bias of an LSTM's forget gate
-    is 1, so that a new network keeps its state (Jozefowicz et al., 2015).
+    Input weights are uniform (Glorot and Bengio, 2010) and biases are 0. The bias of
+    the forget gate of an LSTM is 1, so a new network keeps its state (Jozefowicz et
+    al., 2015).
 
     Parameters
     ----------
     cell : {"lstm", "gru", "rnn"}
-        The kind of cell.
+        Type of the cell.
 
     n_in, n_hidden : int
         Numbers of input channels and hidden units.
@@ -138,14 +157,14 @@ def recurrent(
     Returns
     -------
     layer : torch.nn.LSTM, torch.nn.GRU or torch.nn.RNN
-        One forward layer that takes (N, T, n_in).
+        Layer for one direction, with input (N, T, n_in).
     """
     layer = empty(CELLS[cell], n_in, n_hidden, batch_first=True)
     weights = dict(layer.named_parameters())
     with torch.no_grad():
-        for block in weights["weight_ih_l0"].split(n_hidden):
+        for block in torch.split(weights["weight_ih_l0"], n_hidden):
             nn.init.xavier_uniform_(block, generator=generator)
-        for block in weights["weight_hh_l0"].split(n_hidden):
+        for block in torch.split(weights["weight_hh_l0"], n_hidden):
             nn.init.orthogonal_(block, generator=generator)
         weights["bias_ih_l0"].zero_()
         weights["bias_hh_l0"].zero_()

@@ -8,12 +8,17 @@ from sklearn_seqae.modules.resampling import resample, stretch
 
 
 class LinearPath(nn.Module):
-    """Linear encoder and decoder that `initialize` sets to PCA.
+    """Linear encoder and decoder, which `initialize` sets to PCA.
 
     Shape
     -----
     - encode: (N, D) to (N, Z)
     - decode: (N, Z) to (N, D)
+
+    Parameters
+    ----------
+    n_features, n_components : int
+        D and Z.
     """
 
     def __init__(self, *, n_features: int, n_components: int):
@@ -31,10 +36,10 @@ class LinearPath(nn.Module):
         intercept: Tensor,
         generator: torch.Generator,
     ) -> None:
-        """Set code = components (x - mean), reconstruction = code loadings + intercept.
+        """Set code = components (x - mean) and output = code loadings + intercept.
 
-        Components beyond those of PCA have small random encoder weights and zero
-        decoder weights: they do not change the output, but they can be trained.
+        If K < Z, the other components have small random encoder weights and zero
+        decoder weights. They do not change the output, but they can be trained.
 
         Parameters
         ----------
@@ -64,13 +69,15 @@ class LinearPath(nn.Module):
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (N, D) to (N, Z)."""
-        return self.encoder(x)
+        code: Tensor = self.encoder(x)
+        return code
 
     def decode(
         self, code: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
     ) -> Tensor:
         """Map (N, Z) to (N, D)."""
-        return self.decoder(code)
+        output: Tensor = self.decoder(code)
+        return output
 
 
 class ResampledLinearPath(LinearPath):
@@ -84,10 +91,11 @@ class ResampledLinearPath(LinearPath):
     Parameters
     ----------
     n_steps, n_channels, n_components : int
-        The common length, C and Z.
+        Common length of the resampled sequences, C and Z.
 
-    n_ahead : int, default=None
-        Number of steps of the forecast, which is linear in the code; None without one.
+    n_ahead : int or None, default=None
+        Number of time steps of the forecast, which is linear in the code; None without
+        a forecast.
     """
 
     def __init__(
@@ -112,8 +120,10 @@ class ResampledLinearPath(LinearPath):
         Parameters
         ----------
         loadings : Tensor of shape (K, n_ahead * C), K <= Z
+            Weights of the forecaster.
 
         intercept : Tensor of shape (n_ahead * C,)
+            Bias of the forecaster.
         """
         self.forecaster.weight.zero_()
         self.forecaster.weight[:, : len(loadings)] = loadings.T
@@ -134,12 +144,13 @@ class ResampledLinearPath(LinearPath):
         self, code: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
     ) -> Tensor:
         """Map (N, Z) to (N, T, C)."""
-        steps = super().decode(code).unflatten(1, (self.n_steps, self.n_channels))
+        flat = super().decode(code)
+        steps = torch.unflatten(flat, 1, (self.n_steps, self.n_channels))
         return stretch(steps, lengths, n_steps or self.n_steps)
 
     def forecast(
         self, code: Tensor, lengths: Tensor | None = None, n_steps: int | None = None
     ) -> Tensor:
         """Map (N, Z) to the next steps, (N, T, C)."""
-        steps = self.forecaster(code).unflatten(1, (-1, self.n_channels))
+        steps = torch.unflatten(self.forecaster(code), 1, (-1, self.n_channels))
         return stretch(steps, lengths, n_steps or steps.shape[1])

@@ -1,4 +1,4 @@
-"""Loss functions of (output, target, mask)."""
+"""Loss functions for padded batches."""
 
 from collections.abc import Callable
 
@@ -29,13 +29,14 @@ def masked_loss(
         A key of `LOSSES`.
 
     output, target : Tensor of shape (N, D) or (N, T, C)
-        Output of the decoder (logits for binary cross-entropy), and its target.
+        Output of the decoder, and its target. Outputs are logits for binary
+        cross-entropy.
 
     mask : Tensor of shape (N, T), bool, or None
-        False on padding; None if there is no padding.
+        False on padding; None without padding.
 
     weights : Tensor of shape (N,) or None
-        Weights of the losses of the rows.
+        Weights of the losses of the rows; None: all are 1.
 
     Returns
     -------
@@ -51,9 +52,9 @@ def masked_loss(
 def row_losses(
     loss: str, output: Tensor, target: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the loss of each row, summed over its values without padding, (N,).
+    """Return the loss of each row, (N,), summed over its values without padding.
 
-    Parameters are those of `masked_loss`.
+    The parameters are as in `masked_loss`.
     """
     each = LOSSES[loss](output, target, reduction="none")
     if mask is not None:

@@ -14,13 +14,15 @@ class Noise:
     Parameters
     ----------
     kind : {"gaussian", "masking"}
-        Add numbers from N(0, level**2), or set values to zero, their mean.
+        "gaussian": add noise from N(0, level**2). "masking": set random values to zero,
+        which is the mean of centered data.
 
     level : float
-        Standard deviation, or fraction of masked values.
+        Standard deviation of the noise, or fraction of masked values.
 
     generator : torch.Generator
-        Source of the noise in training. In validation, it is the same in each epoch.
+        Source of the noise in training. In validation, the noise is the same in each
+        epoch.
     """
 
     def __init__(self, kind: str, level: float, generator: torch.Generator):

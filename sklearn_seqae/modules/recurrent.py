@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from sklearn_seqae.modules.layers import CELLS, linear, reverse, zero_linear
 from sklearn_seqae.modules.stacks import (
     RecurrentStack,
-    real_steps,
+    step_mask,
     time_features,
     to_patches,
 )
 
 __all__ = ["CELLS", "RecurrentDecoder", "RecurrentEncoder", "recurrent_networks"]
 
-TIME_FEATURES = 8  # cosines of relative time at each step, with a linear path
-MOST_PATCHES = 16  # recurrent steps for a sequence of usual length
+TIME_FEATURES = 8  # number of cosines of relative time, with a linear path
+MAX_PATCHES = 16  # maximum number of recurrent steps for the usual length
 
 
 def recurrent_networks(
@@ -32,36 +32,40 @@ def recurrent_networks(
     decoding: dict[str, Any],
     **options: Any,
 ) -> dict[str, nn.Module | None]:
-    """Make the encoder, the decoder and the forecaster.
+    """Make the recurrent encoder, decoder and forecaster.
 
     Parameters
     ----------
     n_outputs, n_decoder_inputs : int
-        Number of outputs of the encoder and of inputs of a decoder.
+        Number of outputs of the encoder, and of inputs of the decoders.
 
-    n_steps, n_ahead : int
-        Usual length of the sequences, and of the forecast (None: no forecast).
+    n_steps : int
+        Usual length of the sequences.
+
+    n_ahead : int or None
+        Length of the forecast; None without a forecast.
 
     reconstructs : bool
-        Whether there is a decoder.
+        Whether to make a decoder.
 
     hidden_layer_sizes : sequence of int
         Units of the encoder's layers. Decoders have them in reverse order.
 
     decoding : dict of bool
-        Options of decoders: `is_conditional`, `is_reversed` and `is_logistic`.
+        Parameters of the decoders: `is_conditional`, `is_reversed` and `is_logistic`.
 
     **options
-        Options of both: `n_channels`, `cell`, `bidirectional`, `beside_pca` and
-        `generator`.
+        Parameters of the encoder and the decoders: `n_channels`, `cell`,
+        `bidirectional`, `beside_pca` and `generator`.
 
     Returns
     -------
-    networks : dict of "encoder", "decoder" and "forecaster"
+    networks : dict
+        "encoder", "decoder" and "forecaster": a module, or None.
     """
 
     def patch_size(n: int) -> int:
-        return -(-n // MOST_PATCHES) if options["beside_pca"] else 1
+        return -(-n // MAX_PATCHES) if options["beside_pca"] else 1
 
     def decoder(n: int) -> RecurrentDecoder:
         return RecurrentDecoder(
@@ -110,12 +114,13 @@ class RecurrentEncoder(nn.Module):
 
     beside_pca : bool
         If True, the encoder is a correction of a linear path. It also receives the
-        residual of that path and the relative time, pools the mean and the maximum of
-        its states, and its last layer is initialized with zeros. If False, it is the
-        plain encoder of the literature: the code is computed from the last state.
+        residual of that path and the relative time. The code is computed from the mean
+        and the maximum of the states, by a layer that is initialized with zeros. If
+        False, it is the plain encoder of the literature: the code is computed from the
+        last state.
 
     patch_size : int
-        Number of time steps in one recurrent step.
+        Number of time steps in a patch, the input of one recurrent step.
 
     generator : torch.Generator
         Source of every random number.
@@ -158,41 +163,45 @@ class RecurrentEncoder(nn.Module):
         patches = to_patches(x, lengths, self.patch_size)
         n, n_patches, _ = patches.shape
         if lengths is None:
-            n_real = None
+            n_valid = None
         else:
-            n_real = (lengths + self.patch_size - 1) // self.patch_size
+            n_valid = (lengths + self.patch_size - 1) // self.patch_size
         if residual is not None:
             patches = torch.cat(
                 [
                     patches,
                     to_patches(residual, lengths, self.patch_size),
-                    time_features(n, n_patches, n_real, TIME_FEATURES, x.device),
+                    time_features(n, n_patches, n_valid, TIME_FEATURES, x.device),
                 ],
                 dim=2,
             )
-        states = self.stack(patches, n_real)  # (N, P, H)
+        states = self.stack(patches, n_valid)  # (N, P, H)
         if residual is not None:
-            return self.head(self._mean_max(states, n_real))
-        return self.head(self._last(states, n_real))
+            pooled = self._mean_max(states, n_valid)
+        else:
+            pooled = self._last(states, n_valid)
+        code: Tensor = self.head(pooled)
+        return code
 
     def _mean_max(self, states: Tensor, lengths: Tensor | None) -> Tensor:
+        """Return mean and maximum of the states (N, P, H) without padding, (N, 2 H)."""
         if lengths is None:
             return torch.cat([states.mean(1), states.amax(1)], dim=1)
-        real = real_steps(lengths, states.shape[1])
-        mean = states.masked_fill(~real, 0).sum(1) / lengths[:, None]
-        highest = states.masked_fill(~real, -math.inf).amax(1)
-        return torch.cat([mean, highest], dim=1)
+        mask = step_mask(lengths, states.shape[1])
+        mean = states.masked_fill(~mask, 0).sum(1) / lengths[:, None]
+        maximum = states.masked_fill(~mask, -math.inf).amax(1)
+        return torch.cat([mean, maximum], dim=1)
 
     def _last(self, states: Tensor, lengths: Tensor | None) -> Tensor:
+        """Return the last state of each direction, (N, H)."""
         if lengths is None:
             last = states[:, -1]
         else:
             last = states[torch.arange(len(states), device=states.device), lengths - 1]
         if not self.stack.backward_layers:
             return last
-        half = (
-            self.stack.n_out // 2
-        )  # the last state of the backward direction is at the first step
+        # The backward direction ends at the first step.
+        half = self.stack.n_out // 2
         return torch.cat([last[:, :half], states[:, 0, half:]], dim=1)
 
 
@@ -200,16 +209,16 @@ class RecurrentDecoder(nn.Module):
     """Recurrent decoder: the latent code is the input of every step.
 
     With a linear path, each step also receives the relative time and the output of that
-    path, and the decoder is initialized with zeros. A conditional decoder also receives
-    the previous step (Srivastava, Mansimov and Salakhutdinov, 2015): the true value if
-    it is given, otherwise its own output.
+    path, and the last layer is initialized with zeros. Each step of a conditional
+    decoder also receives the previous step (Srivastava, Mansimov and Salakhutdinov,
+    2015). This is the true value in training, and the output of the decoder otherwise.
 
     Shape
     -----
     - Input: `code` (N, Z), `lengths` (N,) or None, `n_steps` T, `linear_output`
-      (N, T, C) or None without a linear path; for conditional decoders also `teacher`
-      (N, T, C), the true output, or None, and `free_running` (N, T), bool, or None, the
-      steps at which the decoder uses its own output nevertheless
+      (N, T, C) or None without a linear path. For conditional decoders in training also
+      `teacher` (N, T, C), the true output, and `free_running` (N, T), bool, or None,
+      the steps at which the decoder uses its own output instead (scheduled sampling)
     - Output: (N, T, C), undefined on padding
 
     Parameters
@@ -227,7 +236,8 @@ class RecurrentDecoder(nn.Module):
         Whether the last step is decoded first.
 
     is_logistic : bool, default=False
-        Whether outputs are logits. A conditional decoder receives probabilities.
+        Whether outputs are logits. A conditional decoder then receives the previous
+        step as probabilities.
     """
 
     def __init__(
@@ -276,62 +286,69 @@ class RecurrentDecoder(nn.Module):
         """Map (N, Z) to (N, T, C)."""
         n_patches = -(-n_steps // self.patch_size)
         if lengths is None:
-            n_real = None
+            n_valid = None
         else:
-            n_real = (lengths + self.patch_size - 1) // self.patch_size
+            n_valid = (lengths + self.patch_size - 1) // self.patch_size
         x = code[:, None].expand(-1, n_patches, -1)  # (N, P, Z)
-        drawn = None
+        linear_patches = None
         if linear_output is not None:
-            drawn = self._to_patches(linear_output, lengths)
+            linear_patches = self._to_patches(linear_output, lengths)
             time = time_features(
-                len(code), n_patches, n_real, TIME_FEATURES, code.device
+                len(code), n_patches, n_valid, TIME_FEATURES, code.device
             )
-            x = torch.cat([x, time, drawn], 2)
+            x = torch.cat([x, time, linear_patches], 2)
         if not self.is_conditional:
-            patches = self.head(self.stack(x, n_real))  # (N, P, size * C)
+            patches = self.head(self.stack(x, n_valid))  # (N, P, size * C)
         else:
             if teacher is not None:
                 teacher = self._to_patches(teacher, lengths)
             if free_running is not None:
                 free_running = free_running[:, :: self.patch_size]
-            patches = self._decode_steps(x, drawn, teacher, free_running)
+            patches = self._decode_steps(x, linear_patches, teacher, free_running)
         n_channels = patches.shape[2] // self.patch_size
         steps = patches.reshape(len(code), -1, n_channels)[:, :n_steps]
         return reverse(steps, lengths) if self.is_reversed else steps
 
     def _to_patches(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Return patches of x in the order of decoding."""
         x = reverse(x, lengths) if self.is_reversed else x
         return to_patches(x, lengths, self.patch_size)
 
     def _decode_steps(
         self,
         x: Tensor,
-        drawn: Tensor | None,
+        linear_patches: Tensor | None,
         teacher: Tensor | None,
         free_running: Tensor | None,
     ) -> Tensor:
-        """Decode patch after patch, each from the previous one: (N, P, size * C)."""
-        before = x.new_zeros(len(x), 1, self.head.out_features)
-        if (
-            teacher is not None and free_running is None
-        ):  # teacher forcing: all steps at once
-            before = torch.cat([before, teacher[:, :-1]], dim=1)
-            return self.head(self.stack(torch.cat([x, before], dim=2), None))
+        """Decode patches in order, each from the previous one: (N, P, size * C)."""
+        previous = x.new_zeros(len(x), 1, self.head.out_features)
+        if teacher is not None and free_running is None:
+            # Teacher forcing: all inputs are known, so all steps are decoded at once.
+            previous = torch.cat([previous, teacher[:, :-1]], dim=1)
+            all_patches: Tensor = self.head(
+                self.stack(torch.cat([x, previous], dim=2), None)
+            )
+            return all_patches
         states: list[Any] = [None] * len(self.stack.forward_layers)
         patches = []
         for p in range(x.shape[1]):
-            decoder_input = torch.cat([x[:, p : p + 1], before], dim=2)
+            decoder_input = torch.cat([x[:, p : p + 1], previous], dim=2)
             patch = self.head(self.stack.step(decoder_input, states))
             patches.append(patch)
-            before = patch
+            previous = patch
             if self.is_logistic:
-                base = patch.new_zeros(()) if drawn is None else drawn[:, p : p + 1]
-                before = (base + patch).sigmoid() - base.sigmoid()
+                base = (
+                    patch.new_zeros(())
+                    if linear_patches is None
+                    else linear_patches[:, p : p + 1]
+                )
+                previous = (base + patch).sigmoid() - base.sigmoid()
             if (
                 teacher is not None
                 and free_running is not None
                 and p + 1 < free_running.shape[1]
             ):
-                keep_own = free_running[:, p + 1, None, None]
-                before = torch.where(keep_own, before, teacher[:, p : p + 1])
+                is_free = free_running[:, p + 1, None, None]
+                previous = torch.where(is_free, previous, teacher[:, p : p + 1])
         return torch.cat(patches, dim=1)

@@ -1,10 +1,10 @@
-"""Training on tables with more columns than rows, in the row space."""
+"""Training on tables with more columns than rows, in their row space."""
 
 import copy
-from typing import Any
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch, RowLosses
@@ -14,10 +14,10 @@ from sklearn_seqae.modules.objective import Objective
 
 
 class RowSpaceObjective:
-    """Objective for training rows given as coordinates in a basis of their row space.
+    """Objective for training rows that are coordinates in a basis of their row space.
 
-    Squared errors are the same in these coordinates, and a training step is many times
-    faster. Validation rows are outside the row space and are measured in all columns.
+    Squared errors are the same in these coordinates, and a training step is much
+    faster. Validation rows are not in the row space and are measured in all columns.
 
     Parameters
     ----------
@@ -33,21 +33,24 @@ class RowSpaceObjective:
 
     def __init__(self, objective: Objective, module: Autoencoder, basis: Tensor):
         self.objective = objective
-        self.share = len(basis) / basis.shape[1]
-        self.twin = in_row_space(module, basis)
+        self.column_ratio = len(basis) / basis.shape[1]
+        self.projected = in_row_space(module, basis)
 
     def __call__(self, module: Autoencoder, batch: Batch) -> Tensor:
-        """Return the mean loss of coordinates (N, R), over all D columns."""
-        return self.objective(self.twin, batch) * self.share
+        """Return the loss of coordinates (N, R), averaged over all D columns."""
+        return self.objective(self.projected, batch) * self.column_ratio
 
     def rows(self, module: Autoencoder, batch: Batch) -> RowLosses[Tensor]:
-        """Return the losses of each row of (N, D), as `Objective.rows`."""
+        """Return the losses of each row of a batch (N, D), as `Objective.rows` does."""
         return self.objective.rows(module, batch)
 
 
 @torch.no_grad()
 def in_row_space(module: Autoencoder, basis: Tensor) -> Autoencoder:
-    """Return the autoencoder for coordinates x @ basis.T. It shares the networks."""
+    """Return the autoencoder for coordinates x @ basis.T (N, R).
+
+    Its linear path is projected. It shares the weights of the networks.
+    """
     full = module.linear_path
     assert full is not None
     n_components = full.encoder.out_features
@@ -57,18 +60,19 @@ def in_row_space(module: Autoencoder, basis: Tensor) -> Autoencoder:
     path.decoder.weight.copy_(basis @ full.decoder.weight)
     path.decoder.bias.copy_(basis @ full.decoder.bias)
     path.requires_grad_(False)
-    twin = Autoencoder(
+    projected = Autoencoder(
         n_components=n_components,
-        encoder=_unrotated(module.encoder),
-        decoder=_unrotated(module.decoder),
+        encoder=_without_projection(module.encoder),
+        decoder=_without_projection(module.decoder),
         linear_path=path,
         is_ordered=module.is_ordered,
     )
-    twin.set_units(**dict(module.named_buffers(recurse=False)))
-    return twin.to(basis.device)
+    projected.set_units(**dict(module.named_buffers(recurse=False)))
+    return projected.to(basis.device)
 
 
-def _unrotated(network: Any) -> DenseNetwork:
-    shallow: DenseNetwork = copy.copy(network)  # with the same weights
-    shallow.rotated_in = shallow.rotated_out = None
-    return shallow
+def _without_projection(network: nn.Module | None) -> DenseNetwork:
+    """Return a network with the same weights, and coordinates as input and output."""
+    shallow_copy = copy.copy(cast(DenseNetwork, network))
+    shallow_copy.rotated_in = shallow_copy.rotated_out = None
+    return shallow_copy

@@ -1,4 +1,4 @@
-"""Stacked recurrent layers, and their inputs: patches of steps, and time."""
+"""Stacked recurrent layers, and their inputs: patches of time steps, and time."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from sklearn_seqae.modules.layers import recurrent, reverse
 
 
-def real_steps(lengths: Tensor, n_steps: int) -> Tensor:
-    """Return the mask of steps that are not padding, (N, n_steps, 1), bool."""
+def step_mask(lengths: Tensor, n_steps: int) -> Tensor:
+    """Return a mask (N, n_steps, 1), bool, which is False on padding."""
     return (torch.arange(n_steps, device=lengths.device) < lengths[:, None])[:, :, None]
 
 
@@ -21,7 +21,19 @@ def time_features(
     """Return cosines of relative time, as inputs of the recurrent cells.
 
     Feature f at step t of a sequence of length L is cos(pi * f * t / (L - 1)), for
-    f = 1, ..., `n_features`: the first half-waves of a discrete cosine transform.
+    f = 1, ..., `n_features`. These are the first half-waves of a discrete cosine
+    transform.
+
+    Parameters
+    ----------
+    n, n_steps, n_features : int
+        Shape of the output.
+
+    lengths : Tensor of shape (n,) or None
+        Number of steps of each sequence; None without padding.
+
+    device : torch.device
+        Device of the output.
 
     Returns
     -------
@@ -39,13 +51,30 @@ def time_features(
 class RecurrentStack(nn.Module):
     """Stacked recurrent layers, unidirectional or bidirectional.
 
-    Padding is at the end, so it does not influence the forward direction. The backward
-    direction reads the reversal of each sequence without its padding.
+    Padding is at the end, so it does not affect the forward direction. The input of the
+    backward direction is each sequence reversed without its padding.
 
     Shape
     -----
-    - Input: `(N, T, n_in)`, lengths `(N,)` or None
-    - Output: `(N, T, n_out)`, undefined on padding
+    - Input: (N, T, n_in), `lengths` (N,) or None without padding
+    - Output: (N, T, n_out), undefined on padding
+
+    Parameters
+    ----------
+    n_in : int
+        Number of input channels.
+
+    hidden_layer_sizes : sequence of int
+        Units of each layer and direction.
+
+    cell : {"lstm", "gru", "rnn"}
+        Type of the cell.
+
+    bidirectional : bool
+        Whether each layer also reads the sequence backwards.
+
+    generator : torch.Generator
+        Source of every random number.
     """
 
     def __init__(
@@ -72,7 +101,7 @@ class RecurrentStack(nn.Module):
         self.n_out = n_in
 
     def step(self, x: Tensor, states: list[Any]) -> Tensor:
-        """Take one step forward: map (N, 1, n_in) to (N, 1, n_out).
+        """Compute one step of the forward direction: map (N, 1, n_in) to (N, 1, n_out).
 
         `states` contains the state of each layer, None before the first step. It is
         updated in place.
@@ -82,23 +111,23 @@ class RecurrentStack(nn.Module):
         return x
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """Map (N, T, n_in) to (N, T, n_out), both directions side by side."""
+        """Map (N, T, n_in) to (N, T, n_out), both directions concatenated."""
         for i, layer in enumerate(self.forward_layers):
-            ahead = layer(x)[0]
+            output = layer(x)[0]
             if self.backward_layers:
-                back = self.backward_layers[i](reverse(x, lengths))[0]
-                ahead = torch.cat([ahead, reverse(back, lengths)], dim=2)
-            x = ahead
+                backward = self.backward_layers[i](reverse(x, lengths))[0]
+                output = torch.cat([output, reverse(backward, lengths)], dim=2)
+            x = output
         return x
 
 
 def to_patches(x: Tensor, lengths: Tensor | None, size: int) -> Tensor:
-    """Put `size` steps side by side: (N, T, C) to (N, ceil(T / size), size * C).
+    """Concatenate the channels of `size` steps: (N, ceil(T / size), size * C).
 
-    Values on padding are set to zero.
+    Values on padding are set to zero. Shape: `x` (N, T, C), `lengths` (N,) or None.
     """
     if lengths is not None:
-        x = x * real_steps(lengths, x.shape[1])
+        x = x * step_mask(lengths, x.shape[1])
     missing = -x.shape[1] % size
     if missing:
         x = nn.functional.pad(x, (0, 0, 0, missing))

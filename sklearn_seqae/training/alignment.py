@@ -1,9 +1,9 @@
-"""Matrix products whose rows do not depend on where they lie in memory.
+"""Matrix products whose rows do not depend on their memory addresses.
 
-For small matrices, BLAS libraries choose the order of a sum by the address at which a
-row begins: the same row gives other last bits a few places further down. Here every
-row of a product begins at a multiple of 64 bytes, by columns of zeros, which add
-nothing.
+For small matrices, the order in which a BLAS library computes a sum depends on the
+address of the row. The last bits of a result then depend on the position of the row in
+the batch. Here columns of zeros are added until the address of each row is a multiple
+of 64 bytes. The zeros do not change the sums.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn.functional import linear, pad
 from torch.overrides import TorchFunctionMode
 
-ALIGNMENT = 16  # values of float32: 64 bytes, the widest register and a cache line
+ALIGNMENT = 16  # number of float32 values in 64 bytes, the widest register
 PRODUCTS = (torch.matmul, torch.mm, Tensor.matmul, Tensor.mm, Tensor.__matmul__)
-CELLS = (torch.gru, torch.rnn_tanh)  # an LSTM is computed by oneDNN, which repacks
+CELLS = (torch.gru, torch.rnn_tanh)  # oneDNN computes an LSTM, and copies the rows
 
 
 def aligned(x: Tensor) -> Tensor:
-    """Add columns of zeros until each row begins at a multiple of 64 bytes."""
+    """Add columns of zeros, so that the size of a row is a multiple of 64 bytes."""
     return pad(x, (0, -x.shape[-1] % ALIGNMENT)).contiguous()
 
 
@@ -40,20 +40,20 @@ class AlignedProducts(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._padded: dict[int, tuple[Any, Any]] = {}  # weights and their padded form
+        self._padded: dict[int, tuple[Any, Any]] = {}  # weights, padded weights
 
     def __torch_function__(
         self,
-        func: Callable,
+        func: Callable[..., Any],
         types: Iterable[type],
-        args: tuple = (),
+        args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Call `func`, with padded matrices where it is a product of matrices."""
+        """Call `func`, with padded matrices if it is a product of matrices."""
         if func is linear:
             x, weight, *bias = args
             return linear(
-                aligned(x), self._once(weight, lambda: aligned(weight)), *bias
+                aligned(x), self._cached(weight, lambda: aligned(weight)), *bias
             )
         if func in PRODUCTS and args[1].ndim == 2:
             return linear(aligned(args[0]), aligned(args[1].T))
@@ -61,28 +61,39 @@ class AlignedProducts(TorchFunctionMode):
             return self._recurrent(func, *args)
         return func(*args, **(kwargs or {}))
 
-    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Pad the weights of a layer once for all tiles."""
+    def _cached(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return the padded weights of a layer, which are the same for all tiles."""
         if id(key) not in self._padded:
-            self._padded[id(key)] = key, make()  # the key stays alive with its id
+            self._padded[id(key)] = (
+                key,
+                make(),
+            )  # an id is unique as long as its object exists
         return self._padded[id(key)][1]
 
     def _recurrent(
-        self, func: Callable, x: Tensor, h: Tensor, weights: list[Tensor], *options: Any
+        self,
+        func: Callable[..., Any],
+        x: Tensor,
+        h: Tensor,
+        weights: list[Tensor],
+        *options: Any,
     ) -> tuple[Tensor, Tensor]:
-        """Call a recurrent layer whose further hidden units are zero at every step."""
+        """Call a recurrent layer with additional inputs and hidden units.
+
+        Their weights are zero, so the additional units are zero at every step.
+        """
         n_in, n_hidden = x.shape[-1], h.shape[-1]
         more_in, more_hidden = -n_in % ALIGNMENT, -n_hidden % ALIGNMENT
 
         def padded(weight: Tensor) -> Tensor:
-            gates = weight.unflatten(0, (-1, n_hidden))
+            gates = torch.unflatten(weight, 0, (-1, n_hidden))
             if weight.ndim == 1:
                 return pad(gates, (0, more_hidden)).flatten()
             columns = more_in if weight.shape[1] == n_in else more_hidden
             return pad(gates, (0, columns, 0, more_hidden)).flatten(0, 1)
 
         if more_in or more_hidden:
-            weights = self._once(weights, lambda: [padded(w) for w in weights])
+            weights = self._cached(weights, lambda: [padded(w) for w in weights])
             x, h = pad(x, (0, more_in)), pad(h, (0, more_hidden))
         output, h = func(x, h, weights, *options)
         return output[..., :n_hidden], h[..., :n_hidden]

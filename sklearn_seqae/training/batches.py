@@ -1,4 +1,4 @@
-"""Mini-batches, sliced from one tensor."""
+"""Mini-batches of a data set in memory."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,11 @@ from sklearn_seqae.modules.batch import Batch
 
 
 class Batches:
-    """Data set on a device, divided into batches anew in each epoch.
+    """Data set on a device that is divided into random batches in each epoch.
 
-    Variable-length sequences are bucketed: rows are shuffled and sorted by length
-    within pools of many batches. The length of a batch is that of its longest sequence.
+    Variable-length sequences are bucketed: rows are shuffled, and then sorted by length
+    within pools of many batches. The length of a batch is the length of its longest
+    sequence.
 
     Parameters
     ----------
@@ -26,16 +27,17 @@ class Batches:
         Number of rows in a batch. The last batch may be smaller.
 
     generator : torch.Generator or None
-        Source of the order of rows and batches; None keeps the order.
+        Source of the order of rows and batches; None to keep the order.
 
     least : int, default=1
-        Minimum number of batches in an epoch. Few rows are repeated.
+        Minimum number of batches in an epoch. All rows are repeated until there are
+        enough batches.
 
-    target : Tensor of shape (N, ...), default=None
-        Target of each sample, if it is not the sample itself.
+    target : Tensor of shape (N, ...) or None, default=None
+        Target of each sample; None if samples are their own targets.
 
-    weight : Tensor of shape (N,), default=None
-        Sample weights of mean 1.
+    weight : Tensor of shape (N,) or None, default=None
+        Sample weights with mean 1; None: all are 1.
     """
 
     POOL = 32  # number of batches that are sorted by length together
@@ -57,13 +59,13 @@ class Batches:
         self.batch_size = batch_size
         self.generator = generator
         self.target = target
-        self.rounds = -(-least // -(-len(x) // batch_size))
+        self.n_repeats = -(-least // -(-len(x) // batch_size))
         self.n_values: float = x.numel()
         if lengths is not None:
             self.n_values = int(lengths.sum()) * x.shape[2]
         if weight is not None:
-            each = x[0].numel() if lengths is None else lengths * x.shape[2]
-            self.n_values = float((weight * each).sum())
+            values_of_row = x[0].numel() if lengths is None else lengths * x.shape[2]
+            self.n_values = float((weight * values_of_row).sum())
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -72,44 +74,47 @@ class Batches:
     @property
     def n_batches(self) -> int:
         """Number of batches in an epoch."""
-        return self.rounds * -(-len(self) // self.batch_size)
+        return self.n_repeats * -(-len(self) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one epoch."""
-        for _ in range(self.rounds):
-            yield from self._one_round()
+        for _ in range(self.n_repeats):
+            yield from self._one_pass()
 
-    def _one_round(self) -> Iterator[Batch]:
+    def _one_pass(self) -> Iterator[Batch]:
+        """Yield batches that contain each row once."""
         if self.generator is None:
             rows = torch.arange(len(self))
         else:
             rows = torch.randperm(len(self), generator=self.generator)
         if self.lengths is None:
-            for pool in rows.split(self.batch_size * self.POOL):
-                x, beside = self.x[pool], self._beside(pool)
+            # Rows are copied for many batches at once, which is faster.
+            for pool in torch.split(rows, self.batch_size * self.POOL):
+                x, others = self.x[pool], self._targets_and_weights(pool)
                 for start in range(0, len(x), self.batch_size):
-                    own = slice(start, start + self.batch_size)
-                    part = x[own]
-                    target, weight = (None if a is None else a[own] for a in beside)
+                    batch = slice(start, start + self.batch_size)
+                    part = x[batch]
+                    target, weight = (None if a is None else a[batch] for a in others)
                     yield Batch(part, None, None, part.numel(), target, weight)
             return
-        for chosen in self._of_similar_length(rows, self.lengths):
+        for chosen in self._bucketed(rows, self.lengths):
             lengths = self.lengths[chosen]
             longest = int(lengths.max())
             x = self.x[:, :longest][chosen]
             mask = torch.arange(longest, device=x.device) < lengths[:, None]
             n_values = int(lengths.sum()) * x.shape[2]
-            yield Batch(x, lengths, mask, n_values, *self._beside(chosen))
+            yield Batch(x, lengths, mask, n_values, *self._targets_and_weights(chosen))
 
-    def _beside(self, rows: Tensor) -> list[Tensor | None]:
-        """Return the targets and weights of rows."""
+    def _targets_and_weights(self, rows: Tensor) -> list[Tensor | None]:
+        """Return the targets and the weights of rows; None if there are none."""
         return [None if a is None else a[rows] for a in (self.target, self.weight)]
 
-    def _of_similar_length(self, rows: Tensor, lengths: Tensor) -> list[Tensor]:
+    def _bucketed(self, rows: Tensor, lengths: Tensor) -> list[Tensor]:
+        """Divide rows into batches of similar length."""
         batches: list[Tensor] = []
-        for pool in rows.split(self.batch_size * self.POOL):
+        for pool in torch.split(rows, self.batch_size * self.POOL):
             pool = pool[lengths[pool].cpu().argsort(stable=True)]
-            batches.extend(pool.split(self.batch_size))
+            batches.extend(torch.split(pool, self.batch_size))
         if self.generator is None:
             return batches
         order = torch.randperm(len(batches), generator=self.generator)

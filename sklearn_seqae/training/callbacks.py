@@ -7,7 +7,7 @@ from skorch.callbacks import Callback
 from sklearn_seqae.training.net import StopTraining
 
 
-class EpochLog(Callback):
+class EpochLog(Callback):  # type: ignore[misc]  # skorch is not typed
     """Callback that prints one line per epoch.
 
     Parameters
@@ -30,16 +30,16 @@ class EpochLog(Callback):
         print("  ".join(parts))
 
 
-class EpochTasks(Callback):
-    """Callback that makes each epoch a task of `sklearn.callback`.
+class EpochTasks(Callback):  # type: ignore[misc]  # skorch is not typed
+    """Callback that reports each epoch as a task to the callbacks of scikit-learn.
 
     Parameters
     ----------
     task : sklearn.callback.CallbackContext
-        Task of the training.
+        Task of the training, the parent of the tasks of the epochs.
 
     arguments : dict
-        Arguments of the hooks. A hook that returns True stops the training.
+        Arguments of the hooks. If a hook returns True, the training stops.
     """
 
     def __init__(self, task: Any, arguments: dict[str, Any]):
@@ -47,11 +47,11 @@ class EpochTasks(Callback):
         self.arguments = arguments
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Begin a task."""
+        """Begin the task of an epoch."""
         self.epoch_ = self.task.subcontext(task_name="epoch")
         self.epoch_.call_on_fit_task_begin(**self.arguments)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """End the task, and stop the training if a hook returns True."""
+        """End the task of an epoch, and stop the training if a hook returns True."""
         if self.epoch_.call_on_fit_task_end(**self.arguments):
             raise StopTraining

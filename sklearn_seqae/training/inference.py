@@ -1,10 +1,10 @@
 """Inference in tiles of one fixed shape.
 
-The last bits of a float32 product depend on the shape of the batch and on where a
-row lies in memory. Each tile has the same number of rows, padded with zeros, a
-sequence is padded to a length that follows from its own length alone, and every row
-is aligned; so a row's result is the same bits whether it comes alone, in another
-order, or among a million others.
+The last bits of a float32 product depend on the shape of the batch and on the memory
+address of the row. Therefore, all tiles have the same number of rows, padded with
+zeros. The padded length of a sequence depends only on its own length. Every row is
+aligned in memory. The result of a row then has the same bits alone, in another order,
+or among a million other rows.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,24 +17,29 @@ from torch import Tensor
 from sklearn_seqae.training.alignment import AlignedProducts
 from sklearn_seqae.training.threads import lend_threads
 
-TABLE_ROWS = 256
-SEQUENCE_ROWS = 32
+TABLE_ROWS = 256  # number of rows of a tile of a table
+SEQUENCE_ROWS = 32  # number of sequences of a tile
 
 
 def padded_length(
     length: NDArray[np.int64], usual_length: int = 0
 ) -> NDArray[np.int64]:
-    """Return the length to which a sequence is padded: the upper end of its bucket.
+    """Return the padded length of sequences, the limit of their bucket of lengths.
 
-    There are eight buckets for each power of two.
+    There are eight buckets between a power of two and the next.
 
     Parameters
     ----------
     length : ndarray of int
-        Number of steps of each sequence.
+        Number of time steps of each sequence.
 
     usual_length : int, default=0
-        Length that is a bucket of its own: the usual length of the data.
+        Usual length of the data. Sequences of this length are not padded. 0: none.
+
+    Returns
+    -------
+    padded : ndarray of int
+        Padded length of each sequence.
 
     Examples
     --------
@@ -50,7 +55,7 @@ def padded_length(
 
 def in_tiles(
     function: Callable[..., Tensor],
-    x: NDArray,
+    x: NDArray[np.float32],
     lengths: NDArray[np.int64] | None = None,
     *,
     n_steps: int | None = None,
@@ -58,42 +63,44 @@ def in_tiles(
     tile_rows: int | None = None,
     device: str = "cpu",
     work_per_value: float = 0,
-) -> NDArray:
+) -> NDArray[np.float32]:
     """Apply `function` to all rows of `x`, tile by tile.
 
     Parameters
     ----------
     function : callable
-        Takes (tile, lengths, n_steps) as tensors (lengths and n_steps None for
-        tables) and returns a tensor with one row for each row of the tile.
+        Function of (tile, lengths, n_steps): tensors and the number of time steps of
+        the tile; lengths and n_steps are None for tables. It returns a tensor with one
+        row for each row of the tile.
 
     x : ndarray of shape (N, D) or (N, T, C), float32
-        Rows, zero on padding. Codes (N, Z) if sequences are decoded.
+        Rows, zero on padding. To decode sequences, rows are codes (N, Z).
 
     lengths : ndarray of shape (N,) or None
-        Steps of each sequence; None for tables.
+        Number of time steps of each sequence; None for tables.
 
-    n_steps : int, default=None
-        T of the output, if it is (N, T, C).
+    n_steps : int or None, default=None
+        Number of time steps of the result, if the function returns (N, T, C).
 
     usual_length : int, default=0
         As in `padded_length`.
 
-    tile_rows : int, default=None
-        Number of rows of a tile; by default 256 for tables and 32 for sequences.
+    tile_rows : int or None, default=None
+        Number of rows of a tile; None: 256 for tables and 32 for sequences.
 
     device : str, default="cpu"
-        Device.
+        Device of the tiles.
 
     work_per_value : float, default=0
-        Multiply-adds per row (and step), which determine the number of threads.
+        Number of multiply-adds per row or time step. It determines the number of
+        threads.
 
     Returns
     -------
     result : ndarray of shape (N, ...), float32
         Results, zero on padding.
     """
-    result: NDArray = np.zeros(0)
+    result = np.zeros(0, dtype=np.float32)
     if tile_rows is None:
         tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
     with torch.inference_mode(), AlignedProducts():
@@ -105,7 +112,7 @@ def in_tiles(
                 output = function(tile.to(device), tile_lengths, steps)
             values = output[: len(x[rows])].cpu().numpy()
             shape: tuple[int, ...] = values.shape[1:]
-            if values.ndim == 3 and n_steps is not None:  # steps in, steps out
+            if values.ndim == 3 and n_steps is not None:  # the output is sequences
                 values = values[:, :n_steps]
                 shape = (n_steps, shape[1])
             if len(result) == 0:
@@ -133,23 +140,23 @@ def _tiles(
 
 
 def _one_tile(
-    x: NDArray,
+    x: NDArray[np.float32],
     lengths: NDArray[np.int64] | None,
     rows: NDArray[np.int64] | slice,
     steps: int | None,
     tile_rows: int,
 ) -> tuple[Tensor, Tensor | None]:
     """Return rows of x and their lengths, padded to the shape of a tile."""
-    own = x[rows]
+    part = x[rows]
     if steps is not None and x.ndim == 3:
-        own = own[:, :steps]
+        part = part[:, :steps]
         shape: tuple[int, ...] = (tile_rows, steps, x.shape[2])
     else:
         shape = (tile_rows, *x.shape[1:])
-    tile = torch.zeros(shape)  # torch's memory begins at a multiple of 64 bytes
-    tile.numpy()[tuple(slice(n) for n in own.shape)] = own
+    tile = torch.zeros(shape)  # torch allocates at a multiple of 64 bytes
+    tile.numpy()[tuple(slice(n) for n in part.shape)] = part
     if lengths is None or steps is None:
         return tile, None
     tile_lengths = np.full(tile_rows, steps, dtype=np.int64)
-    tile_lengths[: len(own)] = lengths[rows]
+    tile_lengths[: len(part)] = lengths[rows]
     return tile, torch.from_numpy(tile_lengths)

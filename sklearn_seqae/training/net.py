@@ -1,4 +1,4 @@
-"""skorch net with a fast loop over batches, and the learning-rate schedule."""
+"""skorch net with a fast training loop, and the learning-rate schedules."""
 
 import copy
 from collections.abc import Callable, Generator, Sequence
@@ -13,26 +13,26 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from sklearn_seqae.training.batches import Batches
 
-WARM_UP = 100  # steps of the learning-rate warm-up
-MEMORY = 100  # steps, time constant of the moving average of the weights
+WARM_UP = 100  # number of steps of the learning-rate warm-up
+MEMORY = 100  # time constant of the moving average of the weights, in steps
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
 class StopTraining(Exception):
-    """A callback stops the training. This is not an error."""
+    """Exception with which a callback stops the training. It is not an error."""
 
 
-class AutoencoderNet(NeuralNet):
-    """skorch net that trains on `Batches` with a criterion of module and batch.
+class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
+    """skorch net that trains on `Batches`, with a function of module and batch as loss.
 
     skorch manages the module, the optimizer, the history, the callbacks and the device.
-    The loop over the batches replaces that of skorch, which takes five times as long on
-    a small network.
+    Its loop over the batches is replaced, because it is five times slower for a small
+    network.
 
-    There are two learning-rate schedules. The constant rate after a short warm-up comes
-    with an exponential moving average of the weights, which is measured and kept
-    (Polyak and Juditsky, 1992); training can stop at any time. One cycle (Smith and
-    Topin, 2019) needs fewer steps, but their number must be fixed in advance.
+    There are two learning-rate schedules. A constant rate after a short warm-up is
+    combined with an exponential moving average of the weights, which is measured and
+    kept (Polyak and Juditsky, 1992). Training can stop after any epoch. One cycle
+    (Smith and Topin, 2019) needs fewer steps, but their number must be known before.
 
     Parameters
     ----------
@@ -40,19 +40,20 @@ class AutoencoderNet(NeuralNet):
         Network with its initial weights.
 
     criterion : callable
-        Takes (module, batch) and returns the mean loss of the batch. Its method `rows`
-        takes the same arguments and returns a named tuple of tensors with one row for
-        each row of the batch. The field `total` is the minimized loss, summed over the
-        values of the row.
+        Function of (module, batch) that returns the mean loss of the batch. Its method
+        `rows` takes the same arguments and returns a named tuple of tensors with one
+        row for each row of the batch. The field `total` is the minimized loss, summed
+        over the values of the row.
 
     lr : float, default=1e-3
         Learning rate after the warm-up.
 
     slow : float, default=0
-        Learning rate of `module.linear_path`, relative to `lr`. 0 freezes it.
+        Learning rate of `module.linear_path`, relative to `lr`; 0 to freeze it.
 
     weight_decay : float, default=0
-        Decoupled weight decay (Loshchilov and Hutter, 2019).
+        Decoupled weight decay (Loshchilov and Hutter, 2019), except for the linear
+        path.
 
     max_epochs : int, default=100
         Maximum number of epochs.
@@ -62,23 +63,26 @@ class AutoencoderNet(NeuralNet):
         weights are not averaged.
 
     clip : float or None, default=None
-        Maximum norm of the gradient.
+        Maximum norm of the gradient; None: no limit.
 
     gain : float, default=1
-        Factor of the loss for the gradient. The optimizer would treat gradients of
-        very small losses as rounding errors.
+        Factor of the loss before the gradient is computed. Without it, the gradient of
+        a very small loss would be negligible next to the epsilon of the optimizer.
 
     callbacks : list of skorch callbacks or None, default=None
         Callbacks. Hooks of batches are called only if a callback overrides them.
 
     device : str, default="cpu"
-        Device.
+        Device of the module.
+
+    **kwargs
+        Other parameters of `skorch.NeuralNet`.
     """
 
     def __init__(
         self,
         module: nn.Module,
-        criterion: Callable,
+        criterion: Callable[..., Tensor],
         *,
         lr: float = 1e-3,
         slow: float = 0.0,
@@ -114,12 +118,12 @@ class AutoencoderNet(NeuralNet):
         return [("epoch_timer", EpochTimer())]
 
     def initialize_criterion(self) -> "AutoencoderNet":
-        """Store the criterion, which is not a torch module."""
+        """Store the criterion, which is a function and not a torch module."""
         self.criterion_ = self.criterion
         return self
 
     def initialize_optimizer(self, triggered_directly: None = None) -> "AutoencoderNet":
-        """Make the optimizer. The fused version is one call for all weights."""
+        """Make the optimizer and the moving average of the weights."""
         path = getattr(self.module_, "linear_path", None)
         if path is not None:
             path.requires_grad_(self.slow > 0)
@@ -157,18 +161,22 @@ class AutoencoderNet(NeuralNet):
         valid_losses: list[float] | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Generator[tuple[float, Any], None, None]:
-        """Train epoch by epoch. The caller may stop after any epoch.
+        """Train, and yield after each epoch. The caller may stop after any epoch.
 
         Parameters
         ----------
-        train, valid : Batches
-            Training rows, and validation rows to measure after each epoch.
+        train : Batches
+            Training rows.
 
-        n_epochs : int, default=None
-            Number of epochs; `max_epochs` by default.
+        valid : Batches or None, default=None
+            Validation rows to measure after each epoch.
 
-        valid_losses : list of float, default=None
-            Known validation losses, recorded for callbacks if there is no `valid`.
+        n_epochs : int or None, default=None
+            Number of epochs; None for `max_epochs`.
+
+        valid_losses : list of float or None, default=None
+            Validation losses of an earlier training, to record for callbacks if
+            `valid` is None.
 
         callbacks : sequence of skorch callbacks, default=()
             Callbacks of this training, called before the callbacks of the net.
@@ -176,8 +184,8 @@ class AutoencoderNet(NeuralNet):
         Yields
         ------
         loss, rows : float, named tuple of ndarray or None
-            Mean training loss of the epoch, and the losses of each validation row
-            after it, as `measure` returns them.
+            Mean training loss of the epoch, and the result of `measure` for the
+            validation rows after it.
 
         Raises
         ------
@@ -185,8 +193,8 @@ class AutoencoderNet(NeuralNet):
             If a loss or a weight is no longer finite.
         """
         self.scheduler_ = self._make_scheduler(self.max_epochs * train.n_batches)
-        of_the_net: list[tuple[str, Callback]] = self.callbacks_  # type: ignore[has-type]
-        self.callbacks_ = [("", callback) for callback in callbacks] + of_the_net
+        net_callbacks: list[tuple[str, Callback]] = self.callbacks_  # type: ignore[has-type]
+        self.callbacks_ = [("", callback) for callback in callbacks] + net_callbacks
         data = {"dataset_train": train, "dataset_valid": valid}
         self.notify("on_train_begin", X=train.x, y=None)
         try:
@@ -208,9 +216,10 @@ class AutoencoderNet(NeuralNet):
         finally:
             self.module_.load_state_dict(self.average_.state_dict())
             self.notify("on_train_end", X=train.x, y=None)
-            self.callbacks_ = of_the_net
+            self.callbacks_ = net_callbacks
 
     def _epoch_is_last(self, data: dict[str, Any]) -> bool:
+        """Call the hooks, and return whether a callback stops the training."""
         try:
             self.notify("on_epoch_end", **data)
         except StopTraining:
@@ -220,8 +229,8 @@ class AutoencoderNet(NeuralNet):
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the hook of every callback.
 
-        EarlyStopping of skorch raises KeyboardInterrupt to stop. It is distinguished
-        from a user's Ctrl-C, which is raised again.
+        `EarlyStopping` of skorch raises KeyboardInterrupt to stop. This is replaced by
+        `StopTraining`. A KeyboardInterrupt of the user is raised again.
         """
         getattr(self, method_name)(self, **cb_kwargs)
         for _, callback in self.callbacks_:
@@ -247,6 +256,7 @@ class AutoencoderNet(NeuralNet):
         self.history.record(prefix + "_loss", self._train_epoch(iterator))
 
     def _train_epoch(self, batches: Batches) -> float:
+        """Train for one epoch, and return the mean loss."""
         module, criterion = self.module_, self.criterion_
         optimizer, scheduler = self.optimizer_, self.scheduler_
         hooks = self._has_batch_hooks()
@@ -254,7 +264,7 @@ class AutoencoderNet(NeuralNet):
         for batch in batches:
             if hooks:
                 self.notify("on_batch_begin", batch=batch, training=True)
-            for weight in self.weights_:  # faster than zero_grad
+            for weight in self.weights_:  # this is faster than zero_grad
                 weight.grad = None
             loss = criterion(module, batch)
             loss.backward(torch.full_like(loss, self.gain))
@@ -285,27 +295,33 @@ class AutoencoderNet(NeuralNet):
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Update the moving average of the weights, with a short memory at first."""
+        """Update the moving average of the weights. Its time constant increases."""
         self.n_steps_ += 1
         if self.one_cycle:
             return
         memory = min(MEMORY, 1 + self.n_steps_ / 10)
-        stride = 4 if memory > 20 else 1  # a long average changes little in a few steps
+        stride = 4 if memory > 20 else 1  # a long average changes slowly
         if self.n_steps_ % stride:
             return
-        follow: Callable[[list[Tensor], list[Tensor], int], None]
-        follow = get_ema_multi_avg_fn((1 - 1 / memory) ** stride)
-        follow(self.averaged_weights_, self.weights_, self.n_steps_)
+        decay = (1 - 1 / memory) ** stride
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        update(self.averaged_weights_, self.weights_, self.n_steps_)
 
     def measure(self, batches: Batches, module: nn.Module | None = None) -> Any:
-        """Return the losses of each row, with the averaged module or another one.
+        """Return the losses of each row.
 
-        Rows are in the order of the batches, which is the same in each call.
+        Parameters
+        ----------
+        batches : Batches
+            Rows to measure, in the order of the batches.
+
+        module : torch.nn.Module or None, default=None
+            Module to measure; None for the net's module with averaged weights.
 
         Returns
         -------
         rows : named tuple of ndarray, float64
-            Result of `rows` of the criterion, for the rows of all batches.
+            Result of `criterion.rows` for the rows of all batches.
         """
         module = self.average_ if module is None else module
         module.eval()
@@ -315,6 +331,7 @@ class AutoencoderNet(NeuralNet):
         return type(rows[0])(*(f.cpu().numpy().astype(np.float64) for f in fields))
 
     def _has_batch_hooks(self) -> bool:
+        """Return whether a callback overrides a hook of batches."""
         return any(
             getattr(type(callback), hook) is not getattr(Callback, hook)
             for _, callback in self.callbacks_
@@ -322,6 +339,7 @@ class AutoencoderNet(NeuralNet):
         )
 
     def _check_finite(self) -> None:
+        """Raise a ValueError if a loss or a weight is not finite."""
         row = self.history[-1]
         losses = [row["train_loss"], row.get("valid_loss", 0.0)]
         if np.isfinite(losses).all() and all(w.isfinite().all() for w in self.weights_):
