@@ -306,7 +306,6 @@ class FittedModel:
             "usual_length": self.spec.n_steps or 0,
             "tile_rows": self.family.tile_rows,
             "device": self.device,
-            "work_per_value": self.module.work,
         }
 
     def _whitening_tensors(self) -> "WhiteningTensors":

@@ -97,11 +97,6 @@ class ConvolutionalEncoder(nn.Module):
         else:
             self.head = linear(n_last, n_components, generator=generator)
 
-    @property
-    def work(self) -> int:
-        """Number of multiply-adds per sample."""
-        return work_of(self.head, self.stages, self.sizes[1:])
-
     def forward(
         self, x: Tensor, lengths: Tensor | None, residual: Tensor | None
     ) -> Tensor:
@@ -177,11 +172,6 @@ class ConvolutionalDecoder(nn.Module):
                 generator=generator,
             )
 
-    @property
-    def work(self) -> int:
-        """Number of multiply-adds per sample."""
-        return work_of(self.head, self.stages, self.sizes[:-1])
-
     def forward(
         self,
         code: Tensor,
@@ -201,12 +191,3 @@ class ConvolutionalDecoder(nn.Module):
             rows, columns = self.sizes[i + 1]
             images = stage(self.activation(images))[:, :, :rows, :columns]
         return to_rows(images)
-
-
-def work_of(head: nn.Module, stages: nn.ModuleList, sizes: list[Size]) -> int:
-    """Return the multiply-adds per sample. `sizes` are the smaller image sizes."""
-    pixels = [1, *map(math.prod, sizes)]
-    return sum(
-        n * sum(weight.numel() for weight in layer.parameters())
-        for n, layer in zip(pixels, [head, *stages], strict=True)
-    )

@@ -1,4 +1,8 @@
-"""Number of torch threads, depending on the amount of work."""
+"""Computations on one torch thread.
+
+The threads of torch spin while they wait for each other: beside other busy processes, a
+fit takes many times its processor time. With more threads, sums also have other bits.
+"""
 
 import os
 import threading
@@ -7,41 +11,35 @@ from contextlib import contextmanager
 
 import torch
 
-# Multiply-adds per thread below which handing work to another thread costs more
-# than it saves: small networks slow down many times when a core is busy.
-WORK_PER_THREAD = 20_000_000
-
 
 class _Threads:
-    """The number of threads, lent to the computations under way.
+    """Number of torch threads, restored after the last of several computations.
 
-    torch keeps the number for each Python thread, and gives a new one the number
-    that was set last. So a thread that saved what it found while another was
-    computing would put back the other's; the number to put back is the one that
-    the first of all found, counted under one lock.
+    torch stores the number for each Python thread, and a new thread starts with the
+    number that was set last. So the number to restore is the one that the first of all
+    concurrent computations found, counted under one lock.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._own = threading.local()
-        self._borrowers = 0
+        self._running = 0
         self._before = 1
 
     @contextmanager
-    def lend(self, work: float) -> Iterator[None]:
-        """Compute with as many threads as `work` multiply-adds a batch deserve."""
+    def single(self) -> Iterator[None]:
+        """Compute on one torch thread; also a decorator."""
         nested = getattr(self._own, "number", None)
         with self._lock:
-            if self._borrowers == 0:
+            if self._running == 0:
                 self._before = torch.get_num_threads()
-            self._borrowers += 1
-            number = max(1, min(self._before, int(work / WORK_PER_THREAD)))
-            self._set(number)
+            self._running += 1
+            self._set(1)
         try:
             yield
         finally:
             with self._lock:
-                self._borrowers -= 1
+                self._running -= 1
                 self._set(nested)
 
     def _set(self, number: int | None) -> None:
@@ -49,16 +47,16 @@ class _Threads:
         torch.set_num_threads(self._before if number is None else number)
 
     def after_fork(self) -> None:
-        """Start anew in a forked child, on one thread.
+        """Reset in a forked child, on one thread.
 
-        torch's pool of threads does not survive a fork: the first operation that
-        wants two of them would wait for ever.
+        The thread pool of torch does not survive a fork: the first operation on two
+        threads would wait forever.
         """
         self.__init__()  # type: ignore[misc]
         torch.set_num_threads(1)
 
 
 _threads = _Threads()
-lend_threads = _threads.lend
+single_thread = _threads.single
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.after_fork)
