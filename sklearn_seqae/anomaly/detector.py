@@ -265,7 +265,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             rows = errors[samples.mask]
         else:
             rows = errors.reshape(-1, errors.shape[-1])
-        self._attribution = Attribution().fit(rows)
+        known = getattr(self._model.scorer, "samples", None)
+        self._attribution = Attribution().fit(rows, known)
         folds = list(calibration.folds(len(samples)))
         if self.contamination != "auto" or not folds:
             return self._model.scores_of(parts)

@@ -260,7 +260,10 @@ class FittedModel:
 
     def get_state(self) -> dict[str, Any]:
         """Return the model as numpy arrays and plain values."""
-        weights = self.module.state_dict().items()
+        state = self.module.state_dict().items()
+        weights = {name: weight.cpu().numpy() for name, weight in state}
+        if "encoder.basis" in weights:  # one array in a pickle
+            weights["decoder.basis"] = weights["encoder.basis"]
         config = {f.name: getattr(self.config, f.name) for f in fields(self.config)}
         whitening = self.whitening and self.whitening._asdict()
         return {
@@ -272,7 +275,7 @@ class FittedModel:
             "n_components": self.n_components,
             "target_mean": self.target_mean,
             "whitening": whitening,
-            "weights": {name: weight.cpu().numpy() for name, weight in weights},
+            "weights": weights,
         }
 
     @classmethod
