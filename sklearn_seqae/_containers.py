@@ -35,6 +35,8 @@ class Container:
         Name of a Series.
     shape : (height, width, n_channels), default=None
         Shape of each sample if values are flat rows; a sequence has a width of 1.
+    items : list of Container, default=None
+        Containers of the items of a list of data frames; None for other items.
     """
 
     kind: str
@@ -43,10 +45,14 @@ class Container:
     index: Any = None
     name: Any = None
     shape: Any = None
+    items: Any = None
 
     def take(self, rows: Any) -> "Container":
         index = None if self.index is None else self.index[rows]
-        return replace(self, index=index)
+        items = self.items
+        if items is not None:
+            items = [items[row] for row in np.arange(len(items))[rows]]
+        return replace(self, index=index, items=items)
 
     def take_columns(self, columns: slice) -> "Container":
         """Keep some columns of a table. Other kinds are not changed."""
@@ -90,6 +96,9 @@ class Container:
         return images if self.form == "array" else self._wrap_items(list(images))
 
     def _wrap_items(self, items: list) -> Any:
+        if self.items is not None:
+            pairs = zip(items, self.items, strict=True)
+            items = [container.wrap_item(item) for item, container in pairs]
         if self.form == "list":
             return items
         if self.form == "tuple":
@@ -101,6 +110,24 @@ class Container:
         if self.form == "polars":
             return _polars_series(self.name, items)
         return _objects(items)
+
+    def wrap_item(self, values: np.ndarray) -> Any:
+        """Wrap the last rows of an item of a list in its own container."""
+        index = None if self.index is None else self.index[-len(values) :]
+        if self.columns is not None:
+            return replace(self, index=index)._wrap_table(values)
+        return replace(self, index=index)._wrap_column(values)
+
+    def _wrap_column(self, values: np.ndarray) -> Any:
+        if self.form == "pandas":
+            import pandas as pd
+
+            return pd.Series(values.reshape(-1), index=self.index, name=self.name)
+        if self.form == "polars":
+            import polars as pl
+
+            return pl.Series(self.name, values.reshape(-1))
+        return values
 
     def _wrap_cells(self, columns: list[list]) -> Any:
         if self.form == "polars":
@@ -124,7 +151,11 @@ def container_of(X: Any, kind: str) -> Container:
     form = library_of(X)
     if form is None:
         if isinstance(X, (list, tuple)):
-            return Container(kind, "list" if isinstance(X, list) else "tuple")
+            items = None
+            if X and all(library_of(item) is not None for item in X):
+                items = [container_of(item, "table") for item in X]
+            form = "list" if isinstance(X, list) else "tuple"
+            return Container(kind, form, items=items)
         of_cells = kind.startswith("ragged") and X.ndim == 2
         return Container(kind, columns=range(X.shape[1]) if of_cells else None)
     columns = getattr(X, "columns", None)
@@ -163,6 +194,17 @@ def refuse_masked(X: Any) -> None:
         raise TypeError(
             "Masked arrays are not supported: X must hold a number in each entry. "
             "Impute the masked values and pass X.filled(), or drop their samples."
+        )
+
+
+def refuse_panel(X: Any, which: str = "X") -> None:
+    """Raise a ValueError for a table with a MultiIndex of entity and time."""
+    if type(getattr(X, "index", None)).__name__ == "MultiIndex":
+        raise ValueError(
+            f"The index of {which} is a MultiIndex, so its rows belong to several "
+            "entities. Convert it to a list of sequences with "
+            "sklearn_seqae.conversion.sequences_from_long(X.reset_index(), id=..., "
+            "time=...)."
         )
 
 

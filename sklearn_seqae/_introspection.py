@@ -65,6 +65,11 @@ def objective_of(estimator):
     return objective if known else "reconstruct"
 
 
+def scores_time_steps(estimator):
+    """Return whether a fitted detector reads rows as time steps of a series."""
+    return getattr(estimator, "window_size_", None) is not None
+
+
 def forecasts(estimator):
     """Return whether a fitted estimator forecasts X or a part of it."""
     if isinstance(estimator, Pipeline):
@@ -74,6 +79,8 @@ def forecasts(estimator):
 
 def reconstruct(estimator, X):
     """Return the reconstruction of X by a fitted estimator, in the shape of X."""
+    if scores_time_steps(estimator):  # a detector: its estimator reads windows
+        return X - estimator.reconstruction_errors(X)
     if forecasts(estimator) and hasattr(estimator, "_expected"):
         return estimator._expected(X)
     if hasattr(estimator, "reconstruct"):

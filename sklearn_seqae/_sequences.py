@@ -5,6 +5,7 @@ cells that each contain one sequence (lists, object arrays, data frames). With t
 `kind` of `fit`, lists are read as in `fit`, and other kinds raise a ValueError.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from sklearn_seqae._containers import (
     ndim_of,
     not_a_number,
     refuse_masked,
+    refuse_panel,
     stack,
 )
 
@@ -211,6 +213,7 @@ def parse_sequences(
     elif is_array:
         samples = _read_array(X, name)
     else:
+        refuse_panel(X)
         samples = _as_sequences(read_rows(X, "flat", name), sample_shape)
     check_steps(samples, 1, name)
     return samples
@@ -238,10 +241,28 @@ def feature_names(X: Any, cells: list | None = None) -> np.ndarray | None:
     cells : list, default=None
         What `cells_of` returns for X, if that is known.
     """
+    if isinstance(X, (list, tuple)):
+        return _names_of_items(X)
     cells = cells_of(X) if cells is None else cells
     if cells is not None and is_column_of_tables(cells):
         return None
     return _get_feature_names(X)
+
+
+def _names_of_items(X: Sequence) -> np.ndarray | None:
+    """Return the names of the columns of a list of data frames."""
+    if not X or not all(hasattr(item, "columns") for item in X):
+        return None
+    first = _get_feature_names(X[0])
+    for number, item in enumerate(X):
+        names = _get_feature_names(item)
+        if not np.array_equal(names, first):
+            raise ValueError(
+                f"The feature names of sequence {number} of X should match those of "
+                f"sequence 0. Got {list(item.columns)} and {list(X[0].columns)}. "
+                "Select the same columns in the same order."
+            )
+    return first
 
 
 def pack(

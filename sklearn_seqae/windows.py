@@ -151,8 +151,7 @@ def merge_scores(
     Returns
     -------
     scores : ndarray of shape (n_steps,), or a list of them
-        Scores; a list if `n_steps` is a sequence. A step that is in no window has the
-        score of the last window before it.
+        Scores; a list if `n_steps` is a sequence. A step that is in no window is NaN.
 
     See Also
     --------
@@ -164,7 +163,7 @@ def merge_scores(
     >>> merge_scores([0.0, 1.0, 5.0], window_size=2)
     array([0. , 0.5, 3. , 5. ])
     >>> merge_scores([0.0, 1.0, 5.0], window_size=2, step=2, n_steps=7)
-    array([0., 0., 1., 1., 5., 5., 5.])
+    array([ 0.,  0.,  1.,  1.,  5.,  5., nan])
     """
     _check_sizes(window_size, step)
     values = _as_floats(scores, "scores")
@@ -174,7 +173,13 @@ def merge_scores(
         )
     parts = _parts(len(values), window_size, step, n_steps)
     merged = [
-        _mean_of_scores(values[rows], window_size, step, total) for rows, total in parts
+        mean_of_scores(
+            values[rows],
+            np.arange(rows.stop - rows.start) * step,
+            window_size,
+            total,
+        )
+        for rows, total in parts
     ]
     return merged if isinstance(n_steps, Sequence | np.ndarray) else merged[0]
 
@@ -264,18 +269,16 @@ def _mean_of_windows(windows: NDArray, step: int, n_steps: int) -> NDArray:
     return mean
 
 
-def _mean_of_scores(
-    scores: NDArray, window_size: int, step: int, n_steps: int
+def mean_of_scores(
+    scores: NDArray, starts: NDArray, window_size: int, n_steps: int
 ) -> NDArray:
-    starts = np.arange(len(scores)) * step
+    """Return the mean score of the windows that contain each step; NaN without any."""
     n_covered = starts[-1] + window_size
     # Two columns: the scores, and ones to count the windows.
     at_start = np.zeros((n_covered + window_size - 1, 2))
     at_start[starts + window_size - 1] = np.column_stack([scores, np.ones(len(scores))])
     total, count = _moving_sums(at_start, window_size).T
-    # Where no window reaches, the last one before holds.
-    last = np.minimum(np.arange(n_steps) // step, len(scores) - 1)
-    result = scores[last]
+    result = np.full(n_steps, np.nan)
     covered = np.flatnonzero(count)
     result[covered] = total[covered] / count[covered]
     return result

@@ -276,7 +276,11 @@ RESTRICTED = [
     (
         detector(PCA(1), window_size=4),
         "rows are time steps in their order, and a few of them are no window",
-        ["check_methods_sample_order_invariance", "check_methods_subset_invariance"],
+        [
+            "check_methods_sample_order_invariance",
+            "check_methods_subset_invariance",
+            "check_fit1d",
+        ],
     ),
     (
         convolutional(sample_shape=(2, 3)),
@@ -321,6 +325,7 @@ ADMISSIBLE = [
         for family in (dense, recurrent, convolutional)
     ],
 ]
+SLOW_INSTANCES += ADMISSIBLE[1:-1]
 # scikit-learn's own Pipelines fail these, too.
 OF_PIPELINES = ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"]
 

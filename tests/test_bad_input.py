@@ -157,6 +157,7 @@ def test_what_is_no_sequence_at_all(estimator, X):
     assert_refused(estimator, X, ".", error=(TypeError, ValueError))
 
 
+@pytest.mark.slow
 @tables
 @pytest.mark.parametrize(
     "change",

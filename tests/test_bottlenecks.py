@@ -144,6 +144,7 @@ def test_ragged_sequences_are_penalised(bottleneck, ragged):
 # Sparse and contractive -----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bottleneck", ["l1", "kl"])
 def test_sparse_codes_are_near_zero_more_often_by_weight(fitted, halves, bottleneck):
     plain = near_zero(fitted(), halves[1])

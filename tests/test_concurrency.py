@@ -77,6 +77,31 @@ def test_another_process_gives_the_same_bits():
     assert run_python(SAME_BITS, PYTHONHASHSEED="7") == expected
 
 
+SAME_BITS_OF_LARGE = """
+import hashlib
+import numpy as np, torch
+from sklearn_seqae import DenseAutoencoderTransformer, RecurrentAutoencoderTransformer
+torch.set_num_threads(N_THREADS)
+X = np.random.RandomState(0).normal(size=(300, 64))
+options = {"max_iter": 2, "random_state": 0, "batch_size": 256}
+codes = [
+    DenseAutoencoderTransformer(2, hidden_layer_sizes=(512,), **options)
+    .fit_transform(X),
+    RecurrentAutoencoderTransformer(2, hidden_layer_sizes=(64,), **options)
+    .fit_transform(X[:, :40]),
+]
+print(hashlib.sha256(np.hstack(codes).tobytes()).hexdigest())
+"""
+
+
+def test_the_number_of_torch_threads_changes_no_bit():
+    one, two = (
+        run_python(SAME_BITS_OF_LARGE.replace("N_THREADS", n), OMP_NUM_THREADS="2")
+        for n in ("1", "2")
+    )
+    assert one == two
+
+
 FORK = """
 import multiprocessing
 import numpy as np, torch

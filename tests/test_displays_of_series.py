@@ -11,8 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import AutoencoderAnomalyDetector, SequenceScaler
-from sklearn_seqae.displays import AnomalyScoreDisplay
+from sklearn_seqae.displays import AnomalyScoreDisplay, ReconstructionDisplay
 from tests.drawing import data_of, legend_of
+from tests.instances import recurrent
 
 pytestmark = pytest.mark.usefixtures("pyplot")
 
@@ -199,3 +200,46 @@ def test_several_series_are_refused_with_what_to_do(series):
         AnomalyScoreDisplay.from_estimator(model, several)
     display = AnomalyScoreDisplay.from_estimator(model, several[:1])
     assert len(display.line_.get_ydata()) == 300
+
+
+@pytest.mark.parametrize("alignment", ["centered", "trailing"])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_reconstruction_of_a_series_is_x_minus_its_residuals(
+    frame, alignment, scaled
+):
+    model = detector().set_params(alignment=alignment)
+    if scaled:
+        model = make_pipeline(StandardScaler(), model)
+    model.fit(frame)
+    display = ReconstructionDisplay.from_estimator(model, frame)
+    drawn = np.column_stack(
+        [line.get_ydata() for line in display.reconstruction_artists_[0]]
+    )
+    last, X = model, frame
+    if scaled:
+        last, X = model[-1], model[:-1].set_output(transform="pandas").transform(frame)
+    expected = X - last.reconstruction_errors(X)
+    if scaled:
+        expected = model[0].inverse_transform(expected)
+    np.testing.assert_allclose(drawn, expected)
+    assert {"inflow", "outflow"} <= {
+        t.get_text() for t in display.figure_.legends[0].get_texts()
+    }
+
+
+@pytest.mark.parametrize("held", ["scaler", "pipeline", "detector"])
+def test_scaled_sequences_of_any_lengths_are_drawn(series, held):
+    X = [series[:30], series[30:70], series[70:90] * 3]
+    model = {
+        "scaler": SequenceScaler(),
+        "pipeline": make_pipeline(SequenceScaler(), recurrent()),
+        "detector": make_pipeline(
+            SequenceScaler(), AutoencoderAnomalyDetector(recurrent(), contamination=0.1)
+        ),
+    }[held]
+    display = ReconstructionDisplay.from_estimator(model.fit(X), X)
+    assert [len(lines[0].get_ydata()) for lines in display.reconstruction_artists_] == [
+        30,
+        40,
+        20,
+    ]

@@ -9,6 +9,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pyplot")
 def test_weather_keeps_more_than_pca_of_a_table_with_text_and_gaps(
     tmp_path, monkeypatch

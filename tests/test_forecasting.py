@@ -35,6 +35,7 @@ def quick(**options):
     return recurrent(**{"early_stopping": False, "max_iter": 1, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "decoder, is_reversed", [(d, r) for d in GRID["decoder"] for r in (False, True)]
 )
@@ -84,6 +85,7 @@ def test_every_combination_round_trips_on_ragged_sequences(ragged):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_grid_search_goes_over_every_combination_of_ragged_data(ragged):
     search = GridSearchCV(
         quick(hidden_layer_sizes=(2,)), GRID, cv=2, n_jobs=2, error_score="raise"

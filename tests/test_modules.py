@@ -6,10 +6,6 @@ import torch
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch
 from sklearn_seqae.modules.bottleneck import NestedDropout, Plain, truncate
-from sklearn_seqae.modules.convolutional import (
-    ConvolutionalDecoder,
-    ConvolutionalEncoder,
-)
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.layers import (
     CELLS,
@@ -319,16 +315,3 @@ def test_convolutions_draw_from_their_generator_alone(larger, transposed):
     assert torch.equal(one.weight, other.weight) and one.weight.std() > 0
     silent = convolution(2, 3, generator=None, **options)
     assert not silent(torch.ones(1, 2, *larger)).any()
-
-
-@pytest.mark.parametrize("network", [ConvolutionalEncoder, ConvolutionalDecoder])
-def test_the_work_of_a_convolution_grows_with_the_image(network):
-    options = {
-        "filters": (4, 5),
-        "n_components": 3,
-        "activation": "silu",
-        "beside_pca": True,
-        "generator": seeded(),
-    }
-    small, large = (network(shape=(size, size, 1), **options).work for size in (16, 32))
-    assert 3.9 < large / small < 4.1

@@ -51,6 +51,7 @@ def ratio():
     return compute
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, standardised, k", CASES)
 def test_error_is_at_most_that_of_pca(ratio, name, standardised, k):
     assert ratio(name, standardised, k) <= 1.02
@@ -60,6 +61,7 @@ def test_error_is_below_that_of_pca_on_average(ratio):
     assert np.mean([np.log(ratio(*case)) for case in CASES]) < 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda X: X + 1e6, lambda X: X * 1e-6])
 def test_offset_and_scale_give_the_same_r2(change):
     X = datasets.load_iris().data

@@ -125,6 +125,7 @@ def test_a_fraction_keeps_the_fewest_components_that_reach_it(halves, fraction):
     assert len(model.get_feature_names_out()) == model.n_components_
 
 
+@pytest.mark.slow
 def test_a_fraction_needs_no_more_components_than_pca(halves):
     model = DenseAutoencoderTransformer(0.8, max_iter=60, random_state=0)
     assert model.fit(halves[0]).n_components_ < PCA(0.8).fit(halves[0]).n_components_

@@ -68,6 +68,7 @@ def test_ratios_of_an_ordered_start_are_those_of_rows_that_often(wine, weight):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"loss": "huber"}])
 def test_training_on_weights_is_like_training_on_rows_that_often(wine, options):
     # The order of the batches is another: so means of several seeds are compared, by

@@ -13,7 +13,7 @@ from sklearn_seqae.modules.layers import CELLS, linear, recurrent
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.inference import in_tiles, padded_length
 from sklearn_seqae.training.net import AutoencoderNet
-from sklearn_seqae.training.threads import lend_threads
+from sklearn_seqae.training.threads import single_thread
 
 
 class Total(NamedTuple):
@@ -182,38 +182,37 @@ def test_known_validation_losses_stand_in_the_history():
 # Threads
 
 
-def test_small_work_runs_on_one_thread_and_the_number_comes_back():
+def test_computations_use_one_thread_and_restore_the_number():
     torch.set_num_threads(2)
     try:
-        with lend_threads(1):
+        with single_thread():
             assert torch.get_num_threads() == 1
-            with lend_threads(1e12):
-                assert torch.get_num_threads() == 2
+            with single_thread():
+                assert torch.get_num_threads() == 1
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
 
 
-def test_the_number_comes_back_when_borrowers_overlap():
+def test_the_number_is_restored_when_computations_overlap():
     torch.set_num_threads(2)
     inside, leave = threading.Event(), threading.Event()
 
-    def borrow():
-        with lend_threads(1):
+    def compute():
+        with single_thread():
             inside.set()
             leave.wait(10)
 
-    other = threading.Thread(target=borrow)
+    other = threading.Thread(target=compute)
     try:
-        with lend_threads(1):
+        with single_thread():
             other.start()
             assert inside.wait(10)
         assert torch.get_num_threads() == 2
         leave.set()
         other.join(10)
-        with lend_threads(1e12):
-            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2
     finally:
         leave.set()
         torch.set_num_threads(1)

@@ -22,8 +22,10 @@ class Attribution:
     computed from the residual at each time step, which depends on the steps around it.
     """
 
-    def fit(self, rows: NDArray) -> "Attribution":
+    def fit(self, rows: NDArray, known: NDArray | None = None) -> "Attribution":
         """Fit to training rows, or to residuals of training steps, (M, C).
+
+        `known` are centred and scaled rows in float32 that a score keeps already.
 
         The covariance of many features is only computed by `of`, from rows in float32:
         scores and labels do not need it.
@@ -36,20 +38,24 @@ class Attribution:
         spread = rows.std(axis=0)
         usual = np.sqrt(np.mean(np.square(spread)))
         self.scale = np.maximum(spread, LEAST * usual) if usual else spread + 1
-        scaled = (rows - self.center) / self.scale
+        left = rows - self.center
         self._covariance: ShrunkCovariance | None = None
         self._rows: Any = None
         if width <= NARROW:
-            self._covariance = ShrunkCovariance().fit(scaled)
-        else:
-            self._rows = scaled.astype(np.float32)
+            self._covariance = ShrunkCovariance().fit(left / self.scale)
+            return self
+        self._unit = float(np.abs(left).max()) or 1.0
+        self._rows = (left / self._unit).astype(np.float32)
+        if known is not None and np.array_equal(known, self._rows):
+            self._rows = known  # one array in memory and in a pickle
         return self
 
     def of(self, rows: NDArray) -> NDArray:
         """Return the attribution to each feature, in the shape of the rows (..., C)."""
         covariance = self._covariance
         if covariance is None:
-            covariance = ShrunkCovariance().fit(self._rows)
+            rows32 = self._rows * (self._unit / self.scale)
+            covariance = ShrunkCovariance().fit(rows32)
         scaled = (rows - self.center) / self.scale
         squares = np.square(covariance.times_precision(scaled))
         return squares / covariance.precision_diagonal

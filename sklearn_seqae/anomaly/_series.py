@@ -1,13 +1,21 @@
 """Windows of long series, and one value per time step from values of windows."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_seqae._containers import Container
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly._covariance import evenly
-from sklearn_seqae.windows import merge_scores, sliding_windows
+from sklearn_seqae.anomaly._time import (
+    Calendar,
+    check_times,
+    time_index,
+    warn_of_gaps,
+)
+from sklearn_seqae.windows import mean_of_scores, sliding_windows
 
 MOST_WINDOWS = 2048  # maximum number of training windows
 TOGETHER = 1024  # number of windows scored at once
@@ -17,72 +25,139 @@ USUAL_WINDOW = 100  # steps, without a period
 
 @dataclass(frozen=True)
 class Series:
-    """One long series or several, and the container of results per time step."""
+    """One long series or several, and the container of results per time step.
 
-    items: list  # (T, C) arrays
+    Parameters
+    ----------
+    items : list of ndarray of shape (T, C)
+        The series.
+
+    is_one : bool
+        Whether X is a single series.
+
+    container : Container
+        Container of X.
+
+    names : list
+        Names of the channels.
+
+    pieces : list of (int, slice)
+        Pieces without gaps in time: the number of a series and its steps.
+    """
+
+    items: list[NDArray]
     is_one: bool
     container: Container
-    names: list  # names of the channels
+    names: list[Any]
+    pieces: list[tuple[int, slice]]
 
     @classmethod
-    def of(cls, samples):
-        """Make series from one table, whose rows are time steps, or from several."""
+    def of(cls, samples: Samples, calendar: Calendar | None = None) -> "Series":
+        """Make series from one table, whose rows are time steps, or from several.
+
+        With a calendar, series are cut at gaps in time.
+        """
         is_one = samples.values.ndim == 2
         if is_one:
             items = [samples.values]
         else:
             pairs = zip(samples.values, samples.n_steps_of_each, strict=True)
             items = [item[:n] for item, n in pairs]
-        names = samples.feature_names
+        names: Any = samples.feature_names
         if names is None:
             names = [f"x{c}" for c in range(items[0].shape[1])]
-        return cls(items, is_one, samples.container, list(names))
+        indexes = _time_indexes(samples.container, len(items), is_one)
+        pieces, gaps = [], []
+        for number, (item, index) in enumerate(zip(items, indexes, strict=True)):
+            which = "X" if is_one else f"series {number} of X"
+            check_times(index, which)
+            cuts = [] if calendar is None else calendar.gaps(index).tolist()
+            gaps += [f"after {index[cut - 1]}" for cut in cuts if index is not None]
+            edges = [0, *cuts, len(item)]
+            pieces += [
+                (number, slice(start, end))
+                for start, end in zip(edges[:-1], edges[1:], strict=True)
+            ]
+        warn_of_gaps(gaps)
+        return cls(items, is_one, samples.container, list(names), pieces)
 
     @property
-    def lengths(self):
-        return [len(item) for item in self.items]
+    def indexes(self) -> list[Any]:
+        """Time index of each series; None if it has none."""
+        return _time_indexes(self.container, len(self.items), self.is_one)
 
-    @property
-    def times(self):
-        """Times of a single series; None if there are none."""
-        index = self.container.index if self.is_one else None
-        is_time = index is not None and type(index).__name__ == "DatetimeIndex"
-        return index if is_time else None
-
-    def restore(self, steps):
+    def restore(self, steps: list[NDArray]) -> Any:
         """Return one value or one row per time step in the container of X."""
         if not self.is_one:
-            return steps
-        if self.times is None:
-            return steps[0]
-        import pandas as pd
+            return [
+                _with_index(values, index, self.names)
+                for values, index in zip(steps, self.indexes, strict=True)
+            ]
+        return _with_index(steps[0], self.indexes[0], self.names)
 
-        if steps[0].ndim == 1:
-            return pd.Series(steps[0], index=self.times)
-        return pd.DataFrame(steps[0], index=self.times, columns=self.names)
+    def labels(self, number: int) -> Any:
+        """Times of the steps of a series, or their numbers."""
+        index = self.indexes[number]
+        return np.arange(len(self.items[number])) if index is None else index
 
-    def without(self, block):
-        """Return the items without some pieces, (number, slice) in order."""
-        left = []
+    def whole_pieces(self, window_size: int) -> list[tuple[int, slice]]:
+        """Pieces that are at least as long as a window.
+
+        Raises
+        ------
+        ValueError
+            If a series has no such piece.
+        """
+        whole = [(i, at) for i, at in self.pieces if at.stop - at.start >= window_size]
         for number, item in enumerate(self.items):
-            start = 0
-            for at in (at for i, at in block if i == number):
-                left.append(item[start : at.start])
-                start = at.stop
-            left.append(item[start:])
-        return left
+            if number in {i for i, _ in whole}:
+                continue
+            which = "X" if self.is_one else f"series {number} of X"
+            longest = max(at.stop - at.start for i, at in self.pieces if i == number)
+            between = "" if longest == len(item) else " without a gap in time"
+            raise ValueError(
+                f"Found {which} with {longest} sample(s), its time steps{between}, "
+                f"while a minimum of {window_size} is required by window_size="
+                f"{window_size}. Pass a longer series, or refit with a smaller "
+                "'window_size'."
+            )
+        return whole
 
-    def check(self, window_size):
-        """Raise a ValueError if a series is shorter than a window."""
-        for number, item in enumerate(self.items):
-            if len(item) < window_size:
-                which = "X" if self.is_one else f"series {number} of X"
-                raise ValueError(
-                    f"Found {which} with {len(item)} sample(s), its time steps, while "
-                    f"a minimum of {window_size} is required by window_size="
-                    f"{window_size}. Pass a longer series, or refit with a smaller "
-                    "'window_size'."
-                )
+    def take(self, pieces: list[tuple[int, slice]]) -> list[NDArray]:
+        """Return the values of pieces."""
+        return [self.items[number][at] for number, at in pieces]
+
+
+def without(
+    items: list[tuple[int, NDArray]], block: list[tuple[int, slice]]
+) -> list[NDArray]:
+    """Return what is left of numbered items without some pieces, in order."""
+    left = []
+    for number, item in items:
+        start = 0
+        for at in (at for i, at in block if i == number):
+            left.append(item[start : at.start])
+            start = at.stop
+        left.append(item[start:])
+    return left
+
+
+def _time_indexes(container: Container, n: int, is_one: bool) -> list[Any]:
+    if is_one:
+        return [time_index(container.index)]
+    if container.items is None:
+        return [None] * n
+    return [time_index(item.index) for item in container.items]
+
+
+def _with_index(values: NDArray, index: Any, names: list[Any]) -> Any:
+    if index is None:
+        return values
+    import pandas as pd
+
+    if values.ndim == 1:
+        return pd.Series(values, index=index)
+    return pd.DataFrame(values, index=index, columns=names)
 
 
 @dataclass(frozen=True)
@@ -92,11 +167,12 @@ class Windows:
     Parameters
     ----------
     size, step : int
-        Number of time steps of a window, and from one window to the next.
+        Number of time steps of a window, and from one window to the next. The last
+        window ends with the last step, so that the newest step is always scored.
 
     trailing : bool
-        If True, the last window that has ended scores a time step, otherwise the mean
-        of all windows that contain it.
+        If True, the window that ends with a time step scores it, otherwise the mean of
+        all windows that contain it. Steps without such a window are NaN.
 
     as_sequences : bool
         If True, windows are (T, C), otherwise flat rows.
@@ -107,94 +183,72 @@ class Windows:
     trailing: bool
     as_sequences: bool
 
-    def of(self, item):
-        """Return a view (n_windows, size, C) of one series."""
-        return sliding_windows(item, self.size, step=self.step)
+    def starts(self, n_steps: int) -> NDArray[np.int64]:
+        """Return the first step of each window."""
+        last = n_steps - self.size
+        starts = np.arange(0, last + 1, self.step)
+        return starts if starts[-1] == last else np.append(starts, last)
 
-    def samples(self, windows):
+    def samples(self, windows: NDArray) -> Samples:
         """Return windows in the format that the estimator reads."""
         if self.as_sequences:
             return Samples(np.ascontiguousarray(windows), None, Container("array"))
         rows = windows.reshape(len(windows), -1)
         return Samples(rows, None, Container("table"))
 
-    def to_fit(self, items):
-        """Return training windows, spread evenly over the series."""
-        views = [self.of(item) for item in items if len(item) >= self.size]
-        ends = np.cumsum([len(view) for view in views])
+    def to_fit(self, items: list[NDArray]) -> Samples:
+        """Return training windows, spread evenly over the pieces of series."""
+        items = [item for item in items if len(item) >= self.size]
+        all_starts = [self.starts(len(item)) for item in items]
+        ends = np.cumsum([len(starts) for starts in all_starts])
         chosen = evenly(ends[-1], MOST_WINDOWS)
         number = np.searchsorted(ends, chosen, side="right")
-        start = np.r_[0, ends][number]
-        parts = [view[(chosen - start)[number == i]] for i, view in enumerate(views)]
+        first = np.r_[0, ends][number]
+        parts = [
+            sliding_windows(item, self.size)[starts[(chosen - first)[number == i]]]
+            for i, (item, starts) in enumerate(zip(items, all_starts, strict=True))
+        ]
         return self.samples(np.concatenate(parts))
 
-    def scores(self, model, item, unknown):
-        """Return one score per time step of one series.
-
-        `unknown` is the score of the steps before the end of the first trailing window.
-        """
-        view = self.of(item)
-        scores = [model.scores(self.samples(part)) for part in _few(view)]
-        return self._to_steps(np.concatenate(scores), item, unknown)
-
-    def scores_and_errors(self, model, item, unknown):
-        """Return scores (T,) and residuals (T, C) of the time steps of one series."""
-        scores, total, count = [], np.zeros(item.shape), np.zeros((len(item), 1))
-        first = 0
-        for part in _few(self.of(item)):
-            parts, errors = model.look(self.samples(part))
+    def look(self, model: Any, item: NDArray) -> tuple[NDArray, NDArray]:
+        """Return scores (T,) and residuals (T, C) of a piece, reconstructing once."""
+        starts, view = self.starts(len(item)), sliding_windows(item, self.size)
+        total, count = np.zeros(item.shape), np.zeros((len(item), 1))
+        scores = []
+        for first in range(0, len(starts), TOGETHER):
+            some = starts[first : first + TOGETHER]
+            parts, errors = model.look(self.samples(view[some]))
             scores.append(model.scores_of(parts))
-            self._add(errors.reshape(part.shape), first, total, count)
-            first += len(part)
-        steps = self._to_steps(np.concatenate(scores), item, unknown)
-        return steps, total / np.maximum(count, 1)
+            errors = errors.reshape(len(some), self.size, -1)
+            for offset in [self.size - 1] if self.trailing else range(self.size):
+                total[some + offset] += errors[:, offset]
+                count[some + offset] += 1
+        with np.errstate(invalid="ignore"):
+            residuals = total / count  # NaN without a window
+        return self._to_steps(np.concatenate(scores), starts, len(item)), residuals
 
-    def _to_steps(self, scores, item, unknown):
+    def _to_steps(self, scores: NDArray, starts: NDArray, n_steps: int) -> NDArray:
         """Convert one score per window into one score per time step."""
         if not self.trailing:
-            return merge_scores(scores, self.size, step=self.step, n_steps=len(item))
-        ended = (np.arange(len(item)) - self.size + 1) // self.step
-        known = np.minimum(ended, len(scores) - 1)
-        return np.where(ended >= 0, scores[known], unknown)
+            return mean_of_scores(scores, starts, self.size, n_steps)
+        result = np.full(n_steps, np.nan)
+        result[starts + self.size - 1] = scores
+        return result
 
-    def _add(self, errors, first, total, count):
-        """Add the residuals of windows, from number `first` on, to their steps."""
-        start, n = first * self.step, len(errors)
-        last = [self.size - 1] if self.trailing else range(self.size)
-        for offset in last:
-            begin = start + offset
-            at = slice(begin, begin + (n - 1) * self.step + 1, self.step)
-            total[at] += errors[:, offset]
-            count[at] += 1
+    def held_out(self, model: Any, item: NDArray, at: slice) -> NDArray:
+        """Return the scores of a held-out part of a piece, except beside a cut.
 
-    def held_out(self, model, item, at, unknown):
-        """Return the scores of a held-out piece of a series, except beside a cut.
-
-        Fewer windows score the steps beside a cut than in the whole series. Steps at
-        the ends of the series itself are kept: new series are scored in the same way.
+        Fewer windows score the steps beside a cut than in the whole piece. Steps at the
+        ends of the piece itself are kept: new series are scored in the same way.
         """
-        scores = self.scores(model, item[at], unknown)
+        scores, _ = self.look(model, item[at])
         edge = self.size - 1
-        first = edge if self.trailing or at.start > 0 else 0
+        first = edge if not self.trailing and at.start > 0 else 0
         last = edge if not self.trailing and at.stop < len(item) else 0
         return scores[first : len(scores) - last]
 
-    def errors(self, model, item):
-        """Return the residual at each time step, (T, C)."""
-        total, count, first = np.zeros(item.shape), np.zeros((len(item), 1)), 0
-        for part in _few(self.of(item)):
-            errors = model.look(self.samples(part))[1].reshape(part.shape)
-            self._add(errors, first, total, count)
-            first += len(part)
-        return total / np.maximum(count, 1)
 
-
-def _few(view):
-    for start in range(0, len(view), TOGETHER):
-        yield view[start : start + TOGETHER]
-
-
-def automatic_window(items):
+def automatic_window(items: list[NDArray]) -> int:
     """Return two periods of the series, from 100 to 250 steps, at most a quarter.
 
     The period is the lag at which the autocorrelation, averaged over the channels,
@@ -208,7 +262,7 @@ def automatic_window(items):
     return max(1, min(size, shortest // 4))
 
 
-def dominant_period(item):
+def dominant_period(item: NDArray) -> int | None:
     """Return the lag of the highest peak of the autocorrelation, or None.
 
     Examples

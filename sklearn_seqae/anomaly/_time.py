@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sklearn_seqae._containers import refuse_panel
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
@@ -123,3 +125,74 @@ def warn_of_gaps(gaps: list[str]) -> None:
         UserWarning,
         stacklevel=2,
     )
+
+
+def as_series(X: Any) -> Any:
+    """Return a one-dimensional X as a table with one channel.
+
+    Raises
+    ------
+    ValueError
+        If X is a panel of several entities, or if a column holds times.
+    """
+    if hasattr(X, "to_frame") and hasattr(X, "name") and _is_numeric(X):
+        X = X.to_frame()
+    elif isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
+        X = X[:, np.newaxis]
+    for number, item in enumerate(X if isinstance(X, (list, tuple)) else [X]):
+        which = "X" if item is X else f"series {number} of X"
+        _check_columns(item, which)
+    return X
+
+
+def _is_numeric(column: Any) -> bool:
+    """Return whether a Series holds numbers."""
+    dtype: Any = getattr(column, "dtype", None)
+    if hasattr(dtype, "is_numeric"):  # polars
+        return bool(dtype.is_numeric())
+    return getattr(dtype, "kind", "O") in "biuf"
+
+
+def _check_columns(item: Any, which: str) -> None:
+    refuse_panel(item, which)
+    if not hasattr(item, "columns"):
+        return
+    for name in item.columns:
+        if _holds_times(item[name]):
+            raise ValueError(
+                f"Column {name!r} of {which} holds times, which are not a channel. "
+                f"Make it the index with X.set_index({name!r}), as a DatetimeIndex."
+            )
+
+
+def _holds_times(column: Any) -> bool:
+    name = str(getattr(column, "dtype", "")).lower()
+    if name.startswith(("datetime", "date", "period", "timedelta", "duration")):
+        return True
+    if not name.startswith(("object", "str", "string", "utf8", "large_string")):
+        return False
+    import pandas as pd
+
+    values = [value for value in column.head(5).to_list() if value is not None]
+    if not values or not all(isinstance(value, str) for value in values):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bool(pd.to_datetime(pd.Series(values), errors="coerce").notna().all())
+
+
+def warn_of_counters(X: Any) -> None:
+    """Warn of columns that rise by the same step in every row, such as a year."""
+    if not hasattr(X, "columns") or len(X) < 3:
+        return
+    for name in X.columns:
+        if not _is_numeric(X[name]):
+            continue
+        steps = np.diff(np.asarray(X[name], dtype=np.float64))
+        if steps[0] > 0 and (steps == steps[0]).all():
+            warnings.warn(
+                f"Column {name!r} of X rises by {steps[0]:g} in every row. If it holds "
+                f"times, make it the index with X.set_index({name!r}).",
+                UserWarning,
+                stacklevel=2,
+            )

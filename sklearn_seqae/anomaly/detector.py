@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_seqae._containers import depth
 from sklearn_seqae._inputs import InputFormat, check, form_of, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._params import (
@@ -25,7 +26,8 @@ from sklearn_seqae.anomaly._model import (
     set_random_state,
     takes_sequences,
 )
-from sklearn_seqae.anomaly._series import Series, Windows, automatic_window
+from sklearn_seqae.anomaly._series import Series, Windows, automatic_window, without
+from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
 from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
 
 if TYPE_CHECKING:
@@ -167,6 +169,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     """
 
     _windows: Any  # Windows, or None without `window_size`
+    _calendar: Calendar | None
     window_size_: int | None
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "transform", "inverse_transform"]), None],
@@ -231,6 +234,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             is_series = self.window_size is not None
             form = form_of(X)
             if is_series:
+                X = as_series(X)
+                warn_of_counters(X)
                 form = "sequences" if holds_sequences(X) else "table"
             unfitted = InputFormat(form)
             samples = parse(X, unfitted, name=type(self).__name__)
@@ -238,8 +243,12 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             self._input_format = unfitted.fitted_to(samples)
             fit = self._fit_series if is_series else self._fit_samples
             scores = fit(samples)
+            scores = scores[~np.isnan(scores)]
             self.calibration_scores_ = np.sort(scores)
-            n = self._n_independent = max(1, len(scores) // (self.window_size_ or 1))
+            n_steps = len(scores)
+            if is_series and self.alignment == "trailing":
+                n_steps *= self.step  # only the last step of a window has a score
+            n = self._n_independent = max(1, n_steps // (self.window_size_ or 1))
             if self.contamination == "auto":
                 self.offset_ = calibration.threshold(scores, self.false_alarm_rate, n)
             else:
@@ -256,7 +265,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             rows = errors[samples.mask]
         else:
             rows = errors.reshape(-1, errors.shape[-1])
-        self._attribution = Attribution().fit(rows)
+        known = getattr(self._model.scorer, "samples", None)
+        self._attribution = Attribution().fit(rows, known)
         folds = list(calibration.folds(len(samples)))
         if self.contamination != "auto" or not folds:
             return self._model.scores_of(parts)
@@ -268,33 +278,43 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _fit_series(self, samples):
         """Fit to the windows of series. Return the calibration scores of time steps."""
-        series = Series.of(samples)
+        index = Series.of(samples).indexes
+        self._calendar = Calendar.fit(index)
+        series = Series.of(samples, self._calendar)
         size: Any = self.window_size
-        self.window_size_: Any = (
-            automatic_window(series.items) if size == "auto" else size
-        )
-        series.check(self.window_size_)
+        if size == "auto":
+            size = automatic_window(series.take(series.pieces))
+        if self.step > size:
+            raise ValueError(
+                f"The 'step' parameter must be at most the window size, {size}. Got "
+                f"{self.step}. With a larger step, time steps are in no window."
+            )
+        self.window_size_ = size
         self._windows = Windows(
-            size=self.window_size_,
+            size=size,
             step=self.step,
             trailing=self.alignment == "trailing",
             as_sequences=takes_sequences(self.estimator),
         )
-        parts, errors = self._fit_model(self._windows.to_fit(series.items))
+        pieces = series.whole_pieces(size)
+        _, errors = self._fit_model(self._windows.to_fit(series.take(pieces)))
         width = series.items[0].shape[1]
         self._attribution = Attribution().fit(errors.reshape(-1, width))
-        self._unknown = float(np.median(self._model.scores_of(parts)))
         blocks = []
         if self.contamination == "auto":
-            blocks = calibration.blocks(series.lengths, self.window_size_, self.step)
+            lengths = [at.stop - at.start for _, at in pieces]
+            blocks = calibration.blocks(lengths, size, self.step)
         if not blocks:
-            return np.concatenate(self._step_scores(series))
+            scores = [
+                self._windows.look(self._model, x)[0] for x in series.take(pieces)
+            ]
+            return np.concatenate(scores)
         scores = []
         for block in blocks:
-            rest = self._windows.to_fit(series.without(block))
-            model, *_ = self._make_model(rest)
+            rest = without(list(enumerate(series.take(pieces))), block)
+            model, *_ = self._make_model(self._windows.to_fit(rest))
             scores += [
-                self._windows.held_out(model, series.items[number], at, self._unknown)
+                self._windows.held_out(model, series.take(pieces)[number], at)
                 for number, at in block
             ]
         return np.concatenate(scores)
@@ -338,11 +358,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             each time step: a pandas Series if X has a DatetimeIndex, a list of arrays
             for several series.
         """
-        samples = self._read(X)
+        check_is_fitted(self)
         if self._windows is None:
-            return self._model.scores(samples)
-        series = Series.of(samples)
-        return series.restore(self._step_scores(series))
+            return self._model.scores(self._read(X))
+        series = self._read_series(X)
+        return series.restore(self._look(series)[0])
 
     def decision_function(self, X: Any) -> Any:
         """Return the signed distance of each score to the threshold.
@@ -414,11 +434,15 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             Residuals. With `window_size`, the mean over the windows that contain a
             time step.
         """
-        samples = self._read(X)
+        check_is_fitted(self)
         if self._windows is None:
+            samples = self._read(X)
             return samples.restore(self._model.look(samples)[1])
-        series = Series.of(samples)
-        return series.restore(self._step_errors(series))
+        series = self._read_series(X)
+        errors = series.restore(self._look(series)[1])
+        if depth(X) == 1 and series.is_one:  # X is one-dimensional
+            return errors.iloc[:, 0] if hasattr(errors, "iloc") else errors[:, 0]
+        return errors
 
     def feature_scores(self, X: Any) -> Any:
         """Return the contribution of each feature to the anomaly score.
@@ -436,11 +460,12 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             feature is corrected. For a sequence, the mean over its time steps. With
             `window_size`, one row for each time step.
         """
-        samples = self._read(X)
+        check_is_fitted(self)
         if self._windows is not None:
-            series = Series.of(samples)
-            errors = self._step_errors(series)
+            series = self._read_series(X)
+            errors = self._look(series)[1]
             return series.restore([self._attribution.of(each) for each in errors])
+        samples = self._read(X)
         attributions = self._attribute(samples)
         if attributions.ndim == 2:
             return attributions
@@ -460,13 +485,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             Sum of the attributions of all features. A list if the sequences differ in
             length. With `window_size`, one value for each row.
         """
-        samples = self._read(X)
+        check_is_fitted(self)
         if self._windows is not None:
-            series = Series.of(samples)
-            errors = self._step_errors(series)
+            series = self._read_series(X)
+            errors = self._look(series)[1]
             return series.restore(
                 [self._attribution.of(each).sum(axis=1) for each in errors]
             )
+        samples = self._read(X)
         if samples.values.ndim == 2:
             raise ValueError(
                 "X must hold sequences or a series to have time steps. Got a table "
@@ -503,11 +529,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         """
         import pandas as pd
 
-        samples = self._read(X)
+        check_is_fitted(self)
         if self._windows is not None:
-            records = self._explain_intervals(Series.of(samples), n_causes)
+            records = self._explain_intervals(self._read_series(X), n_causes)
         else:
-            records = self._explain_rows(samples, n_causes)
+            records = self._explain_rows(self._read(X), n_causes)
         columns = ["row", "time", "feature", "value", "expected", "share"]
         frame = pd.DataFrame.from_records(records, columns=columns)
         if self._windows is None and self._input_format.form != "sequences":
@@ -548,16 +574,15 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 "detect_intervals requires a series, whose rows are time steps in "
                 "order. Set 'window_size' and refit."
             )
-        series = Series.of(self._read(X))
+        series = self._read_series(X)
+        scores = self._look(series)[0]
         rows = [
-            (number, *edges, score)
-            for number, each in enumerate(self._step_scores(series))
-            for *edges, score in self._intervals(each, gap, min_drop)
+            (number, *series.labels(number)[[start, end]], score)
+            for number, start, end, score in self._intervals(
+                series, scores, gap, min_drop
+            )
         ]
         frame = pd.DataFrame(rows, columns=["series", "start", "end", "score"])
-        if series.times is not None:
-            for edge in ("start", "end"):
-                frame[edge] = series.times[frame[edge].astype(int)]
         return frame.drop(columns="series") if series.is_one else frame
 
     def _decide(self, scores):
@@ -568,12 +593,13 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         input_format = self._input_format
         if self._windows is not None:  # one series or several, whatever fit saw
+            X = as_series(X)
             form = "sequences" if holds_sequences(X) else "table"
             input_format = InputFormat(form)
-        samples = read(self, X, input_format)
-        if self._windows is not None:
-            Series.of(samples).check(self.window_size_)
-        return samples
+        return read(self, X, input_format)
+
+    def _read_series(self, X):
+        return Series.of(self._read(X), self._calendar)
 
     def _attribute(self, samples):
         if samples.values.ndim == 2:
@@ -614,34 +640,41 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     # With windows
 
-    def _step_errors(self, series):
-        return [self._windows.errors(self._model, item) for item in series.items]
+    def _look(self, series):
+        """Return scores (T,) and residuals (T, C) of each series, NaN without them."""
+        scores = [np.full(len(item), np.nan) for item in series.items]
+        errors = [np.full(item.shape, np.nan) for item in series.items]
+        for number, at in series.whole_pieces(self.window_size_):
+            found = self._windows.look(self._model, series.items[number][at])
+            scores[number][at], errors[number][at] = found
+        return scores, errors
 
-    def _step_scores(self, series):
+    def _intervals(self, series, scores, gap=None, min_drop=0.0):
+        """Return (series, start, end, score) of each interval. None spans a gap."""
+        gap = self._windows.size if gap is None else gap
         return [
-            self._windows.scores(self._model, item, self._unknown)
-            for item in series.items
+            (number, at.start + start, at.start + end, score)
+            for number, at in series.pieces
+            for start, end, score in intervals(
+                scores[number][at], self._decide(scores[number][at]) < 0, gap, min_drop
+            )
         ]
 
-    def _intervals(self, scores, gap=None, min_drop=0.0):
-        gap = self._windows.size if gap is None else gap
-        return intervals(scores, self._decide(scores) < 0, gap, min_drop)
-
     def _explain_intervals(self, series, n_causes):
-        records, row = [], 0
-        for item in series.items:
-            scores, errors = self._windows.scores_and_errors(
-                self._model, item, self._unknown
+        scores, errors = self._look(series)
+        records = []
+        for row, (number, start, end, _) in enumerate(self._intervals(series, scores)):
+            at = slice(start, end + 1)
+            left = np.nan_to_num(errors[number][at])  # steps without a score
+            records += explanation(
+                row,
+                series.items[number][at],
+                left,
+                self._attribution.of(left),
+                series.names,
+                n_causes,
+                series.labels(number)[at],
             )
-            attributions = self._attribution.of(errors)
-            for start, end, _ in self._intervals(scores):
-                at = slice(start, end + 1)
-                one = item[at], errors[at], attributions[at]
-                times = np.arange(start, end + 1)
-                if series.times is not None:
-                    times = series.times[at]
-                records += explanation(row, *one, series.names, n_causes, times)
-                row += 1
         return records
 
     def __sklearn_tags__(self) -> Any:

@@ -10,7 +10,7 @@ from torch import nn
 
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
-from sklearn_seqae.training.threads import lend_threads
+from sklearn_seqae.training.threads import single_thread
 
 N_FOLDS = 3
 SLOW = 0.1  # relative learning rate of the linear path, which overfits few labels
@@ -114,6 +114,7 @@ class FineTuning:
             coef, intercept = (np.stack([-w, w]) / 2 for w in (coef[0], intercept[0]))
         return coef, intercept, int(model.n_iter_.max())
 
+    @single_thread()
     def train(self, rows, held_out=None, *, n_epochs):
         """Train on rows. Return the head, its loss curve and the validation losses."""
         config, module = self.config, self.model.module
@@ -143,13 +144,10 @@ class FineTuning:
             # The order of the batches is the same in each epoch.
             history.append(net.measure(watched))
         losses = []
-        n_weights = sum(weight.numel() for weight in network.parameters())
-        steps = self.x.shape[1] if self.x.ndim == 3 else 1
-        with lend_threads(n_weights * batches.batch_size * steps):
-            for loss, own in net.train(batches, watched, n_epochs=n_epochs):
-                losses.append(loss)
-                if own is not None:
-                    history.append(own)
+        for loss, own in net.train(batches, watched, n_epochs=n_epochs):
+            losses.append(loss)
+            if own is not None:
+                history.append(own)
         module.eval()
         coef = network.coef.detach().cpu().numpy().astype(np.float64)
         intercept = network.intercept.detach().cpu().numpy().astype(np.float64)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from sklearn_seqae._introspection import refuse
+from sklearn_seqae._introspection import refuse, scores_time_steps
 from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colours,
@@ -184,10 +184,7 @@ class AnomalyScoreDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         if not hasattr(estimator, "score_samples"):
             refuse(estimator, "score_samples", ADVICE)
-        steps = any(
-            getattr(part, "window_size_", None) is not None
-            for part in parts_of(estimator)
-        )
+        steps = any(map(scores_time_steps, parts_of(estimator)))
         one = one_series(X, caller=cls.__name__) if steps else X
         scores = _of_one(estimator.score_samples(X))
         if isinstance(series, str) and series == "auto":

@@ -3,7 +3,11 @@
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from sklearn_seqae._introspection import objective_of, reconstruct
+from sklearn_seqae._introspection import (
+    objective_of,
+    reconstruct,
+    scores_time_steps,
+)
 from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colours,
@@ -13,6 +17,7 @@ from sklearn_seqae.displays._canvas import (
 from sklearn_seqae.displays._reading import (
     forecast,
     forecaster_of,
+    one_series,
     parts_of,
     read_samples,
 )
@@ -113,7 +118,8 @@ class ReconstructionDisplay:
             `inverse_transform`, such as PCA or a Pipeline.
 
         X : {array-like, sequences}
-            Samples in any container that the estimator accepts.
+            Samples in any container that the estimator accepts. For a detector with a
+            `window_size`, one series.
 
         indices : array-like of int, default=None
             Samples to draw; by default the first four.
@@ -134,6 +140,8 @@ class ReconstructionDisplay:
             Display with the artists.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
+        if any(map(scores_time_steps, parts_of(estimator))):
+            return cls._draw_series(estimator, X, titles, ax)
         owners = [part for part in parts_of(estimator) if hasattr(part, "sample_shape")]
         if sample_shape is None and owners:
             sample_shape = owners[0].sample_shape
@@ -153,6 +161,20 @@ class ReconstructionDisplay:
             rebuilt = reconstruct(estimator, X)
         ahead = forecast(estimator, X), forecaster.model_.family.horizon is None
         return cls._draw(X, rebuilt, how, titles, ax, ahead)
+
+    @classmethod
+    def _draw_series(cls, estimator, X, titles, ax):
+        one = one_series(X, caller=cls.__name__)
+        rebuilt = np.asarray(reconstruct(estimator, one), dtype=np.float64)
+        sample = np.asarray(one, dtype=np.float64)
+        names = getattr(one, "columns", None)
+        return cls(
+            [sample.reshape(len(sample), -1)],
+            [rebuilt.reshape(len(sample), -1)],
+            kind="sequence",
+            titles=["series"] if titles is None else titles,
+            names=None if names is None else [str(name) for name in names],
+        ).plot(ax=ax)
 
     @classmethod
     def from_reconstructions(

@@ -330,7 +330,10 @@ class FittedModel:
 
     def get_state(self) -> dict[str, Any]:
         """Return the model as numpy arrays and plain values."""
-        weights = self.module.state_dict().items()
+        state = self.module.state_dict().items()
+        weights = {name: weight.cpu().numpy() for name, weight in state}
+        if "encoder.basis" in weights:  # one array in a pickle
+            weights["decoder.basis"] = weights["encoder.basis"]
         config = {f.name: getattr(self.config, f.name) for f in fields(self.config)}
         whitening = self.whitening and self.whitening._asdict()
         return {
@@ -342,7 +345,7 @@ class FittedModel:
             "n_components": self.n_components,
             "target_mean": self.target_mean,
             "whitening": whitening,
-            "weights": {name: weight.cpu().numpy() for name, weight in weights},
+            "weights": weights,
         }
 
     @classmethod
@@ -393,7 +396,6 @@ class FittedModel:
             "usual_length": self.spec.n_steps or 0,
             "tile_rows": self.family.tile_rows,
             "device": self.device,
-            "work_per_value": self.module.work,
         }
 
     def _whitening_tensors(self) -> "WhiteningTensors | None":

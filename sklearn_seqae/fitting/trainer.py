@@ -40,7 +40,7 @@ from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
-from sklearn_seqae.training.threads import lend_threads
+from sklearn_seqae.training.threads import single_thread
 
 EVALUATION_BATCH_SIZE = 512  # batch size without gradients
 REFIT_BELOW = 40_000  # rows; with more, a refit would change the model little
@@ -169,6 +169,7 @@ class Trainer:
             in_blocks=has_future and samples.target is not None,
         )
 
+    @single_thread()
     def fit(self) -> tuple[TrainingRun, Selection | None]:
         """Train, with model selection if there are validation splits.
 
@@ -232,26 +233,25 @@ class Trainer:
             name = "training" if held_out is None else "selection"
             n_max = self.config.max_iter if n_epochs is None else n_epochs
             callbacks = self.listener.begin_training(run, name, n_max)
-        work = run.net.module_.work * train.batch_size * (self.n_steps or 1)
-        with lend_threads(work):
-            epochs = run.net.train(
-                train,
-                None if monitor is None else monitor.data,
-                n_epochs=n_epochs,
-                valid_losses=valid_losses,
-                callbacks=callbacks,
-            )
-            for train_loss, held_out_rows in epochs:
-                run.loss_curve.append(train_loss)
-                if monitor and monitor.record(held_out_rows):
-                    break
-            epochs.close()
+        epochs = run.net.train(
+            train,
+            None if monitor is None else monitor.data,
+            n_epochs=n_epochs,
+            valid_losses=valid_losses,
+            callbacks=callbacks,
+        )
+        for train_loss, held_out_rows in epochs:
+            run.loss_curve.append(train_loss)
+            if monitor and monitor.record(held_out_rows):
+                break
+        epochs.close()
         if self.listener is not None:
             self.listener.end_training()
         if monitor:
             run.states, run.selection = monitor.states, monitor.selection()
         return run
 
+    @single_thread()
     def measure(self, run: TrainingRun) -> Selection:
         """Measure the losses of a training on the training rows, for all samples."""
         return self._monitor(run, self.samples, self.samples).selection()

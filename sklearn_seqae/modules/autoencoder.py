@@ -95,16 +95,6 @@ class Autoencoder(nn.Module):
         self.register_buffer("residual_scale", torch.ones(()))
         self.register_buffer("log_variance", torch.zeros(n_components))
 
-    @property
-    def work(self) -> int:
-        """Approximate number of multiply-adds per row of a table or time step."""
-        parts = [self.encoder, self.decoder, self.linear_path]
-        return sum(
-            getattr(part, "work", None) or sum(w.numel() for w in part.parameters())
-            for part in parts
-            if part is not None
-        )
-
     @torch.no_grad()
     def set_units(self, **units: Tensor) -> None:
         """Set the units of the inputs and outputs of the networks.

@@ -98,11 +98,6 @@ class ConvolutionalEncoder(nn.Module):
         else:
             self.head = linear(n_last, n_components, generator=generator)
 
-    @property
-    def work(self) -> int:
-        """Number of multiply-adds per sample."""
-        return multiply_adds(self.head, self.stages, self.sizes[1:])
-
     def forward(
         self, x: Tensor, lengths: Tensor | None, residual: Tensor | None
     ) -> Tensor:
@@ -179,11 +174,6 @@ class ConvolutionalDecoder(nn.Module):
                 generator=generator,
             )
 
-    @property
-    def work(self) -> int:
-        """Number of multiply-adds per sample."""
-        return multiply_adds(self.head, self.stages, self.sizes[:-1])
-
     def forward(
         self,
         code: Tensor,
@@ -203,24 +193,3 @@ class ConvolutionalDecoder(nn.Module):
             rows, columns = self.sizes[i + 1]
             images = stage(self.activation(images))[:, :, :rows, :columns]
         return to_rows(images)
-
-
-def multiply_adds(head: nn.Module, stages: nn.ModuleList, sizes: list[Size]) -> int:
-    """Return the number of multiply-adds per sample.
-
-    Parameters
-    ----------
-    head : torch.nn.Module
-        Linear layer.
-
-    stages : torch.nn.ModuleList
-        Convolutions.
-
-    sizes : list of (int, int)
-        Height and width of the smaller image of each stage.
-    """
-    pixels = [1, *map(math.prod, sizes)]
-    return sum(
-        n * sum(weight.numel() for weight in layer.parameters())
-        for n, layer in zip(pixels, [head, *stages], strict=True)
-    )

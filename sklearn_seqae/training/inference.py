@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_seqae.training.alignment import AlignedProducts
-from sklearn_seqae.training.threads import lend_threads
+from sklearn_seqae.training.threads import single_thread
 
 TABLE_ROWS = 256  # number of rows of a tile of a table
 SEQUENCE_ROWS = 32  # number of sequences of a tile
@@ -62,7 +62,6 @@ def in_tiles(
     usual_length: int = 0,
     tile_rows: int | None = None,
     device: str = "cpu",
-    work_per_value: float = 0,
 ) -> NDArray[np.float32]:
     """Apply `function` to all rows of `x`, tile by tile.
 
@@ -91,10 +90,6 @@ def in_tiles(
     device : str, default="cpu"
         Device of the tiles.
 
-    work_per_value : float, default=0
-        Number of multiply-adds per row or time step. It determines the number of
-        threads.
-
     Returns
     -------
     result : ndarray of shape (N, ...), float32
@@ -103,13 +98,12 @@ def in_tiles(
     result = np.zeros(0, dtype=np.float32)
     if tile_rows is None:
         tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
-    with torch.inference_mode(), AlignedProducts():
+    with single_thread(), torch.inference_mode(), AlignedProducts():
         for rows, steps in _tiles(len(x), lengths, usual_length, tile_rows):
             tile, tile_lengths = _one_tile(x, lengths, rows, steps, tile_rows)
             if tile_lengths is not None:
                 tile_lengths = tile_lengths.to(device)
-            with lend_threads(work_per_value * tile_rows * (steps or 1)):
-                output = function(tile.to(device), tile_lengths, steps)
+            output = function(tile.to(device), tile_lengths, steps)
             values = output[: len(x[rows])].cpu().numpy()
             shape: tuple[int, ...] = values.shape[1:]
             if values.ndim == 3 and n_steps is not None:  # the output is sequences
