@@ -22,3 +22,16 @@ def test_weather_keeps_more_than_pca_of_a_table_with_text_and_gaps(
         assert r2 > r2_of_pca
     assert names["everything"].isna().any(axis=None)  # nothing was dropped
     assert (tmp_path / "weather_output" / "weather.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_the_series_with_gaps_has_one_anomaly_and_one_gap(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["series_with_gaps.py"])
+    with pytest.warns(UserWarning, match="gaps .*2026-04-20 21:50"):
+        names = runpy.run_path(str(EXAMPLES / "series_with_gaps.py"))
+    found = names["intervals"]
+    assert len(found) == 1
+    assert str(found["start"][0]).startswith("2026-04-29 1")
+    assert names["newest"] < names["detector"][-1].offset_
+    assert (tmp_path / "series_output" / "series.png").stat().st_size > 10_000

@@ -11,6 +11,7 @@ PAGES = (
     "docs/bottlenecks.md",
     "docs/choosing_size.md",
     "docs/forecasting.md",
+    "docs/series.md",
 )
 
 

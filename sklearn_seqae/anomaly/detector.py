@@ -98,14 +98,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         series.
 
     step : int, default=1
-        Stride: number of time steps between consecutive windows. A larger value is
-        faster and less accurate.
+        Stride: number of time steps between consecutive windows, at most the window
+        size. A larger value is faster and less accurate.
 
     alignment : {"centered", "trailing"}, default="centered"
         Which windows score a time step. "centered": the mean score of all windows that
         contain the step. "trailing": the score of the window that ends with the step,
-        so the score does not depend on later steps. The first steps, which end no
-        window, have the median score.
+        so the score does not depend on later steps. Steps without such a window have
+        no score: it is NaN, and they are never alarms.
 
     random_state : int, RandomState instance or None, default=None
         Seed of all random numbers, also set for `estimator`. None keeps the estimator's
@@ -140,8 +140,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    With `window_size`, a list of arrays or a 3-D array contains several series. No
-    window spans two series, and results per time step are a list.
+    With `window_size`, a list of arrays or data frames, or a 3-D array, contains
+    several series. No window spans two series, and results per time step are a list.
+    A one-dimensional X is one channel.
+
+    If X has a DatetimeIndex, PeriodIndex or TimedeltaIndex, its times must increase,
+    and windows are cut at gaps: steps that exceed the median step and the longest step
+    of the calendar by 50 %. `fit` learns the calendar: the steps that occur at least
+    three times.
 
     References
     ----------
@@ -355,8 +361,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         -------
         scores : ndarray of shape (n_samples,)
             Minus the distance of `score_method`. With `window_size`, one score for
-            each time step: a pandas Series if X has a DatetimeIndex, a list of arrays
-            for several series.
+            each time step, NaN without a window: a pandas Series if the index of X
+            contains times, a list for several series.
         """
         check_is_fitted(self)
         if self._windows is None:
@@ -563,7 +569,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         -------
         intervals : DataFrame
             Columns ``start`` and ``end``: first and last time step, both included, as
-            numbers, or as times if X has a DatetimeIndex; ``score``: lowest score of
+            numbers, or as times if the index of X has times; ``score``: lowest score of
             the interval; for a list of series also ``series``: number of the series.
         """
         import pandas as pd
