@@ -280,6 +280,7 @@ RESTRICTED = [
             "check_methods_sample_order_invariance",
             "check_methods_subset_invariance",
             "check_fit1d",
+            "check_fit2d_predict1d",
         ],
     ),
     (
@@ -325,7 +326,8 @@ ADMISSIBLE = [
         for family in (dense, recurrent, convolutional)
     ],
 ]
-SLOW_INSTANCES += ADMISSIBLE[1:-1]
+CONVOLUTIONAL_RESTRICTED = [RESTRICTED[i][0] for i in (1, 3, 6)]
+SLOW_INSTANCES += [*ADMISSIBLE[1:-1], *CONVOLUTIONAL_RESTRICTED]
 # scikit-learn's own Pipelines fail these, too.
 OF_PIPELINES = ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"]
 

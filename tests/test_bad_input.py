@@ -22,13 +22,24 @@ sequences = pytest.mark.parametrize(
 METHODS = ["transform", "reconstruct", "score", "score_samples", "predict"]
 
 
+FITTED = {}  # by estimator and data, which are kept alive with their ids
+
+
+def fitted_to(estimator, good):
+    """Return an estimator that is fitted once for each data set."""
+    key = id(estimator), id(good)
+    if key not in FITTED:
+        FITTED[key] = clone(estimator).fit(good), estimator, good
+    return FITTED[key][0]
+
+
 def assert_refused(estimator, X, words, *, error=ValueError, good=None):
     """X is refused by fit and, where good data to fit on are given, by every method."""
     with pytest.raises(error, match=words):
         clone(estimator).fit(X)
     if good is None:
         return
-    fitted = clone(estimator).fit(good)
+    fitted = fitted_to(estimator, good)
     for method in METHODS:
         if hasattr(fitted, method):
             with pytest.raises(error, match=words):

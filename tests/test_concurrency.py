@@ -147,6 +147,7 @@ print((grow(60) - before) / 120)
 """
 
 
+@pytest.mark.slow
 def test_fits_leak_no_memory():
     assert float(run_python(GROWTH)) < 5  # KiB for each fit
 

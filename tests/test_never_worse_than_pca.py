@@ -57,6 +57,7 @@ def test_error_is_at_most_that_of_pca(ratio, name, standardised, k):
     assert ratio(name, standardised, k) <= 1.02
 
 
+@pytest.mark.slow
 def test_error_is_below_that_of_pca_on_average(ratio):
     assert np.mean([np.log(ratio(*case)) for case in CASES]) < 0
 

@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 
+import pytest
 from mypy import api
 
 CORRECT = """
@@ -41,6 +42,7 @@ def errors_of(program, tmp_path):
     return [int(line.split(":")[1]) for line in report.splitlines() if "error" in line]
 
 
+@pytest.mark.slow
 def test_mypy_finds_each_mistake_of_a_user_and_nothing_else(tmp_path):
     assert (files("sklearn_seqae") / "py.typed").is_file()
     assert errors_of(CORRECT, tmp_path) == []

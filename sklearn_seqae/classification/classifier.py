@@ -129,11 +129,13 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_seqae import AutoencoderClassifier
+    >>> from sklearn_seqae import AutoencoderClassifier, RecurrentAutoencoderTransformer
     >>> from sklearn_seqae.datasets import make_ragged_sequences
     >>> X, y = make_ragged_sequences(60, random_state=0)
     >>> some = np.where(np.arange(60) % 5 == 0, y, -1)  # -1 marks unlabelled rows
-    >>> classifier = AutoencoderClassifier(max_iter=5, random_state=0).fit(X, some)
+    >>> autoencoder = RecurrentAutoencoderTransformer(8, max_iter=5)
+    >>> classifier = AutoencoderClassifier(autoencoder, max_iter=5, random_state=0)
+    >>> classifier = classifier.fit(X, some)
     >>> classifier.predict_proba(X).shape
     (60, 3)
     """
