@@ -208,6 +208,12 @@ SLOW_INSTANCES = [
     if row not in QUICK_ROWS[family]
 ]
 
+SLOW_DETECTORS = [
+    detector(recurrent(1), contamination=0.1),
+    detector(convolutional(1), contamination=0.1),
+]
+SLOW_INSTANCES += SLOW_DETECTORS
+
 # Every estimator, in every option that leaves the domain of X free.
 INSTANCES = [
     *DENSE,
@@ -215,8 +221,7 @@ INSTANCES = [
     *CONVOLUTIONAL,
     SequenceScaler(),
     detector(dense(1), contamination=0.1, score_method="nearest"),
-    detector(recurrent(1), contamination=0.1),
-    detector(convolutional(1), contamination=0.1),
+    *SLOW_DETECTORS,
     detector(PCA(1)),
     detector(PCA(1), score_method="reconstruction", false_alarm_rate=0.1),
     detector(make_pipeline(StandardScaler(), dense(1)), contamination=0.3),

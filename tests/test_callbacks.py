@@ -94,6 +94,7 @@ def test_the_scoring_monitor_scores_each_epoch(wine):
     assert np.isfinite(scores).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_the_progress_bar_reaches_the_end_through_a_search(
     n_jobs, wine, capsys, monkeypatch

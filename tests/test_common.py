@@ -37,8 +37,13 @@ FURTHER_TRANSFORMER_CHECKS = [
     "check_set_output_transform",
     "check_set_output_transform_pandas",
     "check_set_output_transform_polars",
-    "check_global_output_transform_pandas",
-    "check_global_set_output_transform_polars",
+    *[
+        pytest.param(check, marks=pytest.mark.slow)
+        for check in (
+            "check_global_output_transform_pandas",
+            "check_global_set_output_transform_polars",
+        )
+    ],
 ]
 
 

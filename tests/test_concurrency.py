@@ -82,7 +82,7 @@ import hashlib
 import numpy as np, torch
 from sklearn_seqae import DenseAutoencoderTransformer, RecurrentAutoencoderTransformer
 torch.set_num_threads(N_THREADS)
-X = np.random.RandomState(0).normal(size=(300, 64))
+X = np.random.RandomState(0).normal(size=(120, 64))
 options = {"max_iter": 2, "random_state": 0, "batch_size": 256}
 codes = [
     DenseAutoencoderTransformer(2, hidden_layer_sizes=(512,), **options)

@@ -20,6 +20,7 @@ def blocks(page):
     return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_python_blocks_of_a_page_run_in_their_order(page, capsys):
     names = {}

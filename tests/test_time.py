@@ -97,6 +97,18 @@ def test_windows_are_cut_at_gaps_with_one_warning():
     np.testing.assert_array_equal(scores, np.concatenate(halves))
 
 
+@pytest.mark.parametrize("alignment", ["centered", "trailing"])
+def test_intervals_are_pruned_over_the_whole_series(alignment):
+    model = detector(alignment=alignment, contamination=0.05).fit(frame())
+    X = frame()
+    X.iloc[200:210] = 40
+    gappy = X.drop(X.index[300:400])
+    with pytest.warns(UserWarning, match="gaps"):
+        kept = model.detect_intervals(gappy, min_drop=0.8)
+    assert len(kept) == 1
+    assert kept["start"][0] <= HOURS[200] <= kept["end"][0]
+
+
 def test_pieces_shorter_than_a_window_have_no_score():
     model = detector().fit(frame())
     X = frame().drop(HOURS[310:340]).drop(HOURS[350:380])

@@ -68,7 +68,7 @@ class Attribution:
         return attributions
 
 
-def intervals(scores, is_alarm, gap, min_drop):
+def intervals(scores, is_alarm, gap, min_drop, cuts=()):
     """Return (start, end, lowest score) of each interval of alarms.
 
     Parameters
@@ -84,14 +84,19 @@ def intervals(scores, is_alarm, gap, min_drop):
 
     min_drop : float
         As in `AutoencoderAnomalyDetector.detect_intervals`.
+
+    cuts : array-like of int, default=()
+        Steps after a gap in time. No interval spans a gap.
     """
     alarms = np.flatnonzero(is_alarm)
     if not len(alarms):
         return []
-    runs = np.split(alarms, np.flatnonzero(np.diff(alarms) >= gap) + 1)
+    piece = np.searchsorted(cuts, alarms, side="right")
+    is_new = (np.diff(alarms) >= gap) | (np.diff(piece) > 0)
+    runs = np.split(alarms, np.flatnonzero(is_new) + 1)
     found = [(run[0], run[-1], scores[run].min()) for run in runs]
     if min_drop:
-        rest = scores[~is_alarm].min(initial=0)
+        rest = np.nanmin(scores[~is_alarm], initial=0)
         found = _pruned(found, rest, min_drop)
     return found
 

@@ -658,13 +658,15 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     def _intervals(self, series, scores, gap=None, min_drop=0.0):
         """Return (series, start, end, score) of each interval. None spans a gap."""
         gap = self._windows.size if gap is None else gap
-        return [
-            (number, at.start + start, at.start + end, score)
-            for number, at in series.pieces
-            for start, end, score in intervals(
-                scores[number][at], self._decide(scores[number][at]) < 0, gap, min_drop
-            )
-        ]
+        found = []
+        for number, each in enumerate(scores):
+            cuts = [at.start for i, at in series.pieces if i == number and at.start > 0]
+            alarms = self._decide(each) < 0
+            found += [
+                (number, *interval)
+                for interval in intervals(each, alarms, gap, min_drop, cuts)
+            ]
+        return found
 
     def _explain_intervals(self, series, n_causes):
         scores, errors = self._look(series)
