@@ -1,14 +1,14 @@
-"""The walls of the house: who may import whom, and how long things may be.
+"""Layers of the package: allowed imports, and sizes of files and functions.
 
-ROOMS is the table of docs/design.md. A room is named by its path in the package,
+LAYERS is the table of docs/design.md. A layer is named by its path in the package,
 with ``*`` for any file of a folder; the first row that fits counts. It lists
 
-- ``rooms``: the other rooms of the package it may import,
+- ``own``: the modules of the package that it may import,
 - ``packages``: the packages it may import beside the standard library,
 - ``inside``: the packages it may import inside functions only, because they are
   optional or slow to load.
 
-A file that fits no room fails the test: give it one, here and in the document.
+A file that fits no layer fails the test: give it one, here and in the document.
 """
 
 import ast
@@ -22,25 +22,25 @@ import pytest
 FRAMES = ["pandas", "polars"]
 ESTIMATOR = ["numpy", "sklearn"]
 
-ROOMS = {
-    "__init__": {"rooms": ["*"]},
+LAYERS = {
+    "__init__": {"own": ["*"]},
     "_version": {},
     "modules/__init__": {},
     "training/__init__": {},
     "fitting/__init__": {},
-    "autoencoders/__init__": {"rooms": ["autoencoders/*"]},
-    "anomaly/__init__": {"rooms": ["anomaly/*"]},
-    "displays/__init__": {"rooms": ["displays/*"]},
+    "autoencoders/__init__": {"own": ["autoencoders/*"]},
+    "anomaly/__init__": {"own": ["anomaly/*"]},
+    "displays/__init__": {"own": ["displays/*"]},
     "_params": {"packages": ["sklearn"]},
     "_introspection": {"packages": ["sklearn"]},
     "_containers": {"packages": ["numpy"], "inside": FRAMES},
-    "_sequences": {"rooms": ["_containers"], "packages": ["numpy", "sklearn"]},
+    "_sequences": {"own": ["_containers"], "packages": ["numpy", "sklearn"]},
     "_images": {
-        "rooms": ["_containers", "_sequences"],
+        "own": ["_containers", "_sequences"],
         "packages": ["numpy", "sklearn"],
     },
     "_inputs": {
-        "rooms": ["_images", "_sequences"],
+        "own": ["_images", "_sequences"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
@@ -48,45 +48,45 @@ ROOMS = {
     "conversion": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
     "datasets": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
     "preprocessing": {
-        "rooms": ["_sequences", "_inputs", "_params", "_introspection"],
+        "own": ["_sequences", "_inputs", "_params", "_introspection"],
         "packages": ESTIMATOR,
     },
-    "modules/*": {"rooms": ["modules/*"], "packages": ["torch"]},
+    "modules/*": {"own": ["modules/*"], "packages": ["torch"]},
     "training/*": {
-        "rooms": ["training/*", "modules/batch"],
+        "own": ["training/*", "modules/batch"],
         "packages": ["numpy", "torch", "skorch"],
     },
     "fitting/*": {
-        "rooms": ["_sequences", "_inputs", "modules/*", "training/*", "fitting/*"],
+        "own": ["_sequences", "_inputs", "modules/*", "training/*", "fitting/*"],
         "packages": [*ESTIMATOR, "scipy", "torch"],
     },
     "autoencoders/base": {
-        "rooms": [
+        "own": [
             *["_sequences", "_inputs", "_params", "_introspection", "_version"],
             *["fitting/*", "modules/bottleneck", "modules/losses", "modules/noise"],
             "autoencoders/_*",
         ],
         "packages": ESTIMATOR,
     },
-    "autoencoders/_callbacks": {"rooms": ["training/callbacks"], "packages": ESTIMATOR},
+    "autoencoders/_callbacks": {"own": ["training/callbacks"], "packages": ESTIMATOR},
     "autoencoders/_summary": {
         "packages": [*ESTIMATOR, "torch"],
         "inside": ["torchview"],
     },
     "autoencoders/_forecasting": {
-        "rooms": ["_sequences", "autoencoders/base", "fitting/scaling"],
+        "own": ["_sequences", "autoencoders/base", "fitting/scaling"],
         "packages": ESTIMATOR,
     },
     "autoencoders/_*": {
-        "rooms": ["_sequences", "_inputs", "_version", "fitting/*"],
+        "own": ["_sequences", "_inputs", "_version", "fitting/*"],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
-        "rooms": ["autoencoders/base", "fitting/family", "_params", "modules/dense"],
+        "own": ["autoencoders/base", "fitting/family", "_params", "modules/dense"],
         "packages": ESTIMATOR,
     },
     "autoencoders/recurrent": {
-        "rooms": [
+        "own": [
             *["autoencoders/base", "autoencoders/_forecasting", "fitting/family"],
             "_params",
             "modules/recurrent",
@@ -94,30 +94,30 @@ ROOMS = {
         "packages": ESTIMATOR,
     },
     "autoencoders/convolutional": {
-        "rooms": [
+        "own": [
             *["autoencoders/base", "fitting/family", "_sequences", "_params"],
             "modules/convolutional",
         ],
         "packages": ESTIMATOR,
     },
     "anomaly/*": {
-        "rooms": [
+        "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
             *["_params", "_introspection", "anomaly/*"],
         ],
         "packages": ESTIMATOR,
         "inside": ["pandas"],
     },
-    "classification/__init__": {"rooms": ["classification/*"]},
+    "classification/__init__": {"own": ["classification/*"]},
     "classification/*": {
-        "rooms": [
+        "own": [
             *["autoencoders", "autoencoders/base", "_introspection"],
             *["_sequences", "_inputs", "training/*", "_params", "classification/*"],
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
     "displays/*": {
-        "rooms": ["_sequences", "_images", "_introspection", "displays/*"],
+        "own": ["_sequences", "_images", "_introspection", "displays/*"],
         "packages": ESTIMATOR,
         "inside": ["matplotlib"],
     },
@@ -149,9 +149,9 @@ def fits(name, pattern):
     return pattern == "*" or (same_depth and fnmatch(name, pattern))
 
 
-def room_of(name):
+def layer_of(name):
     """Return the first row of the table that fits, None where none does."""
-    return next((room for room in ROOMS if fits(name, room)), None)
+    return next((layer for layer in LAYERS if fits(name, layer)), None)
 
 
 def is_for_type_checkers(node):
@@ -194,36 +194,36 @@ def is_private_tool(dotted):
 
 def objection_to(name, dotted, inside):
     """Say why a file may not import a dotted name, None where it may."""
-    row = ROOMS[room_of(name)]
+    row = LAYERS[layer_of(name)]
     package = dotted.partition(".")[0]
-    if dotted in ("sklearn_seqae", "sklearn_seqae.__version__"):  # loads no room
+    if dotted in ("sklearn_seqae", "sklearn_seqae.__version__"):  # loads no layer
         return None
     if package == "sklearn_seqae":
         target = target_of(dotted)
-        allowed = row.get("rooms", [])
+        allowed = row.get("own", [])
         folder_itself = f"{target}/*" in allowed  # from sklearn_seqae import modules
-        if folder_itself or any(fits(target, room) for room in allowed):
+        if folder_itself or any(fits(target, layer) for layer in allowed):
             return None
-        return f"the room may not import {target}"
+        return f"the layer may not import {target}"
     if is_private_tool(dotted) and name != "_params":
         return "only _params may import scikit-learn's private parameter tools"
     if package in sys.stdlib_module_names or package in row.get("packages", []):
         return None
     if package not in row.get("inside", []):
-        return f"the room may not import {package}"
+        return f"the layer may not import {package}"
     return None if inside else f"{package} may be imported inside functions only"
 
 
 @pytest.mark.parametrize("file", PACKAGE_FILES, ids=name_of)
-def test_every_file_has_a_room(file):
-    assert room_of(name_of(file)), f"{name_of(file)} fits no room of ROOMS"
+def test_every_file_has_a_layer(file):
+    assert layer_of(name_of(file)), f"{name_of(file)} fits no layer of LAYERS"
 
 
 @pytest.mark.parametrize("file", PACKAGE_FILES, ids=name_of)
-def test_rooms_import_only_what_the_table_allows(file):
+def test_layers_import_only_what_the_table_allows(file):
     name = name_of(file)
-    if room_of(name) is None:
-        pytest.fail(f"{name} fits no room of ROOMS")
+    if layer_of(name) is None:
+        pytest.fail(f"{name} fits no layer of LAYERS")
     objections = [
         f"line {line}: import of {dotted}: {objection}"
         for dotted, inside, line in imports_of(ast.parse(file.read_text("utf-8")))
@@ -276,8 +276,8 @@ def test_the_table_allows(name, dotted, inside):
 
 
 @pytest.mark.parametrize("name", ["utils", "modules/deep/er", "somewhere/new"])
-def test_an_unknown_room_has_no_row(name):
-    assert room_of(name) is None
+def test_an_unknown_layer_has_no_row(name):
+    assert layer_of(name) is None
 
 
 def docstring_lines(node):
@@ -293,7 +293,7 @@ def docstring_lines(node):
 )
 def test_files_and_functions_are_short(file):
     text = file.read_text(encoding="utf-8")
-    assert file.name != "utils.py", "find the room that its functions belong to"
+    assert file.name != "utils.py", "find the layer that its functions belong to"
     functions = ast.FunctionDef | ast.AsyncFunctionDef
     documented = ast.Module | ast.ClassDef | functions
     nodes = list(ast.walk(ast.parse(text)))
