@@ -293,6 +293,13 @@ class BaseAutoencoder(
         -------
         Z : ndarray of shape (n_samples, ``n_components_``)
             Latent codes, in the float dtype of X.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If X is invalid, or if its features are not those of `fit`.
         """
         samples = self._read(X)
         return self._model().encode(samples)
@@ -340,6 +347,11 @@ class BaseAutoencoder(
         -------
         X : ndarray or list of ndarray
             Samples, as `inverse_transform` returns them.
+
+        Raises
+        ------
+        AttributeError
+            With another `bottleneck`.
         """
         check_is_fitted(self)
         if random_state is None:  # leave the global generator of numpy alone
