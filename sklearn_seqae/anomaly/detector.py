@@ -25,6 +25,7 @@ from sklearn_seqae.anomaly._model import (
     default_estimator,
     set_random_state,
     takes_sequences,
+    unit_of,
 )
 from sklearn_seqae.anomaly._series import Series, Windows, automatic_window, without
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
@@ -264,6 +265,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             unfitted = InputFormat(form)
             samples = parse(X, unfitted, name=type(self).__name__)
             check(self, samples, reset=True)
+            self._unit = unit_of(samples)
             self._input_format = unfitted.fitted_to(samples)
             fit = self._fit_series if is_series else self._fit_samples
             scores = fit(samples)
@@ -290,7 +292,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         else:
             rows = errors.reshape(-1, errors.shape[-1])
         known = getattr(self._model.scorer, "samples", None)
-        self._attribution = Attribution().fit(rows, known)
+        self._attribution = Attribution().fit(rows, self._unit, known)
         folds = list(calibration.folds(len(samples)))
         if self.contamination != "auto" or not folds:
             return self._model.scores_of(parts)
@@ -323,7 +325,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         pieces = series.whole_pieces(size)
         _, errors = self._fit_model(self._windows.to_fit(series.take(pieces)))
         width = series.items[0].shape[1]
-        self._attribution = Attribution().fit(errors.reshape(-1, width))
+        errors = errors.reshape(-1, width)
+        self._attribution = Attribution().fit(errors, self._unit)
         blocks = []
         if self.contamination == "auto":
             lengths = [at.stop - at.start for _, at in pieces]
@@ -365,7 +368,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         scorer = SCORES[method]
         if method == "mahalanobis" and (sequences or windows):
             scorer = MahalanobisOfCode
-        return Model.fit(estimator, scorer(), samples)
+        return Model.fit(estimator, scorer(), samples, self._unit)
 
     def score_samples(self, X: Any) -> Any:
         """Return the anomaly score of each sample; higher is more normal.

@@ -39,7 +39,7 @@ from sklearn_seqae.autoencoders._warnings import (
 )
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.model import FittedModel
-from sklearn_seqae.fitting.scaling import Whitening, along, weighted_mean
+from sklearn_seqae.fitting.scaling import along, weighted_mean
 from sklearn_seqae.fitting.selection import explained
 from sklearn_seqae.fitting.trainer import Trainer, TrainingRun, make_spec
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
@@ -206,9 +206,7 @@ class BaseAutoencoder(
             if config.is_ordered:
                 self._report_order(selection or trainer.measure(run), samples)
             if config.whiten:
-                codes = self.model_.encode(samples)
-                white = Whitening.fit(codes, samples.weight)
-                self.model_ = self.model_.with_whitening(white)
+                self.model_ = self.model_.whitened(samples)
             self._seconds = perf_counter() - start
             tasks.end()
         return self
@@ -252,7 +250,7 @@ class BaseAutoencoder(
         self.validation_scores_ = selection.scores.tolist()
         self.best_validation_score_ = self.validation_scores_[self.best_epoch_]
         self.held_out_r2_ = selection.r2()
-        if selection.mean.squared_error.any() and not selection.is_penalized:
+        if selection.has_variance and not selection.is_penalized:
             does = "forecasts" if self.model_.objective == "predict" else "reconstructs"
             warn_if_no_better(type(self).__name__, self.held_out_r2_, does)
 
@@ -268,12 +266,13 @@ class BaseAutoencoder(
             else:
                 warn_if_not_reached(type(self).__name__, fraction, model[-1])
         values = samples.values.astype(np.float64)
-        left = values - along(self.mean_, values, samples.lengths)
+        unit = self.model_.scaling.scale
+        left = (values - along(self.mean_, values, samples.lengths)) / unit
         if samples.weight is not None:
             left *= np.sqrt(samples.weight).reshape(-1, *[1] * (left.ndim - 1))
         if samples.lengths is not None:
             left = left[samples.mask]
-        variance = np.square(left).sum() / max(1, len(values) - 1)
+        variance = unit**2 * np.square(left).sum() / max(1, len(values) - 1)
         kept = slice(self.n_components_)
         self.explained_variance_ratio_ = np.diff(model, prepend=0)[kept]
         self.explained_variance_ = self.explained_variance_ratio_ * variance
@@ -396,8 +395,10 @@ class BaseAutoencoder(
                 name, samples, target, model.objective, model.input_format
             )
         given, wanted, mean = self._compare(samples)
-        error, left = np.square(wanted - given).sum(), np.square(wanted - mean).sum()
-        return float(explained(error, left))
+        unit = self.model_.scaling.scale  # squares neither overflow nor underflow
+        error = np.square((wanted - given) / unit).sum()
+        left = np.square((wanted - mean) / unit).sum()
+        return float(explained(error, left, wanted.size))
 
     def _compare(self, samples):
         """Return reconstructions, targets, and the mean of the targets."""

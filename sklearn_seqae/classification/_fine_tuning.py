@@ -95,7 +95,7 @@ class FineTuning:
         self.config = config
         self.model = model
         self.targets = targets
-        codes = model.encode(samples).astype(np.float64)
+        codes = model.encode(samples).astype(np.float64) / model.code_unit
         # One scale for all components: with one scale each, the last components of
         # PCA, mostly noise, would weigh as much as the first.
         self.center = codes.mean(axis=0)

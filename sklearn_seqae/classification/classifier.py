@@ -274,8 +274,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
                 if not has_folds or not has_gained(history):
                     self.best_epoch_ = 0
             head, self.loss_curve_, _ = tuning.train(rows, n_epochs=self.best_epoch_)
-        self.coef_ = head[0] / tuning.unit
-        self.intercept_ = head[1] - self.coef_ @ tuning.center
+        coef = head[0] / tuning.unit
+        self.coef_ = coef / model.code_unit
+        self.intercept_ = head[1] - coef @ tuning.center
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
@@ -293,8 +294,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         model = self.estimator_.model_
         samples = read(self, X, model.input_format)
-        codes = model.encode(samples).astype(np.float32)
-        coef = torch.tensor(self.coef_, dtype=torch.float32)
+        codes = (model.encode(samples) / np.float64(model.code_unit)).astype(np.float32)
+        coef = torch.tensor(self.coef_ * model.code_unit, dtype=torch.float32)
         intercept = torch.tensor(self.intercept_, dtype=torch.float32)
         logits = in_tiles(lambda tile, *_: tile @ coef.T + intercept, codes)
         logits = logits.astype(np.float64)

@@ -172,15 +172,25 @@ class FittedModel:
         """Device of the network."""
         return self.module.encoder_unit.device
 
+    @property
+    def code_unit(self) -> float:
+        """Unit of the latent codes: that of X, or 1 for whitened or variational codes.
+
+        The network computes codes in scaled units. `encode` returns the product.
+        """
+        has_unit = self.whitening is None and not self.spec.is_variational
+        return self.scaling.scale if has_unit else 1.0
+
     def to(self, device: str) -> "FittedModel":
         """Move the network to a device, and return the model."""
         if torch.device(device).type != self.device.type:
             self.module.to(device)
         return self
 
-    def with_whitening(self, whitening: Whitening) -> "FittedModel":
-        """Return the model with whitened codes."""
-        return replace(self, whitening=whitening)
+    def whitened(self, samples: Samples) -> "FittedModel":
+        """Return the model with codes that are whitened on training samples."""
+        codes = self.encode(samples) / self.code_unit
+        return replace(self, whitening=Whitening.fit(codes, samples.weight))
 
     def with_components(self, n_components: int) -> "FittedModel":
         """Return the model with codes of the first components only."""
@@ -222,7 +232,7 @@ class FittedModel:
             return codes
 
         codes = in_tiles(encode, x, _lengths(samples), **self._tile_options())
-        return codes.astype(samples.values.dtype, copy=False)
+        return (codes * np.float64(self.code_unit)).astype(samples.values.dtype)
 
     def decode(
         self,
@@ -270,7 +280,7 @@ class FittedModel:
 
         values = in_tiles(
             decode,
-            codes.astype(np.float32),
+            (codes / np.float64(self.code_unit)).astype(np.float32),
             lengths,
             n_steps=n_steps,
             **self._tile_options(),
@@ -422,9 +432,10 @@ def _lengths(samples: Samples) -> NDArray[Any] | None:
 
 
 class Encoder(nn.Module):
-    """Differentiable encoder from scaled samples to the latent codes of `transform`.
+    """Differentiable encoder from scaled samples to latent codes in scaled units.
 
-    It shares the weights of the autoencoder. Training one trains the other.
+    The codes of `transform` are these codes times `FittedModel.code_unit`. It shares
+    the weights of the autoencoder. Training one trains the other.
 
     Shape
     -----
