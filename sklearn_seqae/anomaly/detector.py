@@ -27,7 +27,13 @@ from sklearn_seqae.anomaly._model import (
     takes_sequences,
     unit_of,
 )
-from sklearn_seqae.anomaly._series import Series, Windows, automatic_window, without
+from sklearn_seqae.anomaly._series import (
+    Series,
+    Windows,
+    automatic_window,
+    of_each,
+    without,
+)
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
 from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
 
@@ -412,7 +418,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             ``score_samples(X) - offset_``, negative for anomalies, in the container
             that `score_samples` returns.
         """
-        return _of_each(self._decide, self.score_samples(X))
+        return of_each(self._decide, self.score_samples(X))
 
     def predict(self, X: Any) -> Any:
         """Predict whether each sample is normal.
@@ -430,7 +436,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             A list for several series.
         """
         scores = self.decision_function(X)
-        return _of_each(lambda each: np.where(each < 0, -1, 1), scores)
+        return of_each(lambda each: np.where(each < 0, -1, 1), scores)
 
     def p_values(self, X: Any) -> Any:
         """Return the conformal p-value of each sample.
@@ -457,7 +463,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             p = calibration.p_values(np.asarray(scores), *known)
             return scores * 0 + p  # a Series keeps its index
 
-        return _of_each(p_of, self.score_samples(X))
+        return of_each(p_of, self.score_samples(X))
 
     def reconstruction_errors(self, X: Any) -> Any:
         """Return the residuals: X minus its reconstruction.
@@ -744,9 +750,3 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _of_each(function, values):
-    """Apply a function to values, or to the values of each of several series."""
-    several = isinstance(values, list)
-    return [function(each) for each in values] if several else function(values)

@@ -55,6 +55,16 @@ def warn_if_not_reached(name, fraction, reached):
     )
 
 
+def warn_of_missing_device(name, device):
+    """Warn if a model is loaded on a machine without its device."""
+    warnings.warn(
+        f"{name} was saved with device={device!r}, which is not available here. It "
+        "computes on the CPU. Set device='cpu' to avoid this warning.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
 def check_version(name, version):
     """Warn if a pickle was written by another version of the package."""
     if version is None or version == __version__:

@@ -23,7 +23,6 @@ from sklearn_seqae._params import (
     RealNotInt,
     StrOptions,
 )
-from sklearn_seqae._sequences import Samples, resample
 from sklearn_seqae._version import __version__
 from sklearn_seqae.autoencoders._callbacks import (
     CallbackSupportMixin,
@@ -31,15 +30,16 @@ from sklearn_seqae.autoencoders._callbacks import (
     callback_context,
 )
 from sklearn_seqae.autoencoders._summary import FittedHTML, graph_of, text_of
-from sklearn_seqae.autoencoders._targets import read_target, weighted
+from sklearn_seqae.autoencoders._targets import mean_target, read_target, weighted
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
     warn_if_no_better,
     warn_if_not_reached,
+    warn_of_missing_device,
 )
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.model import FittedModel
-from sklearn_seqae.fitting.scaling import along, weighted_mean
+from sklearn_seqae.fitting.scaling import along
 from sklearn_seqae.fitting.selection import explained
 from sklearn_seqae.fitting.trainer import Trainer, TrainingRun, make_spec
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
@@ -190,7 +190,7 @@ class BaseAutoencoder(
                     net=run.net,
                     module=module.eval(),
                     n_components=run.spec.n_components,
-                    target_mean=_mean_target(samples, family),
+                    target_mean=mean_target(samples, family),
                 )
                 return _fitted_attributes(model, run)
 
@@ -466,6 +466,7 @@ class BaseAutoencoder(
     def __getstate__(self) -> dict[str, Any]:
         # Arrays and plain values load on any device and in other versions of torch.
         state = dict(super().__getstate__())
+        state.pop("_seconds", None)  # identical fits have identical files
         if "model_" in state:
             state["model_"] = state["model_"].get_state()
             state["_sklearn_seqae_version"] = __version__
@@ -476,9 +477,10 @@ class BaseAutoencoder(
         check_version(type(self).__name__, state.pop("_sklearn_seqae_version", None))
         super().__setstate__(state)
         if "model_" in state:
-            self.model_ = FittedModel.from_state(
-                state["model_"], self._family, self.device
-            )
+            model = FittedModel.from_state(state["model_"], self._family, self.device)
+            if model.missing_device:
+                warn_of_missing_device(type(self).__name__, self.device)
+            self.model_ = model
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
@@ -506,17 +508,6 @@ def _fitted_attributes(model: FittedModel, run: TrainingRun):
         "mean_": model.scaling.mean,
         "n_components_": model.n_components,
     }
-
-
-def _mean_target(samples: Samples, family):
-    """Return the mean of the targets; None if the samples are their own targets."""
-    values = samples.target
-    if values is None:
-        return None
-    if samples.lengths is not None and family.objective == "reconstruct":
-        n_steps = int(np.median(samples.lengths))
-        values = resample(values, samples.lengths, n_steps)
-    return weighted_mean(values, samples.weight)
 
 
 def _draw_seed(random_state):

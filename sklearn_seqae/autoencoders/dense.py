@@ -185,7 +185,8 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         Seed of all random numbers. Pass an int for identical results in each fit.
 
     device : str, default="cpu"
-        Device on which torch computes, for example "cuda".
+        Device on which torch computes, for example "cuda". "auto" selects a GPU if
+        there is one, and else the CPU. It may be changed after `fit`.
 
     skorch_callbacks : list of skorch callbacks or None, default=None
         Callbacks for every training: one training per validation fold, and the final
@@ -236,8 +237,9 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
     pca_explained_variance_ratio_ : ndarray of shape (``n_components_``,)
         Increase in validation R² of PCA with each component.
 
-    loss_curve_ : list of float
-        Training loss of each epoch of the last training, in scaled units.
+    loss_curve_ : list of float of length `n_iter_`
+        Training loss of each epoch of the model selection, the mean over the folds, in
+        scaled units. Without early stopping, that of the training.
 
     validation_loss_curve_ : list of float of length ``n_iter_ + 1``, or None
         Validation loss before training and after each epoch of the model selection, in

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from sklearn_seqae.training.batches import Batches
+from sklearn_seqae.training.isolation import isolated
 from sklearn_seqae.training.net import AutoencoderNet
-from sklearn_seqae.training.threads import single_thread
 
 N_FOLDS = 3
 SLOW = 0.1  # relative learning rate of the linear path, which overfits few labels
@@ -91,6 +91,7 @@ class FineTuning:
         Labelled rows, and the index of the class of each.
     """
 
+    @isolated()
     def __init__(self, config, model, samples, labelled, targets):
         self.config = config
         self.model = model
@@ -114,7 +115,7 @@ class FineTuning:
             coef, intercept = (np.stack([-w, w]) / 2 for w in (coef[0], intercept[0]))
         return coef, intercept, int(model.n_iter_.max())
 
-    @single_thread()
+    @isolated()
     def train(self, rows, held_out=None, *, n_epochs):
         """Train on rows. Return the head, its loss curve and the validation losses."""
         config, module = self.config, self.model.module

@@ -295,8 +295,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         model = self.estimator_.model_
         samples = read(self, X, model.input_format)
         codes = (model.encode(samples) / np.float64(model.code_unit)).astype(np.float32)
-        coef = torch.tensor(self.coef_ * model.code_unit, dtype=torch.float32)
-        intercept = torch.tensor(self.intercept_, dtype=torch.float32)
+        coef = torch.from_numpy((self.coef_ * model.code_unit).astype(np.float32))
+        intercept = torch.from_numpy(self.intercept_.astype(np.float32))
         logits = in_tiles(lambda tile, *_: tile @ coef.T + intercept, codes)
         logits = logits.astype(np.float64)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
