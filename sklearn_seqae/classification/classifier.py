@@ -82,6 +82,13 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         whether fine-tuning helps. If it does not, keep the initial weights. If False,
         fine-tune for `max_iter` epochs without validation.
 
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss and in its validation. A dict maps class
+        labels to positive weights; other classes have weight 1. "balanced":
+        ``n_labelled / (n_classes * n_labelled_of_class)``, so that all classes have the
+        same total weight. Use it if rare classes are important. None: all weights are
+        1. The fit of the autoencoder does not use class weights.
+
     random_state : int, RandomState instance or None, default=None
         Seed of all random numbers, also set for `estimator`. None keeps the estimator's
         own.
@@ -89,14 +96,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, without the -1 that marks unlabelled rows.
+        Class labels, without the number -1 that marks unlabelled rows.
 
     estimator_ : autoencoder
         Fitted autoencoder with the fine-tuned encoder. Its decoder is the one from
         before the fine-tuning.
 
     coef_ : ndarray of shape (n_classes, n_components)
-        Weights of the linear head.
+        Weights of the linear head, for the latent codes that the method `transform` of
+        `estimator_` returns. `predict_proba` is the softmax of
+        ``estimator_.transform(X) @ coef_.T + intercept_``.
 
     intercept_ : ndarray of shape (n_classes,)
         Intercepts of the linear head.
@@ -109,11 +118,11 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         Epoch that is kept: `max_iter`, or 0 for the initial weights.
 
     loss_curve_ : list of float
-        Cross-entropy of each epoch of the last training.
+        Cross-entropy of each epoch of the last training, weighted as in `fit`.
 
     validation_loss_curve_ : list of float or None
-        Validation cross-entropy of each epoch, epoch 0 first. None without a validation
-        split.
+        Validation cross-entropy of each epoch, epoch 0 first, weighted as in `fit`.
+        None without a validation split.
 
     n_features_in_ : int
         Number of columns of a table, or number of channels of sequences.
@@ -188,14 +197,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             Training samples, in any container that the autoencoder accepts.
 
         y : array-like of shape (n_samples,)
-            Labels: numbers or text. The number -1 marks a row without a label. Text
-            labels beside -1 need an array of dtype object, because numpy turns -1 into
-            the text "-1" in an array of text.
+            Labels: numbers or text. The number -1 marks a row without a label, so -1
+            cannot be a class. For text labels, use an array of dtype object with the
+            number -1 in it. In an array of text, numpy would turn -1 into the text
+            "-1". Missing values such as NaN and None are refused.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, also for the fit of the autoencoder. A weight of k is
-            equivalent to repeating the sample k times; zero-weight samples are dropped.
-            None: all weights are 1.
+            Sample weights, at least 0. They weight the loss, its validation and the fit
+            of the autoencoder, unless it is frozen. They are scaled to a mean of 1, so
+            only their ratios matter. Zero-weight samples are dropped. None: all weights
+            are 1.
 
         Returns
         -------
