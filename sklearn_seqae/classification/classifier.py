@@ -222,7 +222,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         with kept_if_it_fails(self):
             y = read_labels(self, y)
             check_consistent_length(X, y)
-            used, weight = np.arange(len(y)), None
+            weight = None
             if sample_weight is not None:
                 weight = _check_sample_weight(
                     sample_weight, y, dtype=np.float64, ensure_non_negative=True
