@@ -324,19 +324,6 @@ class FittedModel:
             generator=generator,
         )
 
-    def encoder_to_fine_tune(
-        self, n_rows: int, generator: torch.Generator
-    ) -> "Encoder":
-        """Return the encoder for fine-tuning on n rows.
-
-        In training mode it warps samples, as in the training of the model. With a
-        linear path, the corrections of all components are set to the same unit.
-        """
-        if self.module.linear_path is None:
-            return self.encoder()
-        unify_units(self.module)
-        return self.encoder(warp=self.family.warp(n_rows), generator=generator)
-
     def tensors(self, samples: Samples) -> tuple[Tensor, Tensor | None]:
         """Return scaled samples as tensors on the device: values, lengths or None."""
         x = self.scaling.apply(samples.values, samples.lengths)
@@ -495,20 +482,3 @@ class Encoder(nn.Module):
         if self.whitening is None:
             return code
         return (code - self.whitening.mean) @ self.whitening.factor
-
-
-@torch.no_grad()
-def unify_units(module: Autoencoder) -> None:
-    """Set one unit for the corrections of all components, and keep the outputs.
-
-    The last layer of the encoder is rescaled. Components with a small contribution to
-    the reconstruction have a small unit. For a classifier, any component may separate
-    the classes.
-    """
-    unit = module.encoder_unit
-    largest = unit.max()
-    largest = largest.where(largest > 0, 1)  # PCA has no residual
-    assert module.encoder is not None
-    last = [layer for layer in module.encoder.modules() if type(layer) is nn.Linear][-1]
-    last.weight.mul_((unit / largest)[:, None])
-    module.set_units(encoder_unit=largest)
