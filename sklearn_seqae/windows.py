@@ -9,9 +9,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_scalar
 
+from sklearn_seqae._libraries import reads_all_containers
+from sklearn_seqae._numbers import as_floats, numbers_of, refuse_masked
+
 __all__ = ["merge_scores", "merge_windows", "sliding_windows"]
 
 
+@reads_all_containers
 def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
     """Cut a long series into overlapping windows.
 
@@ -51,6 +55,7 @@ def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
            [2, 3, 4, 5]])
     """
     _check_sizes(window_size, step)
+    refuse_masked(X)
     if not _holds_several(X):
         return _windows_of(_as_series(X, "X"), window_size, step, "X")
     if len(X) == 0:
@@ -71,6 +76,7 @@ def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
     )
 
 
+@reads_all_containers
 def merge_windows(
     windows: Any, *, step: int = 1, n_steps: int | Sequence[int] | None = None
 ) -> NDArray | list[NDArray]:
@@ -124,6 +130,7 @@ def merge_windows(
     return merged if isinstance(n_steps, Sequence | np.ndarray) else merged[0]
 
 
+@reads_all_containers
 def merge_scores(
     scores: Any,
     window_size: int,
@@ -201,6 +208,9 @@ def _holds_several(X: Any) -> bool:
 
 def _as_series(X: Any, name: str) -> NDArray:
     """Read one series (T, C) of any number type, without a copy where it can be."""
+    refuse_masked(X, name)
+    if hasattr(X, "shape"):
+        X = numbers_of(X, f"{name} must hold numbers")
     series = check_array(
         X,
         ensure_2d=False,
@@ -212,13 +222,12 @@ def _as_series(X: Any, name: str) -> NDArray:
 
 
 def _as_floats(X: Any, name: str) -> NDArray:
-    return check_array(
+    return as_floats(
         X,
-        dtype=[np.float64, np.float32],
+        input_name=name,
         ensure_2d=False,
         allow_nd=True,
         ensure_all_finite="allow-nan",
-        input_name=name,
     )
 
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_seqae._inputs import InputFormat, check, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
     HasMethods,
     Integral,
@@ -37,6 +38,7 @@ from sklearn_seqae.training.inference import in_tiles
 WIDEST = 32  # maximum latent size of the default autoencoder
 
 
+@methods_read_all_containers
 class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     """Classifier that fine-tunes the encoder of an autoencoder.
 
