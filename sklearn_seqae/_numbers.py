@@ -51,19 +51,42 @@ def as_floats(
 
     Numeric text is converted. `name` is the class of the estimator, for messages.
     """
-    refuse_masked(X, input_name)
     reader = "" if name is None else f" to be read by {name}"
-    if isinstance(X, (list, tuple)):
-        try:
-            X = np.asarray(X)
-        except ValueError as error:
-            raise ValueError(
-                f"{input_name} must hold one number in each entry{reader}: {error}"
-            ) from error
-    if hasattr(X, "dtype") or hasattr(X, "columns"):
-        X = numbers_of(X, f"{input_name} must hold numbers{reader}", advice)
+    X = as_array(X, input_name, reader)
+    if not params.get("ensure_2d", True):
+        refuse_scalar(X, input_name)
+    X = numbers_of(X, f"{input_name} must hold numbers{reader}", advice)
     params |= {"estimator": name, "input_name": input_name}
     return check_array(X, dtype=[np.float64, np.float32], **params)
+
+
+def as_array(X: Any, name: str = "X", reader: str = "") -> Any:
+    """Return lists as arrays; arrays, data frames and Series as they are.
+
+    Raises
+    ------
+    TypeError
+        If X is a masked array, or a list of them.
+
+    ValueError
+        If X is a list whose items have different lengths.
+    """
+    refuse_masked(X, name)
+    if hasattr(X, "shape"):
+        return X
+    try:
+        return np.asarray(X)
+    except ValueError:
+        raise ValueError(
+            f"{name} must hold one number in each entry{reader}. Got a list whose "
+            "items have different lengths or dimensions."
+        ) from None
+
+
+def refuse_scalar(X: Any, name: str) -> None:
+    """Raise a ValueError for a single value in place of an array."""
+    if len(X.shape) == 0:
+        raise ValueError(f"{name} must be an array. Got the single value {X}.")
 
 
 def numbers_of(X: Any, where: str, advice: str = NUMERIC) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length
 
+from sklearn_seqae._layout import refuse_triple
 from sklearn_seqae._libraries import reads_all_containers
 from sklearn_seqae._numbers import as_floats, refuse_masked
 
@@ -259,9 +260,10 @@ def sequences_to_long(
     moments = [np.arange(n) for n in lengths] if times is None else list(times)
     check_consistent_length(series, *names, moments)
     for number, (n, own) in enumerate(zip(lengths, moments, strict=True)):
-        if len(own) != n:
+        n_times = np.size(own)
+        if n_times != n:
             raise ValueError(
-                f"times must hold one time for each step. Got {len(own)} for the {n} "
+                f"times must hold one time for each step. Got {n_times} for the {n} "
                 f"steps of sequence {number}."
             )
     steps = np.concatenate(series)
@@ -289,11 +291,25 @@ def sequences_to_long(
 def _read_items(sequences: Sequence) -> list[NDArray]:
     """Return sequences as arrays (n_steps, n_channels)."""
     refuse_masked(sequences, "sequences")
+    refuse_triple(sequences)
+    if not hasattr(sequences, "__len__") or hasattr(sequences, "columns"):
+        raise TypeError(
+            "sequences must be a list of arrays, one for each sequence. Got "
+            f"{type(sequences).__name__}."
+        )
     if not len(sequences):
         raise ValueError("sequences must hold one sequence at least. Got none.")
-    items = [_as_floats(one, f"sequence {i}") for i, one in enumerate(sequences)]
+    items = [
+        _as_floats(one, f"sequence {number}", ensure_min_samples=0)
+        for number, one in enumerate(sequences)
+    ]
     items = [one[:, np.newaxis] if one.ndim == 1 else one for one in items]
     for number, item in enumerate(items):
+        if not item.size:
+            raise ValueError(
+                f"Found sequence {number} with shape {item.shape}, while a minimum of "
+                "1 time step and 1 channel is required."
+            )
         if item.ndim != 2:
             raise ValueError(
                 "sequences must have shape (n_steps, n_channels) or (n_steps,). Got "
@@ -355,13 +371,13 @@ def sequences_from_padded(X: Any) -> list[NDArray]:
     >>> [sequence.ravel().tolist() for sequence in sequences]
     [[1.0, 2.0], [3.0]]
     """
-    values = _as_floats(X, "X")
+    values = _as_floats(X, "X", ensure_min_samples=0)
     if values.ndim == 2:
         values = values[:, :, np.newaxis]
-    if values.ndim != 3:
+    if values.ndim != 3 or 0 in values.shape:
         raise ValueError(
-            "X must have shape (n_sequences, n_steps, n_channels). Got shape "
-            f"{values.shape}."
+            "X must have shape (n_sequences, n_steps, n_channels), with at least 1 of "
+            f"each. Got shape {values.shape}."
         )
     missing = np.isnan(values)
     real = ~missing.all(axis=2)
@@ -381,11 +397,12 @@ def sequences_from_padded(X: Any) -> list[NDArray]:
     return [one[:n] for one, n in zip(values, lengths, strict=True)]
 
 
-def _as_floats(X: Any, name: str) -> NDArray:
+def _as_floats(X: Any, name: str, **params: Any) -> NDArray:
     return as_floats(
         X,
         input_name=name,
         ensure_2d=False,
         allow_nd=True,
         ensure_all_finite="allow-nan",
+        **params,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_scalar
 
 from sklearn_seqae._libraries import reads_all_containers
-from sklearn_seqae._numbers import as_floats, numbers_of, refuse_masked
+from sklearn_seqae._numbers import as_array, as_floats, numbers_of, refuse_scalar
 
 __all__ = ["merge_scores", "merge_windows", "sliding_windows"]
 
@@ -55,7 +55,6 @@ def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
            [2, 3, 4, 5]])
     """
     _check_sizes(window_size, step)
-    refuse_masked(X)
     if not _holds_several(X):
         return _windows_of(_as_series(X, "X"), window_size, step, "X")
     if len(X) == 0:
@@ -127,7 +126,7 @@ def merge_windows(
     _check_sizes(window_size, step)
     parts = _parts(len(values), window_size, step, n_steps)
     merged = [_mean_of_windows(values[rows], step, total) for rows, total in parts]
-    return merged if isinstance(n_steps, Sequence | np.ndarray) else merged[0]
+    return merged[0] if n_steps is None or np.ndim(n_steps) == 0 else merged
 
 
 @reads_all_containers
@@ -188,7 +187,7 @@ def merge_scores(
         )
         for rows, total in parts
     ]
-    return merged if isinstance(n_steps, Sequence | np.ndarray) else merged[0]
+    return merged[0] if n_steps is None or np.ndim(n_steps) == 0 else merged
 
 
 # Reading
@@ -208,11 +207,10 @@ def _holds_several(X: Any) -> bool:
 
 def _as_series(X: Any, name: str) -> NDArray:
     """Read one series (T, C) of any number type, without a copy where it can be."""
-    refuse_masked(X, name)
-    if hasattr(X, "shape"):
-        X = numbers_of(X, f"{name} must hold numbers")
+    X = as_array(X, name)
+    refuse_scalar(X, name)
     series = check_array(
-        X,
+        numbers_of(X, f"{name} must hold numbers"),
         ensure_2d=False,
         ensure_all_finite="allow-nan",
         ensure_min_samples=0,
@@ -253,6 +251,11 @@ def _parts(
     if n_steps is None:
         n_steps = (n_windows - 1) * step + window_size
     totals = np.atleast_1d(n_steps)
+    if totals.dtype.kind not in "iu":
+        raise ValueError(
+            "n_steps must be None, an int, or a sequence with one int for each series. "
+            f"Got {n_steps!r} instead."
+        )
     counts = (totals - window_size) // step + 1
     if (totals < window_size).any() or counts.sum() != n_windows:
         raise ValueError(

@@ -54,12 +54,9 @@ LAYERS = {
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
-    "windows": {
-        "own": ["_libraries", "_numbers"],
-        "packages": ["numpy", "sklearn"],
-    },
+    "windows": {"own": ["_libraries", "_numbers"], "packages": ["numpy", "sklearn"]},
     "conversion": {
-        "own": ["_libraries", "_numbers"],
+        "own": ["_layout", "_libraries", "_numbers"],
         "packages": ["numpy", "sklearn"],
         "inside": FRAMES,
     },
