@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from sklearn_seqae._images import holds_images, parse_images
+from sklearn_seqae._layout import warn_of_layout
 from sklearn_seqae._sequences import (
     Samples,
     check_steps,
@@ -207,6 +208,8 @@ def check(
     """
     if check_names:
         _check_names(estimator, samples.feature_names, reset)
+    if reset:
+        warn_of_layout(samples)
     row = np.broadcast_to(0.0, (1, samples.n_features))
     _check_n_features(estimator, row, reset=reset)
     if min_steps > 1:

@@ -33,22 +33,36 @@ LAYERS = {
     "displays/__init__": {"own": ["displays/*"]},
     "_params": {"packages": ["sklearn"]},
     "_introspection": {"packages": ["sklearn"]},
-    "_containers": {"packages": ["numpy"], "inside": FRAMES},
-    "_sequences": {"own": ["_containers"], "packages": ["numpy", "sklearn"]},
+    "_libraries": {"packages": ["numpy", "sklearn"]},
+    "_numbers": {"own": ["_libraries"], "packages": ["numpy", "sklearn"]},
+    "_containers": {
+        "own": ["_libraries", "_numbers"],
+        "packages": ["numpy"],
+        "inside": FRAMES,
+    },
+    "_layout": {"own": ["_containers"], "packages": ["numpy"]},
+    "_sequences": {
+        "own": ["_containers", "_layout", "_numbers"],
+        "packages": ["numpy", "sklearn"],
+    },
     "_images": {
-        "own": ["_containers", "_sequences"],
+        "own": ["_containers", "_layout", "_numbers", "_sequences"],
         "packages": ["numpy", "sklearn"],
     },
     "_inputs": {
-        "own": ["_images", "_sequences"],
+        "own": ["_images", "_layout", "_sequences"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
-    "windows": {"packages": ["numpy", "sklearn"]},
-    "conversion": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
+    "windows": {"own": ["_libraries", "_numbers"], "packages": ["numpy", "sklearn"]},
+    "conversion": {
+        "own": ["_layout", "_libraries", "_numbers"],
+        "packages": ["numpy", "sklearn"],
+        "inside": FRAMES,
+    },
     "datasets": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
     "preprocessing": {
-        "own": ["_sequences", "_inputs", "_params", "_introspection"],
+        "own": ["_sequences", "_inputs", "_libraries", "_params", "_introspection"],
         "packages": ESTIMATOR,
     },
     "modules/*": {"own": ["modules/*"], "packages": ["torch"]},
@@ -63,6 +77,7 @@ LAYERS = {
     "autoencoders/base": {
         "own": [
             *["_sequences", "_inputs", "_params", "_introspection", "_version"],
+            "_libraries",
             *["fitting/*", "modules/bottleneck", "modules/losses", "modules/noise"],
             "autoencoders/_*",
         ],
@@ -74,7 +89,7 @@ LAYERS = {
         "inside": ["torchview"],
     },
     "autoencoders/_forecasting": {
-        "own": ["_sequences", "autoencoders/base", "fitting/scaling"],
+        "own": ["_sequences", "_libraries", "autoencoders/base", "fitting/scaling"],
         "packages": ESTIMATOR,
     },
     "autoencoders/_*": {
@@ -82,20 +97,24 @@ LAYERS = {
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
-        "own": ["autoencoders/base", "fitting/family", "_params", "modules/dense"],
+        "own": [
+            *["autoencoders/base", "fitting/family", "_libraries", "_params"],
+            "modules/dense",
+        ],
         "packages": ESTIMATOR,
     },
     "autoencoders/recurrent": {
         "own": [
             *["autoencoders/base", "autoencoders/_forecasting", "fitting/family"],
-            "_params",
+            *["_libraries", "_params"],
             "modules/recurrent",
         ],
         "packages": ESTIMATOR,
     },
     "autoencoders/convolutional": {
         "own": [
-            *["autoencoders/base", "fitting/family", "_sequences", "_params"],
+            *["autoencoders/base", "fitting/family", "_sequences"],
+            *["_libraries", "_params"],
             "modules/convolutional",
         ],
         "packages": ESTIMATOR,
@@ -103,7 +122,8 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            *["_params", "_introspection", "anomaly/*"],
+            "_layout",
+            *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
         "packages": ESTIMATOR,
         "inside": ["pandas"],
@@ -112,12 +132,16 @@ LAYERS = {
     "classification/*": {
         "own": [
             *["autoencoders", "autoencoders/base", "_introspection"],
-            *["_sequences", "_inputs", "training/*", "_params", "classification/*"],
+            *["_sequences", "_inputs", "_libraries", "_params"],
+            *["training/*", "classification/*"],
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
     "displays/*": {
-        "own": ["_sequences", "_images", "_introspection", "displays/*"],
+        "own": [
+            *["_sequences", "_images", "_libraries", "_introspection"],
+            "displays/*",
+        ],
         "packages": ESTIMATOR,
         "inside": ["matplotlib"],
     },

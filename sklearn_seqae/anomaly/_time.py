@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_seqae._containers import refuse_panel
+from sklearn_seqae._layout import refuse_panel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,6 +175,8 @@ def _holds_times(column: Any) -> bool:
 
     values = [value for value in column.head(5).to_list() if value is not None]
     if not values or not all(isinstance(value, str) for value in values):
+        return False
+    if pd.to_numeric(pd.Series(values), errors="coerce").notna().all():
         return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

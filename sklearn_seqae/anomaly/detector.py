@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_seqae._containers import depth
 from sklearn_seqae._inputs import InputFormat, check, form_of, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
     HasMethods,
     Integral,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["AutoencoderAnomalyDetector"]
 
 
+@methods_read_all_containers
 class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     """Anomaly detector based on the reconstruction error of an autoencoder.
 

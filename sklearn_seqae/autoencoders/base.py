@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
     Integral,
     Interval,
@@ -68,6 +69,7 @@ def _is_variational(estimator):
     )
 
 
+@methods_read_all_containers
 class BaseAutoencoder(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -241,8 +243,7 @@ class BaseAutoencoder(
         if selection is None:
             self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
             self.validation_scores_ = self.best_validation_score_ = None
-            self.validation_loss_curve_ = None
-            self.held_out_r2_ = None
+            self.validation_loss_curve_ = self.held_out_r2_ = None
             return
         self.n_iter_ = selection.n_epochs
         self.best_epoch_ = selection.best_epoch()
@@ -300,8 +301,7 @@ class BaseAutoencoder(
         ValueError
             If X is invalid, or if its features are not those of `fit`.
         """
-        samples = self._read(X)
-        return self._model().encode(samples)
+        return self._model().encode(self._read(X))
 
     def reconstruct(self, X: Any) -> Any:
         """Reconstruct X: encode and decode it.

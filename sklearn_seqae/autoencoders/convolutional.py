@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sklearn_seqae import _sequences
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import StrOptions, fit_context
 from sklearn_seqae.autoencoders.base import (
     Activation,
@@ -67,6 +68,7 @@ class ConvolutionalFamily(Family):
         return int(np.clip(n_rows // 10, 8, 64))
 
 
+@methods_read_all_containers
 class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     """Convolutional autoencoder for images, and for sequences of one length.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import StrOptions, fit_context
 from sklearn_seqae.autoencoders.base import (
     Activation,
@@ -63,6 +64,7 @@ class DenseFamily(Family):
             module.decoder.set_range(codes)
 
 
+@methods_read_all_containers
 class DenseAutoencoderTransformer(BaseAutoencoder):
     """Dense autoencoder for tabular data.
 

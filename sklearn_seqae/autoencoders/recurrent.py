@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import Integral, Interval, Real, StrOptions, fit_context
 from sklearn_seqae.autoencoders._forecasting import ForecastingAutoencoder
 from sklearn_seqae.autoencoders.base import Bottleneck, Loss, RandomState
@@ -91,6 +92,7 @@ class RecurrentFamily(Family):
         return 0.05 * min(1, 200 / n_rows) ** 0.5 if n_rows <= MOST_WARPED else 0.0
 
 
+@methods_read_all_containers
 class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
     """Recurrent autoencoder for sequences of equal or variable length.
 

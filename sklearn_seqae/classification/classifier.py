@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
     HasMethods,
     Integral,
@@ -36,6 +37,7 @@ from sklearn_seqae.classification._labels import label_weights, read_labels
 WIDEST = 32  # maximum latent size of the default autoencoder
 
 
+@methods_read_all_containers
 class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     """Classifier that fine-tunes the encoder of an autoencoder.
 
