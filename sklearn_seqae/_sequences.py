@@ -83,6 +83,12 @@ class Samples:
         return self.lengths
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Number of samples, and of values of a sample of median length."""
+        n_steps = int(np.median(self.n_steps_of_each))
+        return len(self), n_steps * int(np.prod(self.values.shape[2:]))
+
+    @property
     def mask(self) -> np.ndarray | None:
         """Mask (N, T), False on padding; None without padding."""
         if self.lengths is None:

@@ -250,6 +250,8 @@ def _parts(
     """Yield the windows of each series, and its number of steps."""
     if n_steps is None:
         n_steps = (n_windows - 1) * step + window_size
+    for total in n_steps if isinstance(n_steps, Sequence | np.ndarray) else [n_steps]:
+        check_scalar(total, "n_steps", Integral, min_val=1)
     totals = np.atleast_1d(n_steps)
     if totals.dtype.kind not in "iu":
         raise ValueError(

@@ -649,8 +649,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             )
         if gap is not None:
             check_scalar(gap, "gap", Integral, min_val=1)
-        limits = {"min_val": 0, "max_val": 1, "include_boundaries": "left"}
-        check_scalar(min_drop, "min_drop", Real, **limits)
+        limits: dict[str, Any] = {"max_val": 1, "include_boundaries": "left"}
+        check_scalar(min_drop, "min_drop", Real, min_val=0, **limits)
         series = self._read_series(X)
         scores = self._look(series)[0]
         found = self._intervals(series, scores, gap, min_drop)
@@ -699,8 +699,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         for label, *each in zip(
             labels, alarms.values, errors, attributions, strict=True
         ):
-            parts = (part.reshape(-1, width) for part in each)
-            records += explanation(label, *parts, names, n_causes)
+            values, left, shares = (part.reshape(-1, width) for part in each)
+            records += explanation(label, values, left, shares, names, n_causes)
         return records
 
     # With windows

@@ -9,7 +9,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, check_scalar
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -82,6 +82,7 @@ class BaseAutoencoder(
         "n_components": [
             Interval(Integral, 1, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
         ],
         "hidden_layer_sizes": ["array-like"],
         "init": [StrOptions({"pca", "random"})],
@@ -115,6 +116,14 @@ class BaseAutoencoder(
     model_: FittedModel
     _family: type  # subclass of Family
     _form = "table"  # how X is read: "table", "sequences" or "images"
+
+    def _validate_params(self):
+        if self.n_components == "mle":
+            raise ValueError(
+                f"{type(self).__name__} does not support n_components='mle'. Use a "
+                "float in (0, 1), the fraction of the variance to explain."
+            )
+        super()._validate_params()
 
     def _make_family(self, samples):
         """Make the family from the parameters and the samples."""
@@ -177,6 +186,8 @@ class BaseAutoencoder(
                 )
             samples = weighted(samples, sample_weight)
             params = self.get_params(deep=False)
+            if self.n_components is None:
+                params["n_components"] = min(samples.size)
             config = TrainingConfig.from_params(params, name=name, seed=0)
             config.check_domain(samples)
             config = config.with_seed(_draw_seed(self.random_state))
@@ -266,14 +277,7 @@ class BaseAutoencoder(
                 self.model_ = self.model_.with_components(self.n_components_)
             else:
                 warn_if_not_reached(type(self).__name__, fraction, model[-1])
-        values = samples.values.astype(np.float64)
-        unit = self.model_.scaling.scale
-        left = (values - along(self.mean_, values, samples.lengths)) / unit
-        if samples.weight is not None:
-            left *= np.sqrt(samples.weight).reshape(-1, *[1] * (left.ndim - 1))
-        if samples.lengths is not None:
-            left = left[samples.mask]
-        variance = unit**2 * np.square(left).sum() / max(1, len(values) - 1)
+        variance = self.model_.scaling.total_variance(samples)
         kept = slice(self.n_components_)
         self.explained_variance_ratio_ = np.diff(model, prepend=0)[kept]
         self.explained_variance_ = self.explained_variance_ratio_ * variance
@@ -353,6 +357,7 @@ class BaseAutoencoder(
             With another `bottleneck`.
         """
         check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
         if random_state is None:  # leave the global generator of numpy alone
             random_state = np.random.RandomState()
         generator = check_random_state(random_state)

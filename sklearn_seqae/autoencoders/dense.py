@@ -77,12 +77,13 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int or float, default=2
+    n_components : int, float or None, default=2
         Latent size: the number of components of the latent code. An int may exceed the
         number of values of a sample. A float in (0, 1) is the fraction of the variance
         of the validation rows to explain: components are ordered, as with
         ``bottleneck="ordered"``, and the model keeps the smallest sufficient number of
-        them, at most 64. A float requires a "plain" or "ordered" bottleneck.
+        them, at most 64. A float requires a "plain" or "ordered" bottleneck. If None,
+        all components are kept: the smaller number of samples and values of a sample.
 
     hidden_layer_sizes : tuple of int, default=(256,)
         Number of units in each hidden layer of the encoder. The decoder has the same
@@ -299,7 +300,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     def __init__(
         self,
-        n_components: float = 2,
+        n_components: float | None = 2,
         *,
         hidden_layer_sizes: Sequence[int] = (256,),
         activation: Activation = "silu",

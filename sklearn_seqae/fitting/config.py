@@ -125,7 +125,8 @@ class TrainingConfig:
 def _layer_sizes(sizes: Any, name: str) -> tuple[int, ...]:
     """Validate `hidden_layer_sizes` and return it as a tuple of int."""
     for size in sizes:
-        if not isinstance(size, Integral) or size < 1:
+        is_int = isinstance(size, Integral) and not isinstance(size, bool)
+        if not is_int or size < 1:
             raise ValueError(
                 f"The 'hidden_layer_sizes' parameter of {name} must hold int values "
                 f">= 1. Got {sizes!r} instead."

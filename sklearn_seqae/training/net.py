@@ -11,6 +11,7 @@ from skorch import NeuralNet
 from skorch.callbacks import (
     BatchScoring,
     Callback,
+    Checkpoint,
     EarlyStopping,
     EpochScoring,
     EpochTimer,
@@ -138,6 +139,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
                 )
             if isinstance(callback, EpochScoring):
                 callback.use_caching = False  # there are no cached predictions
+            if isinstance(callback, Checkpoint):
+                callback.f_criterion = None  # the criterion is a function
         return self
 
     @property
