@@ -4,6 +4,7 @@
 the features of an estimator. `read` does both.
 """
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -111,6 +112,11 @@ def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
     form, shape, kind = input_format.form, input_format.sample_shape, input_format.kind
     if shape is not None and input_format.kind is None:
         _check_sample_shape(shape)
+    if _is_single(X):
+        raise ValueError(
+            f"Expected an array, a data frame or a list of samples as X of {name}. Got "
+            f"{type(X).__name__} instead."
+        )
     if form == "table":
         return parse_table(X, name=name)
     if form == "images":
@@ -129,6 +135,18 @@ def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
         kind=kind,
         n_features=input_format.n_features,
     )
+
+
+def _is_single(X: Any) -> bool:
+    """Return whether X is None, a number, text, or another object without samples."""
+    if hasattr(X, "shape") or hasattr(X, "__array__"):
+        return False
+    return not hasattr(X, "__len__") or isinstance(X, (str, bytes, Mapping, Set))
+
+
+def parse_codes(X: Any, *, name: str) -> np.ndarray:
+    """Read latent codes of shape (n_samples, n_components)."""
+    return parse(X, InputFormat("table"), name=name).values
 
 
 def _check_sample_shape(shape: Any) -> None:

@@ -23,7 +23,6 @@ from sklearn_seqae.classification._fine_tuning import (
     unify_units,
 )
 from sklearn_seqae.classification._labels import label_weights
-from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.modules.batch import Batch
 from tests.instances import classifier, convolutional, dense, recurrent
 
@@ -111,25 +110,6 @@ def test_the_units_of_x_do_not_matter(factor, whiten, freeze_encoder, wine, labe
     np.testing.assert_allclose(
         one.predict_proba(wine), other.predict_proba(factor * wine), atol=1e-4
     )
-
-
-@pytest.mark.parametrize("freeze_encoder", [False, True])
-def test_the_head_takes_the_units_of_transform(
-    freeze_encoder, wine, labels, monkeypatch
-):
-    model = classifier(
-        FrozenEstimator(dense().fit(wine)),
-        freeze_encoder=freeze_encoder,
-        early_stopping=False,
-    )
-    expected = clone(model).fit(wine, labels)
-    probabilities = expected.predict_proba(wine)
-    encode = FittedModel.encode
-    monkeypatch.setattr(FittedModel, "encode", lambda *args: 1000 * encode(*args))
-    model.fit(wine, labels)
-    np.testing.assert_allclose(1000 * model.coef_, expected.coef_, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(model.intercept_, expected.intercept_, atol=1e-4)
-    np.testing.assert_allclose(model.predict_proba(wine), probabilities, atol=1e-4)
 
 
 # Weights of rows -------------------------------------------------------------------

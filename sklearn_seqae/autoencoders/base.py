@@ -9,11 +9,11 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array, check_random_state, check_scalar
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_seqae._inputs import InputFormat, check, parse, read
+from sklearn_seqae._inputs import InputFormat, check, parse, parse_codes, read
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
@@ -159,7 +159,7 @@ class BaseAutoencoder(
 
     def _read_codes(self, Z):
         check_is_fitted(self)
-        Z = check_array(Z, dtype=[np.float64, np.float32])
+        Z = parse_codes(Z, name=type(self).__name__)
         fewest = 1 if self.model_.spec.is_ordered else self.n_components_
         if not fewest <= Z.shape[1] <= self.n_components_:
             raise ValueError(
@@ -170,6 +170,7 @@ class BaseAutoencoder(
 
     def _model(self):
         """Return the fitted model, on `device`."""
+        check_is_fitted(self)
         return self.model_.to(self.device)
 
     # Fitting
