@@ -23,7 +23,8 @@ def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
     ----------
     X : array-like of shape (n_steps,) or (n_steps, n_channels), or several of them
         One series; or several series, as a list of arrays or a 3-D array. No window
-        spans two series.
+        spans two series. A data frame of pandas, polars, pyarrow or narwhals is one
+        series. Masked arrays raise a TypeError.
 
     window_size : int
         Number of time steps of a window.

@@ -144,7 +144,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     -----
     With `window_size`, a list of arrays or data frames, or a 3-D array, contains
     several series. No window spans two series, and results per time step are a list.
-    A one-dimensional X is one channel.
+    A one-dimensional X is one channel. X may be any container that the autoencoders
+    accept, including objects of pyarrow and narwhals.
 
     If X has a DatetimeIndex, PeriodIndex or TimedeltaIndex, its times must increase,
     and windows are cut at gaps: steps that exceed the median step and the longest step

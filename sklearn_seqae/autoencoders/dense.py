@@ -255,6 +255,11 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     Notes
     -----
+    pyarrow objects are read as pandas objects, narwhals objects as their native
+    objects, and numeric text as numbers. Under scikit-learn's array API dispatch, the
+    results for tensors are tensors on the device of X; fitted attributes are numpy
+    arrays.
+
     The latent code of a row has the same bits whether the row comes alone, in another
     order, or among other rows. A ``ConvergenceWarning`` is issued if the model is no
     better than the mean of the validation rows, or more than 2 % worse than PCA.

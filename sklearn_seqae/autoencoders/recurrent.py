@@ -103,7 +103,9 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     Sequences are a 3-D array (n_samples, n_steps, n_channels); rows of a table in
     time-major order; a list, tuple or object array of arrays; or a data frame or Series
-    with one sequence in each cell.
+    with one sequence in each cell: one column for each channel, or one column whose
+    cells are nested lists (n_steps, n_channels). Convert a long table, which has one
+    row for each time step, with `sklearn_seqae.conversion.sequences_from_long`.
 
     Parameters
     ----------
@@ -327,6 +329,11 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     Notes
     -----
+    pyarrow objects are read as pandas objects, narwhals objects as their native
+    objects, and numeric text as numbers. Under scikit-learn's array API dispatch, the
+    results for tensors are tensors on the device of X; fitted attributes are numpy
+    arrays.
+
     The latent code of a row has the same bits whether the row comes alone, in another
     order, or among other rows. A ``ConvergenceWarning`` is issued if the model is no
     better than the mean of the validation rows, or more than 2 % worse than PCA.
