@@ -33,14 +33,14 @@ def warn_if_no_better(name, r2, does="reconstructs"):
             f"{name} {does} the validation rows no better than their mean "
             f"(R² {model:.3f}). {advice}",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
     elif 1 - model > (1 + TOLERATED_LOSS) * (1 - reference):
         warnings.warn(
             f"{name} {does} the validation rows worse than PCA with the same number of "
             f"components (R² {model:.3f}, PCA {reference:.3f}). {advice}",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
 
 
@@ -51,7 +51,7 @@ def warn_if_not_reached(name, fraction, reached):
         f"validation rows, less than n_components={fraction}. All components are kept. "
         "Use a smaller fraction, or an int for n_components.",
         ConvergenceWarning,
-        stacklevel=6,
+        stacklevel=7,
     )
 
 

@@ -295,7 +295,8 @@ class BaseAutoencoder(
         Z : ndarray of shape (n_samples, ``n_components_``)
             Latent codes, in the float dtype of X.
         """
-        return self._model().encode(self._read(X))
+        samples = self._read(X)
+        return self._model().encode(samples)
 
     def reconstruct(self, X: Any) -> Any:
         """Reconstruct X: encode and decode it.
