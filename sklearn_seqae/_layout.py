@@ -1,11 +1,11 @@
 """Layouts of X that are mistaken for tables or sequences: what to convert them with."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from sklearn_seqae._containers import depth, ndim_of
+from sklearn_seqae._warn import warn
 
 FROM_LONG = (
     "Convert a long table, which has one row for each time step, with "
@@ -29,21 +29,17 @@ def warn_of_layout(samples: Any) -> None:
     shape = samples.container.shape or (samples.values.shape[1], 1)
     n_channels = samples.n_features
     if samples.kind == "array" and tuple(shape[:2]) == (1, 1) and n_channels > 1:
-        warnings.warn(
+        warn(
             f"X has one time step of {n_channels} channels in each sequence. The shape "
             "of X is (n_samples, n_steps, n_channels). If X has one channel, and time "
             "is its last axis, pass X.swapaxes(1, 2).",
-            UserWarning,
-            stacklevel=2,
         )
     if samples.kind == "flat" and samples.container.columns is not None:
         rows = samples.values.reshape(len(samples), -1)
         if rows.shape[1] > 2 and _are_id_and_time(rows[:, 0], rows[:, 1]):
-            warnings.warn(
+            warn(
                 "Each row of X is read as a sequence, but the first two columns of X "
                 f"seem to be the id and the time of a long table. {FROM_LONG}",
-                UserWarning,
-                stacklevel=2,
             )
 
 

@@ -31,6 +31,8 @@ from sklearn_seqae._layout import (
 )
 from sklearn_seqae._numbers import NUMERIC, as_floats
 
+ROUNDING = 32 * np.finfo(np.float64).eps  # relative error of a mean
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -79,6 +81,12 @@ class Samples:
         if self.lengths is None:
             return np.full(len(self), self.values.shape[1])
         return self.lengths
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Number of samples, and of values of a sample of median length."""
+        n_steps = int(np.median(self.n_steps_of_each))
+        return len(self), n_steps * int(np.prod(self.values.shape[2:]))
 
     @property
     def mask(self) -> np.ndarray | None:
@@ -312,6 +320,42 @@ def resample(
     weight = (rest / max(1, n_steps - 1)).astype(values.dtype)[..., np.newaxis]
     rows = np.arange(len(values))[:, np.newaxis]
     return (1 - weight) * values[rows, before] + weight * values[rows, after]
+
+
+def overall_scale(
+    values: np.ndarray, center: Any, weight: np.ndarray | None = None
+) -> float:
+    """Return the overall standard deviation of values about a center.
+
+    If the values differ from the center by rounding errors only, it is their largest
+    absolute value, or 1. Squares neither overflow nor underflow.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, ...)
+        Rows.
+
+    center : ndarray
+        Center that is subtracted from each row.
+
+    weight : ndarray of shape (N,), default=None
+        Weights of the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_seqae._sequences import overall_scale
+    >>> overall_scale(np.array([[1e200], [3e200]]), np.array([2e200]))
+    1e+200
+    """
+    deviations = values - np.asarray(center).astype(values.dtype)
+    largest = float(np.abs(deviations).max(initial=0))
+    size = float(np.abs(values).max(initial=0))
+    if largest <= ROUNDING * size or not np.isfinite(largest):
+        return size if 0 < size < np.inf else 1.0
+    squares = np.square(deviations / largest).reshape(len(values), -1)
+    mean = np.average(squares.mean(axis=1, dtype=np.float64), weights=weight)
+    return largest * float(np.sqrt(mean))
 
 
 # Readers

@@ -252,11 +252,8 @@ def _parts(
     if n_steps is None:
         n_steps = (n_windows - 1) * step + window_size
     totals = np.atleast_1d(n_steps)
-    if totals.dtype.kind not in "iu":
-        raise ValueError(
-            "n_steps must be None, an int, or a sequence with one int for each series. "
-            f"Got {n_steps!r} instead."
-        )
+    for total in totals.tolist():
+        check_scalar(total, "n_steps", Integral, min_val=1)
     counts = (totals - window_size) // step + 1
     if (totals < window_size).any() or counts.sum() != n_windows:
         raise ValueError(

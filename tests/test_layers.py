@@ -31,6 +31,7 @@ LAYERS = {
     "autoencoders/__init__": {"own": ["autoencoders/*"]},
     "anomaly/__init__": {"own": ["anomaly/*"]},
     "displays/__init__": {"own": ["displays/*"]},
+    "_warn": {"packages": ["sklearn"]},
     "_params": {"packages": ["sklearn"]},
     "_introspection": {"packages": ["sklearn"]},
     "_libraries": {"packages": ["numpy", "sklearn"]},
@@ -40,7 +41,7 @@ LAYERS = {
         "packages": ["numpy"],
         "inside": FRAMES,
     },
-    "_layout": {"own": ["_containers"], "packages": ["numpy"]},
+    "_layout": {"own": ["_containers", "_warn"], "packages": ["numpy"]},
     "_sequences": {
         "own": ["_containers", "_layout", "_numbers"],
         "packages": ["numpy", "sklearn"],
@@ -93,7 +94,7 @@ LAYERS = {
         "packages": ESTIMATOR,
     },
     "autoencoders/_*": {
-        "own": ["_sequences", "_inputs", "_version", "fitting/*"],
+        "own": ["_sequences", "_inputs", "_version", "_warn", "fitting/*"],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
@@ -122,7 +123,7 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            "_layout",
+            *["_layout", "_warn"],
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
         "packages": ESTIMATOR,

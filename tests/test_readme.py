@@ -10,6 +10,7 @@ PAGES = (
     "README.md",
     "docs/bottlenecks.md",
     "docs/choosing_size.md",
+    "docs/classification.md",
     "docs/forecasting.md",
     "docs/series.md",
 )

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly
+from sklearn_seqae.anomaly.scoring import scaled_by
 
 MOST_STEPS = 50_000  # maximum number of training rows or errors
 NARROW = 100  # features up to which the covariance is kept
 WORK = 2e10  # multiply-adds for the covariance of many features
 LEAST = 1e-2  # standard deviation of a feature, relative to the usual one
+LEAST_RESIDUAL = 1e-6  # standard deviation of residuals, relative to that of X
 
 
 class Attribution:
@@ -22,30 +24,32 @@ class Attribution:
     computed from the residual at each time step, which depends on the steps around it.
     """
 
-    def fit(self, rows: NDArray, known: NDArray | None = None) -> "Attribution":
+    def fit(
+        self, rows: NDArray, unit: float, known: NDArray | None = None
+    ) -> "Attribution":
         """Fit to training rows, or to residuals of training steps, (M, C).
 
-        `known` are centred and scaled rows in float32 that a score keeps already.
+        `unit` is the scale of X. `known` are centred and scaled rows in float32 that a
+        score keeps already.
 
         The covariance of many features is only computed by `of`, from rows in float32:
         scores and labels do not need it.
         """
         width = rows.shape[1]
         most = MOST_STEPS if width <= NARROW else int(np.sqrt(WORK / width))
-        rows = rows[evenly(len(rows), min(most, MOST_STEPS))].astype(np.float64)
-        rows = np.nan_to_num(rows)
+        rows = np.nan_to_num(rows[evenly(len(rows), min(most, MOST_STEPS))])
+        rows = scaled_by(unit, rows)
         self.center = rows.mean(axis=0)
-        spread = rows.std(axis=0)
-        usual = np.sqrt(np.mean(np.square(spread)))
-        self.scale = np.maximum(spread, LEAST * usual) if usual else spread + 1
         left = rows - self.center
+        spread = left.std(axis=0)
+        usual = max(np.sqrt(np.mean(np.square(spread))), LEAST_RESIDUAL)
+        self.unit, self.scale = unit, np.maximum(spread, LEAST * usual)
         self._covariance: ShrunkCovariance | None = None
         self._rows: Any = None
         if width <= NARROW:
             self._covariance = ShrunkCovariance().fit(left / self.scale)
             return self
-        self._unit = float(np.abs(left).max()) or 1.0
-        self._rows = (left / self._unit).astype(np.float32)
+        self._rows = left.astype(np.float32)
         if known is not None and np.array_equal(known, self._rows):
             self._rows = known  # one array in memory and in a pickle
         return self
@@ -54,9 +58,8 @@ class Attribution:
         """Return the attribution to each feature, in the shape of the rows (..., C)."""
         covariance = self._covariance
         if covariance is None:
-            rows32 = self._rows * (self._unit / self.scale)
-            covariance = ShrunkCovariance().fit(rows32)
-        scaled = (rows - self.center) / self.scale
+            covariance = ShrunkCovariance().fit(self._rows / self.scale)
+        scaled = (scaled_by(self.unit, rows) - self.center) / self.scale
         squares = np.square(covariance.times_precision(scaled))
         return squares / covariance.precision_diagonal
 
@@ -109,6 +112,14 @@ def _pruned(intervals, rest, min_drop):
     last = np.flatnonzero(drops >= min_drop)[-1:]
     kept = order[: last[0] + 1] if len(last) else order[:0]
     return [intervals[i] for i in sorted(kept)]
+
+
+def names_of(estimator, n_features):
+    """Return the names of the features, x0, x1, ... if X had none."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or len(names) != n_features:
+        return [f"x{c}" for c in range(n_features)]
+    return list(names)
 
 
 def explanation(label, values, errors, attributions, names, n_causes, times=None):

@@ -9,8 +9,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
-from sklearn_seqae._sequences import parse_sequences, resample
-from sklearn_seqae.anomaly.scoring import Parts
+from sklearn_seqae._sequences import overall_scale, parse_sequences, resample
+from sklearn_seqae.anomaly.scoring import Parts, scaled_by
 
 WIDE = 256  # values of a window, above which PCA precedes the network
 
@@ -28,9 +28,13 @@ class Model:
 
     samples : Samples
         Training samples.
+
+    unit : float
+        Unit of values and residuals in the score. It is the same for all models of a
+        detector, so that their scores can be compared.
     """
 
-    def __init__(self, estimator, scorer, samples):
+    def __init__(self, estimator, scorer, samples, unit):
         values = samples.values
         self.n_steps = None
         if values.ndim == 3:
@@ -38,11 +42,12 @@ class Model:
             self.n_steps = values.shape[1]
             if lengths is not None:
                 self.n_steps = int(np.median(lengths))
+        self.unit = unit
         self.estimator = clone(estimator).fit(samples.restore(values), None)
         self.scorer = scorer
 
     @classmethod
-    def fit(cls, estimator, scorer, samples):
+    def fit(cls, estimator, scorer, samples, unit):
         """Fit the estimator and the score to samples.
 
         Returns
@@ -53,7 +58,7 @@ class Model:
         parts, errors : Parts, ndarray
             Result of `look` for the training samples.
         """
-        model = cls(estimator, scorer, samples)
+        model = cls(estimator, scorer, samples, unit)
         parts, errors = model.look(samples)
         with np.errstate(all="ignore"):
             scorer.fit(parts)
@@ -76,22 +81,21 @@ class Model:
         # Sums are in float64, also for float32 X.
         codes, rebuilt = self._rebuild(samples)
         errors = values - np.asarray(rebuilt, dtype=np.float64)
+        _check_finite(errors)
         lengths, n = samples.lengths, len(values)
         n_values = np.prod(values.shape[1:])
         if lengths is not None:
             n_values = lengths * values.shape[2]
-        with np.errstate(over="ignore", invalid="ignore"):
-            if values.ndim == 2:
-                squares = np.einsum("ij,ij->i", errors, errors)
-            else:
-                # A cumulative sum: zeros of the padding do not change its bits.
-                squares = np.square(errors).reshape(n, -1)
-                squares = np.cumsum(squares, axis=1)[:, -1]
-        _check_finite(squares)
-        flat = [values, errors]
+        scaled = [scaled_by(self.unit, each) for each in (values, errors)]
+        if values.ndim == 2:
+            squares = np.einsum("ij,ij->i", scaled[1], scaled[1])
+        else:
+            # A cumulative sum: zeros of the padding do not change its bits.
+            squares = np.square(scaled[1]).reshape(n, -1)
+            squares = np.cumsum(squares, axis=1)[:, -1]
         if self.n_steps is not None:
-            flat = [resample(each, lengths, self.n_steps) for each in flat]
-        flat = [np.asarray(each, dtype=np.float64).reshape(n, -1) for each in flat]
+            scaled = [resample(each, lengths, self.n_steps) for each in scaled]
+        flat = [each.reshape(n, -1) for each in scaled]
         return Parts(flat[0], flat[1], squares / n_values, codes), errors
 
     def _rebuild(self, samples):
@@ -121,6 +125,12 @@ def _check_finite(values):
             "The reconstruction errors of X are not finite. X contains values that are "
             "too large for the estimator. Scale X before the detector."
         )
+
+
+def unit_of(samples):
+    """Return the overall standard deviation of samples."""
+    rows = samples.values if samples.values.ndim == 2 else samples.steps
+    return overall_scale(rows, rows.mean(axis=0, dtype=np.float64))
 
 
 def default_estimator(samples, *, windows):

@@ -10,6 +10,7 @@ import numpy as np
 
 from sklearn_seqae._layout import refuse_panel
 from sklearn_seqae._sequences import holds_sequences
+from sklearn_seqae._warn import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,10 +122,8 @@ def warn_of_gaps(gaps: list[str]) -> None:
         return
     shown = "; ".join(gaps[:3])
     more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-    warnings.warn(
+    warn(
         f"The times of X have gaps ({shown}{more}). No window spans a gap.",
-        UserWarning,
-        stacklevel=2,
     )
 
 
@@ -193,9 +192,7 @@ def warn_of_counters(X: Any) -> None:
             continue
         steps = np.diff(np.asarray(X[name], dtype=np.float64))
         if steps[0] > 0 and (steps == steps[0]).all():
-            warnings.warn(
+            warn(
                 f"Column {name!r} of X rises by {steps[0]:g} in every row. If it holds "
                 f"times, make it the index with X.set_index({name!r}).",
-                UserWarning,
-                stacklevel=2,
             )

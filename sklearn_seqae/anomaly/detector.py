@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._containers import depth
@@ -20,16 +21,28 @@ from sklearn_seqae._params import (
 )
 from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.anomaly import calibration
-from sklearn_seqae.anomaly._attribution import Attribution, explanation, intervals
+from sklearn_seqae.anomaly._attribution import (
+    Attribution,
+    explanation,
+    intervals,
+    names_of,
+)
 from sklearn_seqae.anomaly._model import (
     Model,
     default_estimator,
     set_random_state,
     takes_sequences,
+    unit_of,
 )
-from sklearn_seqae.anomaly._series import Series, Windows, automatic_window, without
+from sklearn_seqae.anomaly._series import (
+    Series,
+    Windows,
+    automatic_window,
+    of_each,
+    without,
+)
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
-from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
+from sklearn_seqae.anomaly.scoring import SCORES, scorer_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,9 +55,10 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     """Anomaly detector based on the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted on mostly normal samples reconstructs normal samples
-    well. The anomaly score of a sample is minus a distance that depends on its
-    reconstruction error, so higher scores are more normal. The threshold is set for a
-    given false-alarm rate, or for a given fraction of anomalies in the training data.
+    well. The anomaly score is the negative of a distance that is computed from the
+    reconstruction error. As in IsolationForest, lower scores are more anomalous. The
+    threshold is set for a given false-alarm rate, or for a given fraction of anomalies
+    in the training data.
 
     Samples are rows of a table, images, whole sequences of equal or variable length,
     or, with `window_size`, the time steps of a long series. Errors are in the units of
@@ -60,24 +74,26 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         one. If None, the default is :class:`~sklearn_seqae.DenseAutoencoderTransformer`
         for tables and windows, :class:`~sklearn_seqae.RecurrentAutoencoderTransformer`
         for sequences, and :class:`~sklearn_seqae.ConvolutionalAutoencoderTransformer`
-        for images, trained for at most 30 epochs without early stopping. Its latent
-        size is half the number of values of a sample, at most 32, and at most 8 for
-        sequences and windows.
+        for images. It is trained without early stopping for 30 epochs, or 20 for
+        windows. Its latent size is half the number of values of a sample, at most 32,
+        and at most 8 for sequences and windows. For windows it is also at most a
+        quarter of their number. If a window has more than 256 values, PCA with at most
+        64 components precedes the autoencoder.
 
     score_method : {"auto", "nearest", "mahalanobis", "reconstruction"}, \
             default="auto"
         Distance that the anomaly score is computed from.
 
-        - "nearest": distance to the nearest training samples, in the joint space of a
-          sample and its residual, relative to the distances between those training
-          samples.
+        - "nearest": mean distance to the 5 nearest training samples, divided by the
+          square root of the mean distance between these and their own neighbors. The
+          distance is that of the values and, with half weight, of the residuals.
         - "mahalanobis": Mahalanobis distance in the joint space of a sample and its
           residual. The covariance is estimated from the most central 60 % of the
           training samples. For sequences and windows, the squared Mahalanobis distance
           of the latent code plus the squared error.
         - "reconstruction": mean squared reconstruction error.
-        - "auto": "mahalanobis" with a `window_size`, and for tables with a
-          `contamination`; otherwise "nearest".
+        - "auto": "mahalanobis" with a `window_size`, and for tables and images if
+          `contamination` is a float; otherwise "nearest".
 
     contamination : "auto" or float, default="auto"
         Fraction of anomalies among the training samples, in (0, 0.5]. "auto" assumes
@@ -85,19 +101,21 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         `false_alarm_rate`.
 
     false_alarm_rate : float, default=0.01
-        With ``contamination="auto"``, the fraction of new normal samples that may be
-        flagged, in (0, 1). `fit` then trains six models: one on all training samples,
-        and five that score the samples that they have not seen (cross-conformal
-        prediction). If there are too few samples (for a series: non-overlapping
-        windows), a warning is issued and the lowest calibration score becomes the
+        Expected fraction of new normal samples that are flagged, in (0, 1). Ignored if
+        `contamination` is a float. `fit` trains one model on all samples and up to five
+        more, each of which scores the samples that were held out from its training
+        (cross-conformal prediction). With fewer than 10 samples, only one model is
+        trained. If there are too few samples (for a series: non-overlapping windows)
+        for this rate, a warning is issued and the lowest calibration score becomes the
         threshold.
 
     window_size : int, "auto" or None, default=None
         Number of time steps of a window. If None, each row is a separate sample. If an
-        int, rows are time steps in their order, and the anomaly scores of windows of
-        this size are combined into a score for each time step. "auto" selects two
-        periods of the series, from 100 to 250 steps, and at most a quarter of the
-        series.
+        int, X is a time series with one row for each time step: it is divided into
+        windows, and each time step gets a score as set by `alignment`. "auto" selects
+        two periods of the longest series, from 100 to 250 steps, and at most a quarter
+        of the shortest series without gaps. The period is the lag of the highest
+        autocorrelation.
 
     step : int, default=1
         Stride: number of time steps between consecutive windows, at most the window
@@ -110,27 +128,30 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         no score: it is NaN, and they are never alarms.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of all random numbers, also set for `estimator`. None keeps the estimator's
-        own.
+        Seed that replaces every `random_state` parameter of `estimator`. If None, the
+        parameters of `estimator` are not changed; the default estimator is then not
+        reproducible.
 
     Attributes
     ----------
     estimator_ : transformer
-        Fitted clone of `estimator`.
+        Fitted clone of `estimator`, or the fitted default.
 
     offset_ : float
         Threshold: `decision_function` is `score_samples` minus `offset_`.
 
-    calibration_scores_ : ndarray
-        Scores of the calibration set in ascending order. `offset_` and `p_values` are
-        computed from them. With ``contamination="auto"``, each training sample is
-        scored by a model that has not seen it.
+    calibration_scores_ : ndarray of shape (n_calibration_scores,)
+        Anomaly scores of the training samples or time steps in ascending order, without
+        NaN. `offset_` and `p_values` are computed from them. With
+        ``contamination="auto"``, each sample is scored by a model that was trained
+        without it; with a float, by the final model.
 
     window_size_ : int or None
-        Number of time steps of a window.
+        Number of time steps of a window. None without `window_size`.
 
     n_features_in_ : int
-        Number of columns of a table, or number of channels of sequences.
+        Number of columns of a table, or number of channels of images, sequences or
+        series.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all names of X are strings.
@@ -142,15 +163,17 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    With `window_size`, a list of arrays or data frames, or a 3-D array, contains
-    several series. No window spans two series, and results per time step are a list.
-    A one-dimensional X is one channel. X may be any container that the autoencoders
-    accept, including objects of pyarrow and narwhals.
+    With `window_size`, X may also be a list of arrays or data frames, or a 3-D array,
+    with one series in each item. No window spans two series. Methods that return one
+    result for each time step then return a list. A one-dimensional X is a series of one
+    channel. X may be any container that the autoencoders accept, including objects of
+    pyarrow and narwhals.
 
     If X has a DatetimeIndex, PeriodIndex or TimedeltaIndex, its times must increase,
-    and windows are cut at gaps: steps that exceed the median step and the longest step
-    of the calendar by 50 %. `fit` learns the calendar: the steps that occur at least
-    three times.
+    and no window spans a gap. A time difference between two rows is a gap if it exceeds
+    1.5 times the median and 1.5 times the longest regular time difference. `fit` finds
+    the regular time differences: those that occur at least three times, for example
+    over weekends.
 
     References
     ----------
@@ -171,7 +194,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     >>> steps = np.arange(600)
     >>> series = np.sin(steps / 8)[:, None]
     >>> series[400:420] = 0
-    >>> detector = AutoencoderAnomalyDetector(PCA(2), window_size=50)
+    >>> detector = AutoencoderAnomalyDetector(
+    ...     PCA(2), window_size=50, false_alarm_rate=0.2
+    ... )
     >>> detector = detector.fit(series[:300])
     >>> detector.predict(series)[[100, 410]]
     array([ 1, -1])
@@ -228,7 +253,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), sequences or series
+        X : array-like of shape (n_samples, n_features), images, sequences or series
             Training samples, most of them normal.
 
         y : Ignored
@@ -238,6 +263,12 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         -------
         self : object
             Fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is invalid, if X is shorter than a window, or if times
+            do not increase.
         """
         with kept_if_it_fails(self):
             is_series = self.window_size is not None
@@ -249,6 +280,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             unfitted = InputFormat(form)
             samples = parse(X, unfitted, name=type(self).__name__)
             check(self, samples, reset=True)
+            self._unit = unit_of(samples)
             self._input_format = unfitted.fitted_to(samples)
             fit = self._fit_series if is_series else self._fit_samples
             scores = fit(samples)
@@ -275,7 +307,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         else:
             rows = errors.reshape(-1, errors.shape[-1])
         known = getattr(self._model.scorer, "samples", None)
-        self._attribution = Attribution().fit(rows, known)
+        self._attribution = Attribution().fit(rows, self._unit, known)
         folds = list(calibration.folds(len(samples)))
         if self.contamination != "auto" or not folds:
             return self._model.scores_of(parts)
@@ -308,7 +340,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         pieces = series.whole_pieces(size)
         _, errors = self._fit_model(self._windows.to_fit(series.take(pieces)))
         width = series.items[0].shape[1]
-        self._attribution = Attribution().fit(errors.reshape(-1, width))
+        errors = errors.reshape(-1, width)
+        self._attribution = Attribution().fit(errors, self._unit)
         blocks = []
         if self.contamination == "auto":
             lengths = [at.stop - at.start for _, at in pieces]
@@ -342,22 +375,19 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             estimator = clone(self.estimator)
         if self.random_state is not None:
             set_random_state(estimator, self.random_state)
-        sequences = self._input_format.form == "sequences" and not windows
-        method = self.score_method
-        if method == "auto":
-            is_clean = self.contamination == "auto" or sequences
-            method = "nearest" if is_clean and not windows else "mahalanobis"
-        scorer = SCORES[method]
-        if method == "mahalanobis" and (sequences or windows):
-            scorer = MahalanobisOfCode
-        return Model.fit(estimator, scorer(), samples)
+        scorer = scorer_of(
+            self.score_method,
+            is_clean=self.contamination == "auto",
+            form="windows" if windows else self._input_format.form,
+        )
+        return Model.fit(estimator, scorer, samples, self._unit)
 
     def score_samples(self, X: Any) -> Any:
         """Return the anomaly score of each sample; higher is more normal.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), sequences or series
+        X : array-like of shape (n_samples, n_features), images, sequences or series
             Samples, as in `fit`.
 
         Returns
@@ -366,6 +396,13 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             Minus the distance of `score_method`. With `window_size`, one score for
             each time step, NaN without a window: a pandas Series if the index of X
             contains times, a list for several series.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If X is invalid, or if its features are not those of `fit`.
         """
         check_is_fitted(self)
         if self._windows is None:
@@ -378,48 +415,53 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), sequences or series
+        X : array-like of shape (n_samples, n_features), images, sequences or series
             Samples, as in `fit`.
 
         Returns
         -------
-        decisions : ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``. Negative for anomalies.
+        decisions : ndarray of shape (n_samples,), Series, or list of them
+            ``score_samples(X) - offset_``, negative for anomalies, in the container
+            that `score_samples` returns.
         """
-        return _of_each(self._decide, self.score_samples(X))
+        return of_each(self._decide, self.score_samples(X))
 
     def predict(self, X: Any) -> Any:
         """Predict whether each sample is normal.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), sequences or series
+        X : array-like of shape (n_samples, n_features), images, sequences or series
             Samples, as in `fit`.
 
         Returns
         -------
-        labels : ndarray of shape (n_samples,)
-            1 for normal samples, -1 for anomalies.
+        labels : ndarray of shape (n_samples,), or list of ndarray
+            1 for normal samples, -1 for anomalies. With `window_size`, one label for
+            each time step, without the index of X; steps without a score have label 1.
+            A list for several series.
         """
         scores = self.decision_function(X)
-        return _of_each(lambda each: np.where(each < 0, -1, 1), scores)
+        return of_each(lambda each: np.where(each < 0, -1, 1), scores)
 
     def p_values(self, X: Any) -> Any:
         """Return the conformal p-value of each sample.
 
-        The p-value is the fraction of normal samples that score as low as the sample.
+        The p-value is (1 + the number of calibration scores at or below the score of
+        the sample) / (n + 1). Anomalies have low p-values.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), sequences or series
+        X : array-like of shape (n_samples, n_features), images, sequences or series
             Samples, as in `fit`.
 
         Returns
         -------
-        p : ndarray of shape (n_samples,)
-            Values in [1 / (n + 1), 1], where n is the number of
-            `calibration_scores_`, divided by `window_size_` for series. With
-            ``contamination="auto"``, they are valid on average over training sets.
+        p : ndarray of shape (n_samples,), Series, or list of them
+            Values in [1 / (n + 1), 1]. For samples, n is the number of
+            `calibration_scores_`. For series, n is the number of calibrated time steps
+            divided by `window_size_`; NaN for steps without a score. With
+            ``contamination="auto"``, p-values are valid on average over training sets.
         """
 
         def p_of(scores):
@@ -427,21 +469,23 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             p = calibration.p_values(np.asarray(scores), *known)
             return scores * 0 + p  # a Series keeps its index
 
-        return _of_each(p_of, self.score_samples(X))
+        return of_each(p_of, self.score_samples(X))
 
     def reconstruction_errors(self, X: Any) -> Any:
         """Return the residuals: X minus its reconstruction.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), sequences or series
+        X : array-like of shape (n_samples, n_features), images, sequences or series
             Samples, as in `fit`.
 
         Returns
         -------
         errors : in the container and shape of X
-            Residuals. With `window_size`, the mean over the windows that contain a
-            time step.
+            Residuals in the units of X. With `window_size` and
+            ``alignment="centered"``, the mean over the windows that contain a time
+            step; with "trailing", the residual of the window that ends with it, NaN
+            without such a window.
         """
         check_is_fitted(self)
         if self._windows is None:
@@ -454,20 +498,25 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         return errors
 
     def feature_scores(self, X: Any) -> Any:
-        """Return the contribution of each feature to the anomaly score.
+        """Return the attribution of an anomaly to each feature.
+
+        Attributions do not sum to the anomaly score and do not depend on
+        `score_method`.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), sequences or series
+        X : array-like of shape (n_samples, n_features), images, sequences or series
             Samples, as in `fit`.
 
         Returns
         -------
         scores : ndarray of shape (n_samples, n_features)
-            Attribution: the decrease in squared Mahalanobis distance of the row (for
-            sequences and series: of the residual at a time step) when only this
-            feature is corrected. For a sequence, the mean over its time steps. With
-            `window_size`, one row for each time step.
+            Decrease in squared Mahalanobis distance if this feature alone is replaced
+            by its most likely value, given the others. It has no unit. For tables, the
+            distance is that of the row; for sequences and series, that of the residual
+            at each time step. For a sequence, the mean over its time steps. For images,
+            one column for each pixel and channel. With `window_size`, one row for each
+            time step, NaN without a score, and a list for several series.
         """
         check_is_fitted(self)
         if self._windows is not None:
@@ -481,7 +530,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         return attributions.sum(axis=1) / samples.n_steps_of_each[:, np.newaxis]
 
     def step_scores(self, X: Any) -> Any:
-        """Return the contribution of each time step to the anomaly score.
+        """Return the attribution of an anomaly to each time step.
 
         Parameters
         ----------
@@ -493,6 +542,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         scores : ndarray of shape (n_samples, n_steps), or a list of arrays
             Sum of the attributions of all features. A list if the sequences differ in
             length. With `window_size`, one value for each row.
+
+        Raises
+        ------
+        ValueError
+            For tables and images without `window_size`.
         """
         check_is_fitted(self)
         if self._windows is not None:
@@ -504,8 +558,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         samples = self._read(X)
         if samples.values.ndim == 2:
             raise ValueError(
-                "X must hold sequences or a series to have time steps. Got a table "
-                "without 'window_size'. Use feature_scores, or set 'window_size'."
+                "X must hold sequences or a series to have time steps. Got tables or "
+                "images without 'window_size'. Use feature_scores, or set "
+                "'window_size'."
             )
         scores = self._attribute(samples).sum(axis=2)
         if samples.lengths is None:
@@ -517,7 +572,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), sequences or series
+        X : array-like of shape (n_samples, n_features), images, sequences or series
             Samples, as in `fit`.
 
         n_causes : int, default=3
@@ -528,17 +583,20 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         causes : DataFrame
             One row for each alarm and feature, with the columns
 
-            - ``row``: row of X, or its label if X has an index; with `window_size` the
-              number of the interval in `detect_intervals`;
-            - ``time``: time step with the largest attribution; not for tables;
+            - ``row``: number of the row, or its label if X has an index; with
+              `window_size`, the number of the interval in ``detect_intervals(X)``;
+            - ``time``: time step with the largest attribution of the feature; not for
+              tables and images;
             - ``feature``: name of the feature;
-            - ``value``: value of the feature there;
+            - ``value``: value of the feature, in a sequence or series at this time
+              step;
             - ``expected``: reconstruction of the value;
-            - ``share``: fraction of the total attribution.
+            - ``share``: attribution to the feature divided by the total, in [0, 1].
         """
         import pandas as pd
 
         check_is_fitted(self)
+        check_scalar(n_causes, "n_causes", Integral, min_val=1)
         if self._windows is not None:
             records = self._explain_intervals(self._read_series(X), n_causes)
         else:
@@ -559,14 +617,16 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         X : array-like of shape (n_steps, n_channels), or a list of them
             Series, as in `fit`. Requires `window_size`.
 
-        gap : int, default=None
+        gap : int or None, default=None
             Alarms that are fewer than `gap` time steps apart belong to one interval.
             If None, the window size.
 
         min_drop : float, default=0.0
-            Pruning of intervals (Hundman et al., 2018), in [0, 1): intervals are
-            sorted by their scores, and only those before the last relative drop of at
-            least `min_drop` are kept. 0 keeps all intervals.
+            Pruning of intervals (Hundman et al., 2018), in [0, 1). Intervals are sorted
+            by score, the lowest first, followed by the lowest score outside of all
+            intervals. The intervals before the last relative decrease of at least
+            `min_drop` in the absolute score are kept. Without such a decrease, no
+            interval is kept. 0 keeps all intervals.
 
         Returns
         -------
@@ -574,6 +634,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             Columns ``start`` and ``end``: first and last time step, both included, as
             numbers, or as times if the index of X has times; ``score``: lowest score of
             the interval; for a list of series also ``series``: number of the series.
+
+        Raises
+        ------
+        ValueError
+            Without `window_size`.
         """
         import pandas as pd
 
@@ -583,13 +648,16 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 "detect_intervals requires a series, whose rows are time steps in "
                 "order. Set 'window_size' and refit."
             )
+        if gap is not None:
+            check_scalar(gap, "gap", Integral, min_val=1)
+        limits: dict[str, Any] = {"max_val": 1, "include_boundaries": "left"}
+        check_scalar(min_drop, "min_drop", Real, min_val=0, **limits)
         series = self._read_series(X)
         scores = self._look(series)[0]
+        found = self._intervals(series, scores, gap, min_drop)
         rows = [
             (number, *series.labels(number)[[start, end]], score)
-            for number, start, end, score in self._intervals(
-                series, scores, gap, min_drop
-            )
+            for number, start, end, score in found
         ]
         frame = pd.DataFrame(rows, columns=["series", "start", "end", "score"])
         return frame.drop(columns="series") if series.is_one else frame
@@ -627,25 +695,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             errors = errors[:, : alarms.values.shape[1]]
             attributions = self._attribution.of_sequences(errors, alarms)
         width, index = attributions.shape[-1], samples.container.index
-        names = self._feature_names(width)
+        labels, names = rows if index is None else index[rows], names_of(self, width)
         records = []
-        for number, row in enumerate(rows):
-            label = row if index is None else index[row]
-            records += explanation(
-                label,
-                alarms.values[number].reshape(-1, width),
-                errors[number].reshape(-1, width),
-                attributions[number].reshape(-1, width),
-                names,
-                n_causes,
-            )
+        for label, *each in zip(
+            labels, alarms.values, errors, attributions, strict=True
+        ):
+            values, left, shares = (part.reshape(-1, width) for part in each)
+            records += explanation(label, values, left, shares, names, n_causes)
         return records
-
-    def _feature_names(self, n_features):
-        names = getattr(self, "feature_names_in_", None)
-        if names is None or len(names) != n_features:
-            return [f"x{c}" for c in range(n_features)]
-        return list(names)
 
     # With windows
 
@@ -692,9 +749,3 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _of_each(function, values):
-    """Apply a function to values, or to the values of each of several series."""
-    several = isinstance(values, list)
-    return [function(each) for each in values] if several else function(values)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from sklearn_seqae._sequences import overall_scale
 from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly, tile_rows
 
 N_NEIGHBORS = 5
@@ -18,7 +19,9 @@ WEIGHT_OF_ERRORS = 0.5  # relative to the sample
 CORE = 0.6  # fraction of the training samples in a trimmed covariance
 ROUNDS = 3  # of trimming
 LEAST_SPREAD = 0.1  # standard deviation of a column, relative to the usual one
-LARGEST = 1e30  # in units of the training samples: squares in float64 are finite
+LARGEST = 1e100  # in units of the training samples: squares in float64 are finite
+LARGEST_OF_32 = 1e30  # the same in float32
+LEAST_SQUARE = 1e-12  # squared residual that is a rounding error of float32
 SAME = 1e-5  # distance of equal samples after rounding, relative to the usual one
 
 
@@ -26,8 +29,9 @@ SAME = 1e-5  # distance of equal samples after rounding, relative to the usual o
 class Parts:
     """Samples, residuals and latent codes, one row for each sample.
 
-    `samples` and `errors` are (N, D); sequences are resampled to one length and
-    flattened. `codes` are (N, Z), or None if the score does not use them.
+    `samples` and `errors` are (N, D), in units of the training samples; sequences are
+    resampled to one length and flattened. `codes` are (N, Z), in their own units, or
+    None if the score does not use them.
     """
 
     samples: np.ndarray
@@ -41,6 +45,12 @@ class Parts:
         return Parts(
             self.samples[rows], self.errors[rows], self.mean_squares[rows], codes
         )
+
+
+def scaled_by(unit: Any, values: np.ndarray) -> np.ndarray:
+    """Divide values by the unit of the training samples, and clip them."""
+    with np.errstate(over="ignore"):
+        return np.clip(values.astype(np.float64) / unit, -LARGEST, LARGEST)
 
 
 class Reconstruction:
@@ -104,30 +114,33 @@ class MahalanobisOfCode:
 
     def fit(self, parts: Parts) -> Any:
         assert parts.codes is not None
-        spread = parts.codes.std(axis=0)
-        usual = np.sqrt(np.mean(np.square(spread)))
-        self.scale = np.maximum(spread, LEAST_SPREAD * usual) if usual else spread + 1
-        self.covariance = ShrunkCovariance().fit(parts.codes / self.scale)
-        self.usual_square = parts.mean_squares.mean() or 1.0
+        unit = overall_scale(parts.codes, parts.codes.mean(axis=0))
+        spread = unit * (parts.codes / unit).std(axis=0)
+        self.scale = np.maximum(spread, LEAST_SPREAD * unit)
+        self.covariance = ShrunkCovariance().fit(self._codes(parts))
+        self.usual_square = max(parts.mean_squares.mean(), LEAST_SQUARE)
         return self
 
     def distances(self, parts: Parts) -> np.ndarray:
-        assert parts.codes is not None
-        squares = self.covariance.squares(parts.codes / self.scale)
-        of_code = squares / parts.codes.shape[1]
+        codes = self._codes(parts)
+        of_code = self.covariance.squares(codes) / codes.shape[1]
         return of_code + parts.mean_squares / self.usual_square
+
+    def _codes(self, parts: Parts) -> np.ndarray:
+        assert parts.codes is not None
+        return scaled_by(self.scale, parts.codes)
 
 
 class Nearest:
     """Mean distance to the nearest training samples, relative to their local spread.
 
     Neighbours are searched in the joint space of a sample and its residual, in the
-    units of X; the residual has half weight. The mean distance is divided by the square
-    root of the mean distance between those neighbours and their own neighbours. This
-    lies between the plain distance and the local outlier factor (Breunig et al., 2000).
-    A training sample is not its own neighbour.
+    units of X divided by one scale; the residual has half weight. The mean distance is
+    divided by the square root of the mean distance between those neighbours and their
+    own neighbours. This lies between the plain distance and the local outlier factor
+    (Breunig et al., 2000). A training sample is not its own neighbour.
 
-    The training samples are kept centred and scaled, in float32.
+    The training samples are kept centred, in float32.
     """
 
     needs_codes = False
@@ -135,7 +148,6 @@ class Nearest:
     def fit(self, parts: Parts) -> "Nearest":
         rows = evenly(len(parts.samples), MOST_NEIGHBORS)
         self.center = parts.samples.mean(axis=0)
-        self.unit = float(np.abs(parts.samples - self.center).max()) or 1.0
         self.samples, self.errors = self._rounded(parts.take(rows))
         self.least = 0.0
         joint = np.hstack([self.samples, self.errors])
@@ -150,10 +162,10 @@ class Nearest:
         return np.divide(mean, np.sqrt(around), out=mean, where=around > 0)
 
     def _rounded(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-        """Return scaled samples and weighted residuals in float32."""
+        """Return centred samples and weighted residuals in float32."""
         both = (parts.samples - self.center, WEIGHT_OF_ERRORS * parts.errors)
         samples, errors = (
-            np.clip(each / self.unit, -LARGEST, LARGEST).astype(np.float32)
+            np.clip(each, -LARGEST_OF_32, LARGEST_OF_32).astype(np.float32)
             for each in both
         )
         return samples, errors
@@ -179,7 +191,7 @@ class Nearest:
         left = np.subtract(reference[who], joint[:, np.newaxis], dtype=np.float64)
         away = np.square(left, out=left).sum(axis=2)
         order = np.argsort(away, axis=1, kind="stable")
-        away = self.unit * np.sqrt(np.take_along_axis(away, order, axis=1))
+        away = np.sqrt(np.take_along_axis(away, order, axis=1))
         who = np.take_along_axis(who, order, axis=1)
         if who.shape[1] == 1:
             return away, who
@@ -195,3 +207,25 @@ SCORES: dict[str, type] = {
     "mahalanobis": Mahalanobis,
     "nearest": Nearest,
 }
+
+
+def scorer_of(method: str, *, is_clean: bool, form: str) -> Any:
+    """Return the score for a `score_method`.
+
+    Parameters
+    ----------
+    method : str
+        A key of `SCORES`, or "auto".
+
+    is_clean : bool
+        Whether all training samples are assumed to be normal.
+
+    form : {"table", "images", "sequences", "windows"}
+        Kind of samples.
+    """
+    if method == "auto":
+        is_clean = is_clean or form == "sequences"
+        method = "nearest" if is_clean and form != "windows" else "mahalanobis"
+    if method == "mahalanobis" and form in ("sequences", "windows"):
+        return MahalanobisOfCode()
+    return SCORES[method]()

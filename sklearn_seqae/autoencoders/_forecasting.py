@@ -126,10 +126,10 @@ class ForecastingAutoencoder(BaseAutoencoder):
 
         Returns
         -------
-        X_ahead : ndarray or list of ndarray
-            The next `horizon` steps of each sequence. With ``horizon=None``, the
-            steps of the sequence from its second one on. A table if X is a table,
-            otherwise a 3-D array or a list.
+        X_ahead : ndarray of shape (n_samples, horizon, n_channels), or list of ndarray
+            Forecast in the units of X: the next `horizon` steps of each sequence. With
+            ``horizon=None``, the steps of X from the second to the last. A table if X
+            is a table.
         """
         check_is_fitted(self)
         least = 2 if self._horizon is None else 1
@@ -159,8 +159,9 @@ class ForecastingAutoencoder(BaseAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components_)
-            Latent codes.
+        X : array-like of shape (n_samples, k)
+            Latent codes. k is `n_components_`; with ordered components it may be
+            smaller.
 
         lengths : array-like of int of shape (n_samples,), default=None
             Number of time steps of each sequence. If None, the median number of steps
@@ -172,6 +173,11 @@ class ForecastingAutoencoder(BaseAutoencoder):
         X_original : ndarray or list of ndarray
             Sequences in the kind of container that `fit` read, or a list if `lengths`
             differ. Forecasts with ``objective="predict"``.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of components, or if `lengths` are invalid.
         """
         Z, model = self._read_codes(X), self._model()
         ahead = model.objective == "predict"

@@ -85,11 +85,13 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int or float, default=2
+    n_components : int, float or None, default=2
         Latent size: the number of components of the latent code. An int may exceed the
-        number of features. A float in (0, 1) is a fraction of the variance: the model
-        keeps the smallest number of ordered components, up to 64, that explains this
-        fraction on the validation rows.
+        number of values of a sample. A float in (0, 1) is the fraction of the variance
+        of the validation rows to explain: components are ordered, as with
+        ``bottleneck="ordered"``, and the model keeps the smallest sufficient number of
+        them, at most 64. A float requires a "plain" or "ordered" bottleneck. If None,
+        all components are kept: the smaller number of samples and values of a sample.
 
     hidden_layer_sizes : tuple of int, default=(32, 64)
         Number of filters in each stage of the encoder. The decoder has the same stages
@@ -127,8 +129,8 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
           decodes ``transform(X)[:, :k]`` (nested dropout; Rippel, Gelbart and Adams,
           2014).
         - "l1": sparse; the penalty is the mean absolute value of the latent code.
-        - "kl": sparse; the penalty is the Kullback-Leibler divergence of each
-          component's mean activation from 0.05 (Ng, 2011).
+        - "kl": sparse; the penalty is the Kullback-Leibler divergence between 0.05
+          and the mean of ``tanh(abs(z) / 2)`` for each component z (after Ng, 2011).
         - "contractive": robust to small changes of a sample; the penalty is the squared
           norm of the encoder's Jacobian (Rifai et al., 2011).
         - "variational": the latent code is drawn around the value that `transform`
@@ -136,27 +138,31 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
           (Kingma and Welling, 2014).
 
     bottleneck_weight : float, default=1.0
-        Weight of the penalty. 1 makes the penalty comparable to the loss of PCA's
-        residual. For a variational latent code it is beta, which rises over the first
-        100 training steps.
+        Weight of the penalty, at least 0. 1 makes the penalty comparable to the loss of
+        PCA's residual. For a variational latent code it is beta (Higgins et al., 2017),
+        which rises to this value over the first 100 training steps. Ignored with
+        "plain" and "ordered".
 
     noise : {"gaussian", "masking"} or None, default=None
         Corruption of the encoder's input in training, drawn anew in each epoch. The
         target is the clean sample (Vincent et al., 2010). "gaussian" adds noise to each
-        value, "masking" sets values to their mean.
+        value, "masking" replaces random values by the mean of their feature, or by 0
+        with ``loss="binary_cross_entropy"``.
 
     noise_level : float, default=0.3
-        Standard deviation of the Gaussian noise relative to the overall standard
-        deviation of X, or the fraction of masked values.
+        For "gaussian", the standard deviation of the noise relative to the overall
+        standard deviation of X (with ``loss="binary_cross_entropy"``, in the units of
+        X). For "masking", the fraction of masked values, in [0, 1].
 
     whiten : bool, default=False
         If True, `transform` returns uncorrelated components of unit variance, as in
         PCA. The first k whitened components depend on the first k components alone.
 
     alpha : float, default=0.01
-        Decoupled weight decay (Loshchilov and Hutter, 2019): weights shrink by
-        ``learning_rate * alpha`` in each step. Other estimators of scikit-learn add a
-        penalty to the loss instead.
+        Decoupled weight decay (Loshchilov and Hutter, 2019): in each step, the weights
+        of the networks shrink by the fraction ``lr * alpha``, where lr is the current
+        learning rate. The linear path is not shrunk. Other estimators of scikit-learn
+        add a penalty to the loss instead.
 
     batch_size : "auto" or int, default="auto"
         Number of samples in a batch. "auto" is a tenth of the samples, from 8 to 64.
@@ -169,14 +175,16 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         Maximum number of epochs.
 
     early_stopping : bool, default=True
-        If True, choose the best epoch on a validation split, then train again on all
-        rows for that number of epochs. The best epoch can be 0: the model then keeps
-        its initial weights, which are PCA with ``init="pca"``. If False, train for
-        `max_iter` epochs on all data without validation.
+        If True, choose the best epoch on a validation split. With fewer than 40,000
+        samples, the model is then trained again on all samples for this number of
+        epochs. If no epoch clearly improves the validation loss, the best epoch is 0:
+        the model keeps its initial weights, which are PCA with ``init="pca"``. If
+        False, train for `max_iter` epochs on all samples without validation.
 
     validation_fraction : float, default=0.2
-        Fraction of the samples in the validation split, in (0, 1). For small data, up
-        to five folds are used, until 500 samples have been held out.
+        Fraction of the samples in a validation fold, in (0, 1). For small data, up to
+        five folds are used, until 350 samples have been held out. A fold has at most
+        5000 samples, or 1000 with ordered components.
 
     n_iter_no_change : int or inf, default=inf
         Patience: number of epochs without improvement after which training stops. The
@@ -189,14 +197,15 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
     warm_start : bool, default=False
         If True, `fit` continues from the weights of the previous fit. It raises a
-        ValueError if a changed parameter does not allow this.
+        ValueError if the number of features, `n_components`, `hidden_layer_sizes` or
+        another parameter of the network has changed.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of all random numbers. Pass an int for results that are the same bits in
-        each fit.
+        Seed of all random numbers. Pass an int for identical results in each fit.
 
     device : str, default="cpu"
-        Device on which torch computes, for example "cuda".
+        Device on which torch computes, for example "cuda". "auto" selects a GPU if
+        there is one, and else the CPU. It may be changed after `fit`.
 
     skorch_callbacks : list of skorch callbacks or None, default=None
         Callbacks for every training: one training per validation fold, and the final
@@ -210,46 +219,50 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     n_components_ : int
         Latent size.
 
-    mean_ : ndarray of shape (height * width * n_channels,)
-        Mean of the training data, as a flat row.
+    mean_ : ndarray of shape (height * width * n_channels,) or (n_steps * n_channels,)
+        Mean of the training data, flattened.
 
     model_ : FittedModel
         Fitted model: networks, scaling and configuration. Internal.
 
     n_iter_ : int
-        Number of epochs of the model selection, or of the only training.
+        Number of epochs of the model selection, the largest over the folds. Without
+        early stopping, the number of epochs of the training.
 
     best_epoch_ : int
-        Best epoch. 0 means that the model keeps its initial weights.
+        Best epoch. 0 means that the model keeps its initial weights. Without early
+        stopping, equal to `n_iter_`.
 
-    validation_scores_ : list of float or None
-        Fraction of the validation loss of the mean that the model explains after each
-        epoch, epoch 0 first. This is R² for the squared error. None without early
-        stopping.
+    validation_scores_ : list of float of length ``n_iter_ + 1``, or None
+        1 minus the ratio of the validation loss of the model to that of the training
+        mean, before training and after each epoch. This is R² for the squared error.
+        None without early stopping.
 
     best_validation_score_ : float or None
         Value of `validation_scores_` at `best_epoch_`.
 
-    held_out_r2_ : dict of float or None
-        Validation R² of the "model", of "pca" with the same number of components, and
-        of the "mean", all fitted on the same rows.
+    held_out_r2_ : dict with keys "model", "pca" and "mean", or None
+        Validation R² of the model, of PCA with the same number of components, and of
+        the training mean, which is 0. None without early stopping.
 
     explained_variance_ratio_ : ndarray of shape (``n_components_``,)
         Increase in validation R² with each component. Only for ordered latent codes.
         Without early stopping it is computed on the training rows.
 
     explained_variance_ : ndarray of shape (``n_components_``,)
-        `explained_variance_ratio_` in units of the variance of X.
+        `explained_variance_ratio_` times the variance of the training data, in squared
+        units of X.
 
     pca_explained_variance_ratio_ : ndarray of shape (``n_components_``,)
-        `explained_variance_ratio_` of PCA on the same rows.
+        Increase in validation R² of PCA with each component.
 
-    loss_curve_ : list of float
-        Training loss of each epoch of the last training, in scaled units.
+    loss_curve_ : list of float of length `n_iter_`
+        Training loss of each epoch of the model selection, the mean over the folds, in
+        scaled units. Without early stopping, that of the training.
 
-    validation_loss_curve_ : list of float or None
-        Validation loss of each epoch of the model selection, epoch 0 first, in scaled
-        units.
+    validation_loss_curve_ : list of float of length ``n_iter_ + 1``, or None
+        Validation loss before training and after each epoch of the model selection, in
+        scaled units. None without early stopping.
 
     net_ : skorch.NeuralNet
         The skorch net that trained the networks.
@@ -260,7 +273,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     n_features_in_ : int
         Number of channels, or of columns if X is a table.
 
-    feature_names_in_ : ndarray of str
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the columns, if X has any.
 
     See Also
@@ -276,9 +289,10 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     results for tensors are tensors on the device of X; fitted attributes are numpy
     arrays.
 
-    The latent code of a row has the same bits whether the row comes alone, in another
-    order, or among other rows. A ``ConvergenceWarning`` is issued if the model is no
-    better than the mean of the validation rows, or more than 2 % worse than PCA.
+    The latent code of a row does not depend on the other rows of X, not
+    even in its last bits. With early stopping and without a penalty, a
+    ``ConvergenceWarning`` is issued if the validation R² is not above 0, or if the
+    squared validation error is more than 2 % larger than that of PCA.
 
     References
     ----------
@@ -310,7 +324,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
     def __init__(
         self,
-        n_components: float = 2,
+        n_components: float | None = 2,
         *,
         hidden_layer_sizes: Sequence[int] = (32, 64),
         activation: Activation = "silu",
@@ -384,8 +398,9 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
             Ignored.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights. A weight of k is equivalent to repeating the sample k
-            times; zero-weight samples are dropped.
+            Sample weights. In the loss and in PCA, a weight of k counts as k copies of
+            the sample. Batches and validation folds contain each sample once.
+            Zero-weight samples are dropped.
 
         target : same container and shape as X, default=None
             Clean target of noisy samples: the network learns to reconstruct `target`
@@ -396,6 +411,12 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         -------
         self : ConvolutionalAutoencoderTransformer
             The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is invalid, if a value is missing or infinite, or if the
+            training diverges.
         """
         return self._fit(X, sample_weight, target)
 
@@ -404,14 +425,22 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components_)
-            Latent codes.
+        X : array-like of shape (n_samples, k)
+            Latent codes. k is `n_components_`; with ordered components it may be
+            smaller.
 
         Returns
         -------
-        X_original : ndarray or list of ndarray
-            Samples in the units and the shape of the training data. A list of
-            sequences if `fit` read a list.
+        X_original : ndarray of shape (n_samples, height, width, n_channels), \
+                (n_samples, n_steps, n_channels) or (n_samples, n_features), \
+                or list of ndarray
+            Samples in the units of the training data. A list only if `fit` read a list
+            of sequences.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of components.
         """
         codes = self._read_codes(X)
         model = self._model()

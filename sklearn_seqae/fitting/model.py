@@ -1,5 +1,6 @@
 """Fitted model, which encodes samples into latent codes and decodes them."""
 
+import copy
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -19,8 +20,9 @@ from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.resampling import time_warp
 from sklearn_seqae.modules.row_space import RowSpaceObjective
-from sklearn_seqae.training.callbacks import EpochLog
+from sklearn_seqae.training.devices import find_device, is_available
 from sklearn_seqae.training.inference import in_tiles
+from sklearn_seqae.training.isolation import isolated
 from sklearn_seqae.training.net import AutoencoderNet
 
 
@@ -91,9 +93,6 @@ def make_net(
     net : AutoencoderNet
         Initialized net.
     """
-    callbacks = list(config.skorch_callbacks)
-    if config.verbose:
-        callbacks.append(EpochLog(config.name))
     unit = module.decoder_unit[-1]
     if module.decoder is not None and module.forecaster is not None:
         unit = unit.maximum(module.forecaster_unit[-1])
@@ -107,7 +106,7 @@ def make_net(
         one_cycle=family.one_cycle,
         clip=family.clip,
         gain=1 / max(ROUNDING, float(unit)) ** 2,
-        callbacks=callbacks,
+        callbacks=copy.deepcopy(list(config.skorch_callbacks)),
         device=config.device,
     )
     net.initialize()
@@ -149,6 +148,9 @@ class FittedModel:
 
     whitening : Whitening or None, default=None
         Whitening of the codes; None without whitening.
+
+    missing_device : str or None, default=None
+        Device of a loaded model if it is not available here. The CPU replaces it.
     """
 
     config: TrainingConfig
@@ -161,6 +163,7 @@ class FittedModel:
     n_components: int
     target_mean: NDArray[Any] | None = None
     whitening: Whitening | None = None
+    missing_device: str | None = None
 
     @property
     def objective(self) -> str:
@@ -172,15 +175,29 @@ class FittedModel:
         """Device of the network."""
         return self.module.encoder_unit.device
 
+    @property
+    def code_unit(self) -> float:
+        """Unit of the latent codes: that of X, or 1 for whitened or variational codes.
+
+        The network computes codes in scaled units. `encode` returns the product.
+        """
+        has_unit = self.whitening is None and not self.spec.is_variational
+        return self.scaling.scale if has_unit else 1.0
+
     def to(self, device: str) -> "FittedModel":
         """Move the network to a device, and return the model."""
-        if torch.device(device).type != self.device.type:
-            self.module.to(device)
+        if device == self.missing_device:
+            device = "cpu"
+        wanted = torch.device(find_device(device))
+        is_there = wanted.index in (None, self.device.index)
+        if wanted.type != self.device.type or not is_there:
+            self.module.to(wanted)
         return self
 
-    def with_whitening(self, whitening: Whitening) -> "FittedModel":
-        """Return the model with whitened codes."""
-        return replace(self, whitening=whitening)
+    def whitened(self, samples: Samples) -> "FittedModel":
+        """Return the model with codes that are whitened on training samples."""
+        codes = self.encode(samples) / self.code_unit
+        return replace(self, whitening=Whitening.fit(codes, samples.weight))
 
     def with_components(self, n_components: int) -> "FittedModel":
         """Return the model with codes of the first components only."""
@@ -222,7 +239,7 @@ class FittedModel:
             return codes
 
         codes = in_tiles(encode, x, _lengths(samples), **self._tile_options())
-        return codes.astype(samples.values.dtype, copy=False)
+        return (codes * np.float64(self.code_unit)).astype(samples.values.dtype)
 
     def decode(
         self,
@@ -270,7 +287,7 @@ class FittedModel:
 
         values = in_tiles(
             decode,
-            codes.astype(np.float32),
+            (codes / np.float64(self.code_unit)).astype(np.float32),
             lengths,
             n_steps=n_steps,
             **self._tile_options(),
@@ -307,19 +324,6 @@ class FittedModel:
             generator=generator,
         )
 
-    def encoder_to_fine_tune(
-        self, n_rows: int, generator: torch.Generator
-    ) -> "Encoder":
-        """Return the encoder for fine-tuning on n rows.
-
-        In training mode it warps samples, as in the training of the model. With a
-        linear path, the corrections of all components are set to the same unit.
-        """
-        if self.module.linear_path is None:
-            return self.encoder()
-        unify_units(self.module)
-        return self.encoder(warp=self.family.warp(n_rows), generator=generator)
-
     def tensors(self, samples: Samples) -> tuple[Tensor, Tensor | None]:
         """Return scaled samples as tensors on the device: values, lengths or None."""
         x = self.scaling.apply(samples.values, samples.lengths)
@@ -349,6 +353,7 @@ class FittedModel:
         }
 
     @classmethod
+    @isolated()
     def from_state(
         cls, state: dict[str, Any], family: type[Family], device: str
     ) -> "FittedModel":
@@ -363,14 +368,16 @@ class FittedModel:
             Class of the family.
 
         device : str
-            Device of the network.
+            Device of the network. If it is not available here, the CPU replaces it.
 
         Returns
         -------
         model : FittedModel
         """
+        missing = None if is_available(device) else device
         spec = NetworkSpec(**state["spec"])
-        config = replace(TrainingConfig(**state["config"]), device=device)
+        config = TrainingConfig(**state["config"])
+        config = replace(config, device=find_device("cpu" if missing else device))
         networks = family(**state["family"])
         module = build_module(spec, networks, torch.Generator())
         weights = {k: torch.tensor(w) for k, w in state["weights"].items()}
@@ -388,6 +395,7 @@ class FittedModel:
             n_components=state["n_components"],
             target_mean=state["target_mean"],
             whitening=whitening and Whitening(**whitening),
+            missing_device=missing,
         )
 
     def _tile_options(self) -> dict[str, Any]:
@@ -422,9 +430,10 @@ def _lengths(samples: Samples) -> NDArray[Any] | None:
 
 
 class Encoder(nn.Module):
-    """Differentiable encoder from scaled samples to the latent codes of `transform`.
+    """Differentiable encoder from scaled samples to latent codes in scaled units.
 
-    It shares the weights of the autoencoder. Training one trains the other.
+    The codes of `transform` are these codes times `FittedModel.code_unit`. It shares
+    the weights of the autoencoder. Training one trains the other.
 
     Shape
     -----
@@ -473,20 +482,3 @@ class Encoder(nn.Module):
         if self.whitening is None:
             return code
         return (code - self.whitening.mean) @ self.whitening.factor
-
-
-@torch.no_grad()
-def unify_units(module: Autoencoder) -> None:
-    """Set one unit for the corrections of all components, and keep the outputs.
-
-    The last layer of the encoder is rescaled. Components with a small contribution to
-    the reconstruction have a small unit. For a classifier, any component may separate
-    the classes.
-    """
-    unit = module.encoder_unit
-    largest = unit.max()
-    largest = largest.where(largest > 0, 1)  # PCA has no residual
-    assert module.encoder is not None
-    last = [layer for layer in module.encoder.modules() if type(layer) is nn.Linear][-1]
-    last.weight.mul_((unit / largest)[:, None])
-    module.set_units(encoder_unit=largest)

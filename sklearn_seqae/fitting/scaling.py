@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_seqae._sequences import resample
+from sklearn_seqae._sequences import Samples, overall_scale, resample
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,7 @@ class Scaling:
             center = mean if n_steps is None else mean.mean(axis=0, keepdims=True)
             if not centered:
                 return cls(mean, np.zeros_like(center), 1.0)
-            centered_values = full - center.astype(full.dtype)
-            largest = float(np.abs(centered_values).max())
-            scale = 1.0
-            if 0 < largest < np.inf:  # squares of large values would overflow
-                relative = centered_values / largest
-                squares = weighted_mean(np.square(relative), weight)
-                scale = largest * float(np.sqrt(np.mean(squares)))
-        return cls(mean, center, scale)
+            return cls(mean, center, overall_scale(full, center, weight))
 
     def apply(
         self, values: NDArray[Any], lengths: NDArray[np.int64] | None
@@ -109,6 +102,17 @@ class Scaling:
                 "after centering and scaling. Scale X, or remove its extreme values."
             )
         return _clear_padding(result, lengths)
+
+    def total_variance(self, samples: Samples) -> float:
+        """Return the variance of training samples, summed over all values of one."""
+        values, weight = samples.values.astype(np.float64), samples.weight
+        left = (values - along(self.mean, values, samples.lengths)) / self.scale
+        if weight is not None:
+            left *= np.sqrt(weight).reshape(-1, *[1] * (left.ndim - 1))
+        if samples.mask is not None:
+            left = left[samples.mask]
+        squares = float(np.square(left).sum())
+        return self.scale**2 * squares / max(1, len(values) - 1)
 
     def undo(
         self,

@@ -11,6 +11,7 @@ from sklearn_seqae.modules.batch import RowLosses
 STANDARD_ERRORS = 2.5  # number of standard errors that a gain must exceed
 STANDARD_ERRORS_PER_SIZE = 1.0  # the same for each size of an ordered code
 ROUNDING = 1e-8  # rounding error, relative to the squared error with one component
+LEAST_VARIANCE = 1e-12  # rounding error of float32, squared, in scaled units
 MIN_GAIN = 0.01  # minimum gain, relative to the error at epoch 0
 
 Losses = RowLosses[NDArray[np.float64]]
@@ -71,6 +72,12 @@ class Selection:
         return len(self.history.total) - 1
 
     @property
+    def has_variance(self) -> bool:
+        """Whether the validation rows differ from the training mean."""
+        total = float(self.mean.squared_error.sum())
+        return total > LEAST_VARIANCE * self.n_values
+
+    @property
     def valid_losses(self) -> NDArray[np.float64]:
         """Mean total validation loss at each epoch."""
         losses: NDArray[np.float64] = self.history.total.sum(axis=1) / self.n_values
@@ -79,15 +86,16 @@ class Selection:
     @property
     def scores(self) -> NDArray[np.float64]:
         """1 minus loss over loss of the mean at each epoch; R² for squared error."""
-        return explained(self.history.loss.sum(axis=1), self.mean.loss.sum())
+        losses, reference = self.history.loss.sum(axis=1), self.mean.loss.sum()
+        return explained(losses, reference, self.n_values)
 
     def r2(self) -> dict[str, float]:
         """Return the validation R² of the best epoch, of PCA and of the mean."""
         model = self.history.squared_error[self.best_epoch()].sum()
         mean, pca = self.mean.squared_error.sum(), self.pca.squared_error.sum()
         return {
-            "model": float(explained(model, mean)),
-            "pca": float(explained(pca, mean)),
+            "model": float(explained(model, mean, self.n_values)),
+            "pca": float(explained(pca, mean, self.n_values)),
             "mean": 0.0,
         }
 
@@ -101,7 +109,10 @@ class Selection:
         mean = self.mean.squared_error.sum()
         model = self.history.squared_error_by_size[self.best_epoch()].sum(axis=0)
         pca = self.pca.squared_error_by_size.sum(axis=0)
-        return explained(model, mean), explained(pca, mean)
+        return (
+            explained(model, mean, self.n_values),
+            explained(pca, mean, self.n_values),
+        )
 
     def best_epoch(self) -> int:
         """Return the epoch with the lowest validation loss if its gain is significant.
@@ -217,11 +228,22 @@ def components_needed(rows: Losses, mean: Losses, fraction: float) -> float:
     return float(size - (allowed - below) / (above - below))
 
 
-def explained(error: NDArray[np.float64], reference: float) -> NDArray[np.float64]:
-    """Return 1 - error / reference, or 0 if the reference is 0.
+def explained(
+    error: NDArray[np.float64], reference: float, n_values: float
+) -> NDArray[np.float64]:
+    """Return 1 - error / reference, or 0 if the reference is a rounding error.
 
-    `error` is an array of any shape or a number.
+    Both are sums over n values, in scaled units. `error` is an array of any shape or a
+    number.
     """
-    if reference == 0:
+    if reference <= LEAST_VARIANCE * n_values:
         return np.zeros_like(error)
     return 1 - error / reference
+
+
+def mean_curve(curves: list[list[float]]) -> list[float]:
+    """Return the mean of curves. The last value of a shorter curve is repeated."""
+    longest = max(map(len, curves))
+    padded = [np.pad(curve, (0, longest - len(curve)), "edge") for curve in curves]
+    mean: list[float] = np.mean(padded, axis=0).tolist()
+    return mean
