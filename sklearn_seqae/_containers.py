@@ -240,11 +240,11 @@ def _as_item(number: int, cell: Any) -> np.ndarray:
     refuse_masked(cell, f"sequence {number} of X")
     if isinstance(cell, np.ndarray) and cell.dtype == object and cell.ndim == 1:
         cell = list(cell)
-    if isinstance(cell, (list, tuple)):
-        _check_steps_of(number, cell)
     try:
         item = np.asarray(cell)
     except ValueError as error:
+        if isinstance(cell, (list, tuple)):
+            _check_steps_of(number, cell)
         raise ValueError(f"Sequence {number} of X is not an array: {error}") from error
     if item.ndim not in (1, 2):
         if _is_missing(cell):

@@ -68,7 +68,8 @@ def refuse_scalars(X: Any, name: str) -> None:
     if ndim_of(X) == 1 and len(X) and hasattr(X, "shape"):
         raise ValueError(
             f"Expected 2D array, got 1D array instead: {name} reads sequences, but X "
-            "has one value in each row. Use X[np.newaxis] for a single sequence, or "
-            "sklearn_seqae.windows.sliding_windows for the windows of one series. "
+            "has one value in each row. Reshape your data using X[np.newaxis] if it is "
+            "one sequence, or sklearn_seqae.windows.sliding_windows if it is one long "
+            "series. "
             f"{FROM_LONG}"
         )

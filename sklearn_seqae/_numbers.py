@@ -28,13 +28,16 @@ _TIMES = (
 
 def refuse_masked(X: Any, name: str = "X") -> None:
     """Raise a TypeError for masked arrays: numpy would silently drop the mask."""
-    if isinstance(X, np.ma.MaskedArray):
+    is_list = isinstance(X, (list, tuple)) and len(X) > 0
+    kinds = {type(X), *map(type, X)} if is_list else {type(X)}
+    if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
         raise TypeError(
             f"Masked arrays are not supported: {name} must hold a number in each "
             "entry. Impute the masked values and pass X.filled(), or drop their "
             "samples."
         )
-    if isinstance(X, (list, tuple)) and not all(map(np.isscalar, X[:1])):
+    first = X[0] if is_list else None
+    if isinstance(first, (list, tuple)) and first and not np.isscalar(first[0]):
         for item in X:
             refuse_masked(item, name)
 

@@ -52,7 +52,8 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    `transform` returns sequences in the container of X. With
+    X may be any container that RecurrentAutoencoderTransformer accepts. `transform`
+    returns sequences in the container of X. With
     ``set_output(transform="pandas")`` or ``"polars"`` it returns a data frame with one
     column per channel and one sequence in each cell.
 

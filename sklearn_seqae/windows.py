@@ -23,7 +23,8 @@ def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
     ----------
     X : array-like of shape (n_steps,) or (n_steps, n_channels), or several of them
         One series; or several series, as a list of arrays or a 3-D array. No window
-        spans two series.
+        spans two series. A data frame of pandas, polars, pyarrow or narwhals is one
+        series. Masked arrays raise a TypeError.
 
     window_size : int
         Number of time steps of a window.
@@ -250,14 +251,9 @@ def _parts(
     """Yield the windows of each series, and its number of steps."""
     if n_steps is None:
         n_steps = (n_windows - 1) * step + window_size
-    for total in n_steps if isinstance(n_steps, Sequence | np.ndarray) else [n_steps]:
-        check_scalar(total, "n_steps", Integral, min_val=1)
     totals = np.atleast_1d(n_steps)
-    if totals.dtype.kind not in "iu":
-        raise ValueError(
-            "n_steps must be None, an int, or a sequence with one int for each series. "
-            f"Got {n_steps!r} instead."
-        )
+    for total in totals.tolist():
+        check_scalar(total, "n_steps", Integral, min_val=1)
     counts = (totals - window_size) // step + 1
     if (totals < window_size).any() or counts.sum() != n_windows:
         raise ValueError(

@@ -118,7 +118,10 @@ def test_ragged_pairs_are_learned(ragged, shift):
             lambda clean: np.full_like(clean, np.nan),
             "target must have the format of X.* contains NaN",
         ),
-        (lambda clean: clean.astype(str), "target must have the format of X"),
+        (
+            lambda clean: np.full(clean.shape, "a"),
+            "target must have the format of X.* the text 'a'",
+        ),
     ],
 )
 def test_a_bad_target_is_named(family, pairs, spoil, message):

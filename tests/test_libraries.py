@@ -12,6 +12,7 @@ import torch
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
@@ -248,6 +249,13 @@ def test_set_output_and_dispatch_give_a_data_frame(table, dispatch):
     X = torch.tensor(table)
     model = dense(**SHORT).set_output(transform="pandas").fit(X)
     assert isinstance(model.transform(X), pd.DataFrame)
+
+
+@named([dense(init="random"), recurrent(init="random"), convolutional(init="random")])
+def test_a_convergence_warning_names_the_line_of_the_caller(estimator, table):
+    with pytest.warns(ConvergenceWarning) as caught:
+        clone(estimator).set_params(max_iter=1).fit(table)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 # Every public function

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.decomposition import PCA
 
@@ -231,3 +232,32 @@ def test_polars_frames_in_a_list_come_back_as_polars():
     X = [pl.DataFrame(x.reset_index(drop=True)) for x in frames()]
     scaled = SequenceScaler().fit_transform(X)
     assert [item.columns for item in scaled] == [["load", "wind"]] * 3
+
+
+# Text
+
+
+@pytest.mark.parametrize("dtype", ["str", object, "string[pyarrow]"])
+def test_numeric_text_is_a_channel_and_no_time(dtype):
+    X = frame()
+    text = X.astype(str).astype(dtype)
+    expected = detector().fit(X).score_samples(X)
+    for one in (text, text["load"]):
+        scores = detector().fit(one).score_samples(one)
+        pd.testing.assert_series_equal(scores, expected)
+
+
+@pytest.mark.parametrize("convert", [lambda X: X, pl.DataFrame])
+def test_times_as_text_are_refused_with_the_index(convert):
+    X = frame().reset_index(drop=True).assign(when="2024-03-01 10:00")
+    with pytest.raises(ValueError, match=r"Column 'when'.*holds times.*set_index"):
+        detector().fit(convert(X))
+
+
+def test_a_time_index_survives_pyarrow():
+    X = frame()
+    table = pa.Table.from_pandas(X)
+    scores = detector().fit(table).score_samples(table)
+    pd.testing.assert_series_equal(
+        scores, detector().fit(X).score_samples(X), check_freq=False
+    )

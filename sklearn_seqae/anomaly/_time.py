@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sklearn_seqae._layout import refuse_panel
+from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae._warn import warn
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def as_series(X: Any) -> Any:
     ValueError
         If X is a panel of several entities, or if a column holds times.
     """
-    if hasattr(X, "to_frame") and hasattr(X, "name") and _is_numeric(X):
+    if hasattr(X, "to_frame") and hasattr(X, "name") and not holds_sequences(X):
         X = X.to_frame()
     elif isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
         X = X[:, np.newaxis]

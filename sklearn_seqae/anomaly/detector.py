@@ -166,7 +166,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     With `window_size`, X may also be a list of arrays or data frames, or a 3-D array,
     with one series in each item. No window spans two series. Methods that return one
     result for each time step then return a list. A one-dimensional X is a series of one
-    channel.
+    channel. X may be any container that the autoencoders accept, including objects of
+    pyarrow and narwhals.
 
     If X has a DatetimeIndex, PeriodIndex or TimedeltaIndex, its times must increase,
     and no window spans a gap. A time difference between two rows is a gap if it exceeds

@@ -306,7 +306,8 @@ class BaseAutoencoder(
         ValueError
             If X is invalid, or if its features are not those of `fit`.
         """
-        return self._model().encode(self._read(X))
+        samples = self._read(X)
+        return self._model().encode(samples)
 
     def reconstruct(self, X: Any) -> Any:
         """Reconstruct X: encode and decode it.

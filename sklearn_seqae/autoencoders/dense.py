@@ -268,6 +268,11 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     Notes
     -----
+    pyarrow objects are read as pandas objects, narwhals objects as their native
+    objects, and numeric text as numbers. Under scikit-learn's array API dispatch, the
+    results for tensors are tensors on the device of X; fitted attributes are numpy
+    arrays.
+
     The latent code of a row does not depend on the other rows of X, not
     even in its last bits. With early stopping and without a penalty, a
     ``ConvergenceWarning`` is issued if the validation R² is not above 0, or if the

@@ -103,7 +103,9 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     Sequences are a 3-D array (n_samples, n_steps, n_channels); rows of a table in
     time-major order; a list, tuple or object array of arrays; or a data frame or Series
-    with one sequence in each cell.
+    with one sequence in each cell: one column for each channel, or one column whose
+    cells are nested lists (n_steps, n_channels). Convert a long table, which has one
+    row for each time step, with `sklearn_seqae.conversion.sequences_from_long`.
 
     Parameters
     ----------
@@ -343,6 +345,11 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     Notes
     -----
+    pyarrow objects are read as pandas objects, narwhals objects as their native
+    objects, and numeric text as numbers. Under scikit-learn's array API dispatch, the
+    results for tensors are tensors on the device of X; fitted attributes are numpy
+    arrays.
+
     The latent code of a row does not depend on the other rows of X, not
     even in its last bits. With early stopping and without a penalty, a
     ``ConvergenceWarning`` is issued if the validation R² is not above 0, or if the
