@@ -43,7 +43,7 @@ class Model:
             if lengths is not None:
                 self.n_steps = int(np.median(lengths))
         self.unit = unit
-        self.estimator = clone(estimator).fit(samples.restore(values), None)
+        self.estimator = fitted_clone(estimator, samples)
         self.scorer = scorer
 
     @classmethod
@@ -125,6 +125,21 @@ def _check_finite(values):
             "The reconstruction errors of X are not finite. X contains values that are "
             "too large for the estimator. Scale X before the detector."
         )
+
+
+def fitted_clone(estimator, samples):
+    """Fit a clone of the estimator to the samples in the container of X."""
+    X = samples.restore(samples.values)
+    try:
+        return clone(estimator).fit(X, None)
+    except (TypeError, ValueError) as error:
+        if samples.values.ndim == 2 or takes_sequences(estimator):
+            raise
+        raise ValueError(
+            f"X holds sequences, which {type(estimator).__name__} cannot read. Use "
+            "RecurrentAutoencoderTransformer as the estimator of the detector, or set "
+            "'window_size' if X holds time series."
+        ) from error
 
 
 def unit_of(samples):

@@ -287,12 +287,23 @@ class FittedModel:
 
         values = in_tiles(
             decode,
-            (codes / np.float64(self.code_unit)).astype(np.float32),
+            self._scaled_codes(codes),
             lengths,
             n_steps=n_steps,
             **self._tile_options(),
         )
         return self.scaling.undo(values, lengths, codes.dtype)
+
+    def _scaled_codes(self, codes: NDArray[Any]) -> NDArray[np.float32]:
+        """Divide codes by their unit."""
+        with np.errstate(over="ignore"):
+            scaled = (codes / np.float64(self.code_unit)).astype(np.float32)
+        if not np.isfinite(scaled).all():
+            raise ValueError(
+                "Input X contains infinity or a latent code too large for "
+                "dtype('float32'), relative to the training data."
+            )
+        return scaled
 
     def reconstruct(self, samples: Samples) -> NDArray[Any]:
         """Reconstruct samples, in the shape of their values."""
