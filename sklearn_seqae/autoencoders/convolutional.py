@@ -209,10 +209,14 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
     skorch_callbacks : list of skorch callbacks or None, default=None
         Callbacks for every training: one training per validation fold, and the final
-        one. Each training uses copies of them.
+        one. Each training uses copies of them. EarlyStopping, Checkpoint, LRScheduler
+        (in place of the schedule of `learning_rate_init`), EpochScoring with
+        ``on_train=False``, ProgressBar, PrintLog, GradientNormClipping and Freezer are
+        tested. They see the weights that are measured and kept.
 
     verbose : int, default=0
-        If 1, print one line per epoch.
+        If 1, print one line per epoch: the training, and the training and validation R²
+        (with another loss, the explained fraction of the loss).
 
     Attributes
     ----------
