@@ -5,16 +5,16 @@ length. A list of 1-D arrays of several lengths contains sequences of one channe
 so do 1-D object arrays, Series and items of shape (T, 1).
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-_NOT_NUMBERS = ("str", "bytes", "utf8", "large_string", "date", "time", "duration")
+from sklearn_seqae._libraries import columns_of, dtype_names, library_of
+from sklearn_seqae._numbers import as_numbers, refuse_masked
+
 _LISTS = ("object", "list", "large_list", "fixed_size_list", "array")
-_OBJECTS = (*_LISTS, "cat", "enum")
 
 
 @dataclass(frozen=True)
@@ -163,62 +163,16 @@ def container_of(X: Any, kind: str) -> Container:
     return Container(kind, form, columns, index, X.name if columns is None else None)
 
 
-def library_of(X: Any) -> str | None:
-    """Return the library of a data frame or Series, without importing it."""
-    for name in ("pandas", "polars"):
-        library = sys.modules.get(name)
-        if library is not None and isinstance(X, (library.DataFrame, library.Series)):
-            return name
-    return None
-
-
-def _dtype_names(X: Any) -> list[str]:
-    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", "")]
-    return [str(getattr(dtype, "name", dtype)).lower() for dtype in dtypes]
-
-
-def not_a_number(X: Any) -> str | None:
-    """Return a description of a value in X that numpy would wrongly convert."""
-    names = _dtype_names(X)
-    found = next((name for name in names if name.startswith(_NOT_NUMBERS)), None)
-    if found is None and any(name.startswith(_OBJECTS) for name in names):
-        kinds = (str, bytes, np.datetime64, np.timedelta64)
-        values = np.asarray(X).ravel()
-        found = next((repr(v) for v in values if isinstance(v, kinds)), None)
-    return found
-
-
-def refuse_masked(X: Any) -> None:
-    """Raise a TypeError for masked arrays: numpy would silently drop the mask."""
-    if isinstance(X, np.ma.MaskedArray):
-        raise TypeError(
-            "Masked arrays are not supported: X must hold a number in each entry. "
-            "Impute the masked values and pass X.filled(), or drop their samples."
-        )
-
-
-def refuse_panel(X: Any, which: str = "X") -> None:
-    """Raise a ValueError for a table with a MultiIndex of entity and time."""
-    if type(getattr(X, "index", None)).__name__ == "MultiIndex":
-        raise ValueError(
-            f"The index of {which} is a MultiIndex, so its rows belong to several "
-            "entities. Convert it to a list of sequences with "
-            "sklearn_seqae.conversion.sequences_from_long(X.reset_index(), id=..., "
-            "time=...)."
-        )
-
-
 def depth(item: Any) -> int:
     """Return the number of dimensions of an item without converting it."""
-    if hasattr(item, "shape"):
-        return len(item.shape)
-    if isinstance(item, (list, tuple)):
-        return 1 + (depth(item[0]) if item else 0)
-    return 0
+    is_nested = isinstance(item, np.ndarray) and item.dtype == object and item.ndim == 1
+    if is_nested or isinstance(item, (list, tuple)):
+        return 1 + (depth(item[0]) if len(item) else 0)
+    return len(item.shape) if hasattr(item, "shape") else 0
 
 
 def ndim_of(X: Any) -> int:
-    return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+    return len(X.shape) if hasattr(X, "shape") else depth(X)
 
 
 def is_table(X: Any) -> bool:
@@ -233,9 +187,9 @@ def cells_of(X: Any) -> list | None:
     columns: list
     form = library_of(X)
     if form is not None:
-        if not any(name.startswith(_LISTS) for name in _dtype_names(X)):
+        if not any(name.startswith(_LISTS) for name in dtype_names(X)):
             return None
-        columns = _columns_of(X, form)
+        columns = columns_of(X, form)
     elif isinstance(X, (list, tuple)):
         columns = [X]
     elif isinstance(X, np.ndarray) and X.dtype == object and X.ndim in (1, 2):
@@ -246,23 +200,22 @@ def cells_of(X: Any) -> list | None:
     return columns if found else None
 
 
+def check_columns_of_cells(X: Any, columns: list) -> None:
+    """Raise a ValueError for a column of numbers or text among columns of sequences."""
+    labels = X.columns if hasattr(X, "columns") else range(len(columns))
+    for label, column in zip(labels, columns, strict=True):
+        values = [cell for cell in column if not _is_missing(cell)]
+        if values and all(depth(cell) == 0 for cell in values):
+            raise ValueError(
+                f"Column {label!r} of X must hold sequences, as other columns do. Got "
+                f"{values[0]!s} in its first row. Leave the column out of X, or repeat "
+                "its value in each time step of the sequence."
+            )
+
+
 def is_column_of_tables(cells: list | None) -> bool:
     """Return whether one column holds all channels: its name is not a channel."""
     return cells is not None and len(cells) == 1 and depth(cells[0][0]) > 1
-
-
-def _columns_of(X: Any, form: str) -> list:
-    if form == "pandas":
-        is_frame = hasattr(X, "columns")
-        columns = [X.iloc[:, i] for i in range(X.shape[1])] if is_frame else [X]
-        return [column.to_numpy() for column in columns]
-    columns = X.get_columns() if hasattr(X, "columns") else [X]
-    # A nested list becomes an array of arrays in to_numpy.
-    nested = [str(column.dtype).startswith("List(List") for column in columns]
-    return [
-        column.to_list() if is_nested else column.to_numpy()
-        for column, is_nested in zip(columns, nested, strict=True)
-    ]
 
 
 # Convert cells to steps, and values to cells
@@ -284,19 +237,50 @@ def stack(cells: Sequence) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def _as_item(number: int, cell: Any) -> np.ndarray:
-    refuse_masked(cell)
+    refuse_masked(cell, f"sequence {number} of X")
+    if isinstance(cell, np.ndarray) and cell.dtype == object and cell.ndim == 1:
+        cell = list(cell)
+    if isinstance(cell, (list, tuple)):
+        _check_steps_of(number, cell)
     try:
         item = np.asarray(cell)
     except ValueError as error:
         raise ValueError(f"Sequence {number} of X is not an array: {error}") from error
     if item.ndim not in (1, 2):
-        if str(cell) in ("None", "nan", "<NA>", "NaT"):
+        if _is_missing(cell):
             raise ValueError(f"Input X contains NaN: sequence {number} is missing.")
         raise ValueError(
             "X must hold sequences of shape (n_steps, n_channels) or (n_steps,). Got "
             f"{type(cell).__name__} of {item.ndim} dimensions in sequence {number}."
         )
-    return item
+    try:
+        return as_numbers(item)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"X must hold sequences of numbers. Sequence {number} holds {error}. "
+            "Convert your data to numeric values explicitly instead."
+        ) from None
+
+
+def _check_steps_of(number: int, steps: Sequence) -> None:
+    """Raise a ValueError if time steps differ in their number of channels."""
+    widths = [len(step) if depth(step) else 0 for step in steps]
+    if len(set(widths)) <= 1:
+        return
+    missing = next((i for i, step in enumerate(steps) if _is_missing(step)), None)
+    if missing is not None:
+        raise ValueError(
+            f"Input X contains NaN: step {missing} of sequence {number} is missing."
+        )
+    other = next(i for i, width in enumerate(widths) if width != widths[0])
+    raise ValueError(
+        f"X must hold the same number of channels in each time step. Got {widths[0]} "
+        f"in step 0 and {widths[other]} in step {other} of sequence {number}."
+    )
+
+
+def _is_missing(cell: Any) -> bool:
+    return depth(cell) == 0 and str(cell) in ("None", "nan", "<NA>", "NaT")
 
 
 def _items(values: np.ndarray, lengths: np.ndarray | None, one_d: bool) -> list:

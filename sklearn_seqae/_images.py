@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from sklearn_seqae._containers import container_of, depth
+from sklearn_seqae._layout import refuse_triple
+from sklearn_seqae._numbers import as_floats
 from sklearn_seqae._sequences import (
     Samples,
-    as_floats,
     parse_sequences,
     raise_other_kind,
     read_rows,
@@ -75,6 +76,7 @@ def parse_images(
     samples : Samples
         Samples with values (N, D). The container has the shape.
     """
+    refuse_triple(X)
     is_image = holds_images(X, sample_shape)
     if kind is not None and kind.startswith("image") != is_image:
         raise_other_kind(X, kind, name, n_features)

@@ -5,12 +5,14 @@ the features of an estimator. `read` does both.
 """
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from sklearn_seqae._images import holds_images, parse_images
+from sklearn_seqae._layout import warn_of_layout
 from sklearn_seqae._sequences import (
     Samples,
     check_steps,
@@ -107,6 +109,8 @@ def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
         If X cannot be read, naming the input, what was expected and what was found.
     """
     form, shape, kind = input_format.form, input_format.sample_shape, input_format.kind
+    if shape is not None and input_format.kind is None:
+        _check_sample_shape(shape)
     if form == "table":
         return parse_table(X, name=name)
     if form == "images":
@@ -125,6 +129,17 @@ def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
         kind=kind,
         n_features=input_format.n_features,
     )
+
+
+def _check_sample_shape(shape: Any) -> None:
+    """Raise a ValueError unless a sample shape holds int, of which one may be -1."""
+    for number, size in enumerate(shape):
+        is_int = isinstance(size, Integral) and not isinstance(size, bool)
+        if not is_int or (size < 1 and not (number == 0 and size == -1)):
+            raise ValueError(
+                "The 'sample_shape' parameter must hold int values >= 1, or -1 as its "
+                f"first value. Got {shape!r} instead."
+            )
 
 
 def read(
@@ -207,6 +222,8 @@ def check(
     """
     if check_names:
         _check_names(estimator, samples.feature_names, reset)
+    if reset:
+        warn_of_layout(samples)
     row = np.broadcast_to(0.0, (1, samples.n_features))
     _check_n_features(estimator, row, reset=reset)
     if min_steps > 1:

@@ -10,21 +10,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _get_feature_names
 
 from sklearn_seqae._containers import (
     Container,
     cells_of,
+    check_columns_of_cells,
     container_of,
     is_column_of_tables,
     is_table,
     ndim_of,
-    not_a_number,
-    refuse_masked,
-    refuse_panel,
     stack,
 )
+from sklearn_seqae._layout import (
+    FROM_LONG,
+    refuse_panel,
+    refuse_scalars,
+    refuse_triple,
+)
+from sklearn_seqae._numbers import NUMERIC, as_floats
 
 ROUNDING = 32 * np.finfo(np.float64).eps  # relative error of a mean
 
@@ -76,6 +81,12 @@ class Samples:
         if self.lengths is None:
             return np.full(len(self), self.values.shape[1])
         return self.lengths
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Number of samples, and of values of a sample of median length."""
+        n_steps = int(np.median(self.n_steps_of_each))
+        return len(self), n_steps * int(np.prod(self.values.shape[2:]))
 
     @property
     def mask(self) -> np.ndarray | None:
@@ -204,6 +215,7 @@ def parse_sequences(
     -------
     samples : Samples
     """
+    refuse_triple(X)
     cells = cells_of(X)
     if cells is not None and kind in (None, "flat") and is_table(X):
         cells = None
@@ -216,7 +228,10 @@ def parse_sequences(
         samples = _read_array(X, name)
     else:
         refuse_panel(X)
-        samples = _as_sequences(read_rows(X, "flat", name), sample_shape)
+        refuse_scalars(X, name)
+        advice = f"{NUMERIC} {FROM_LONG}" if hasattr(X, "columns") else NUMERIC
+        rows = read_rows(X, "flat", name, advice=advice)
+        samples = _as_sequences(rows, sample_shape)
     check_steps(samples, 1, name)
     return samples
 
@@ -248,6 +263,13 @@ def feature_names(X: Any, cells: list | None = None) -> np.ndarray | None:
     cells = cells_of(X) if cells is None else cells
     if cells is not None and is_column_of_tables(cells):
         return None
+    names = list(getattr(X, "columns", ()))
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(
+            f"The column names of X must differ. Got {twice!r} {names.count(twice)} "
+            "times. Rename the columns."
+        )
     return _get_feature_names(X)
 
 
@@ -339,10 +361,10 @@ def overall_scale(
 # Readers
 
 
-def read_rows(X: Any, kind: str, name: str) -> Samples:
-    values = as_floats(X, name)
-    container = container_of(X, kind)
-    return Samples(values, None, container, feature_names=feature_names(X))
+def read_rows(X: Any, kind: str, name: str, **params: Any) -> Samples:
+    names = feature_names(X)
+    values = as_floats(X, name, **params)
+    return Samples(values, None, container_of(X, kind), feature_names=names)
 
 
 def _as_sequences(samples: Samples, sample_shape: Any) -> Samples:
@@ -380,6 +402,7 @@ def _read_array(X: Any, name: str) -> Samples:
 
 
 def _read_cells(X: Any, cells: list, name: str) -> Samples:
+    check_columns_of_cells(X, cells)
     stacks, lengths, ndims = zip(*map(stack, cells), strict=True)
     for column, other in enumerate(lengths):
         if (other != lengths[0]).any():
@@ -408,20 +431,6 @@ def _read_cells(X: Any, cells: list, name: str) -> Samples:
 
 
 # Checks
-
-
-def as_floats(X: Any, name: str, **params: Any) -> np.ndarray:
-    if isinstance(X, (list, tuple)):
-        X = np.asarray(X)
-    refuse_masked(X)
-    bad = not_a_number(X)
-    if bad is not None:
-        raise ValueError(
-            f"X must hold numbers to be read by {name}. Got {bad}. "
-            "Convert your data to numeric values explicitly instead."
-        )
-    dtypes = [np.float64, np.float32]
-    return check_array(X, dtype=dtypes, estimator=name, input_name="X", **params)
 
 
 def raise_other_kind(

@@ -10,10 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import HasMethods, fit_context
 from sklearn_seqae._sequences import Samples
 
 
+@methods_read_all_containers
 class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scaler of sequences: apply any scaler of scikit-learn per channel.
 

@@ -9,9 +9,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_scalar
 
+from sklearn_seqae._libraries import reads_all_containers
+from sklearn_seqae._numbers import as_array, as_floats, numbers_of, refuse_scalar
+
 __all__ = ["merge_scores", "merge_windows", "sliding_windows"]
 
 
+@reads_all_containers
 def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
     """Cut a long series into overlapping windows.
 
@@ -71,6 +75,7 @@ def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
     )
 
 
+@reads_all_containers
 def merge_windows(
     windows: Any, *, step: int = 1, n_steps: int | Sequence[int] | None = None
 ) -> NDArray | list[NDArray]:
@@ -121,9 +126,10 @@ def merge_windows(
     _check_sizes(window_size, step)
     parts = _parts(len(values), window_size, step, n_steps)
     merged = [_mean_of_windows(values[rows], step, total) for rows, total in parts]
-    return merged if isinstance(n_steps, Sequence | np.ndarray) else merged[0]
+    return merged[0] if n_steps is None or np.ndim(n_steps) == 0 else merged
 
 
+@reads_all_containers
 def merge_scores(
     scores: Any,
     window_size: int,
@@ -181,7 +187,7 @@ def merge_scores(
         )
         for rows, total in parts
     ]
-    return merged if isinstance(n_steps, Sequence | np.ndarray) else merged[0]
+    return merged[0] if n_steps is None or np.ndim(n_steps) == 0 else merged
 
 
 # Reading
@@ -201,8 +207,10 @@ def _holds_several(X: Any) -> bool:
 
 def _as_series(X: Any, name: str) -> NDArray:
     """Read one series (T, C) of any number type, without a copy where it can be."""
+    X = as_array(X, name)
+    refuse_scalar(X, name)
     series = check_array(
-        X,
+        numbers_of(X, f"{name} must hold numbers"),
         ensure_2d=False,
         ensure_all_finite="allow-nan",
         ensure_min_samples=0,
@@ -212,13 +220,12 @@ def _as_series(X: Any, name: str) -> NDArray:
 
 
 def _as_floats(X: Any, name: str) -> NDArray:
-    return check_array(
+    return as_floats(
         X,
-        dtype=[np.float64, np.float32],
+        input_name=name,
         ensure_2d=False,
         allow_nd=True,
         ensure_all_finite="allow-nan",
-        input_name=name,
     )
 
 
@@ -243,7 +250,14 @@ def _parts(
     """Yield the windows of each series, and its number of steps."""
     if n_steps is None:
         n_steps = (n_windows - 1) * step + window_size
+    for total in n_steps if isinstance(n_steps, Sequence | np.ndarray) else [n_steps]:
+        check_scalar(total, "n_steps", Integral, min_val=1)
     totals = np.atleast_1d(n_steps)
+    if totals.dtype.kind not in "iu":
+        raise ValueError(
+            "n_steps must be None, an int, or a sequence with one int for each series. "
+            f"Got {n_steps!r} instead."
+        )
     counts = (totals - window_size) // step + 1
     if (totals < window_size).any() or counts.sum() != n_windows:
         raise ValueError(

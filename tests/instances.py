@@ -351,7 +351,13 @@ def name(estimator):
 def expected_failures(estimator):
     """Return the checks of scikit-learn that must fail, each with its reason."""
     if any(estimator is instance for instance in CLASSIFIERS):
-        return {"check_classifiers_classes": "the check's label -1 marks no label"}
+        return {
+            "check_classifiers_classes": "the check's label -1 marks no label",
+            "check_sample_weight_equivalence_on_dense_data": (
+                "weights have mean 1, and rows that are there twice come in other "
+                "batches than one of weight 2"
+            ),
+        }
     if any(estimator is instance for instance in ADMISSIBLE):
         return dict.fromkeys(OF_PIPELINES, "a Pipeline fits its steps in place")
     failures = {}

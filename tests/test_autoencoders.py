@@ -1,5 +1,7 @@
 """What an autoencoder promises beside scikit-learn's conventions."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -160,7 +162,7 @@ def test_curves_have_an_entry_for_each_epoch(estimator, wine):
     model.fit(wine)
     assert 1 <= model.n_iter_ <= 6
     assert 0 <= model.best_epoch_ <= model.n_iter_
-    assert len(model.loss_curve_) == model.best_epoch_  # the refit's
+    assert len(model.loss_curve_) == model.n_iter_
     assert model.n_components_ == 2
     model.set_params(early_stopping=False).fit(wine)
     assert model.n_iter_ == len(model.loss_curve_) == 6
@@ -181,20 +183,19 @@ def test_warm_start_goes_on_where_the_last_fit_stopped(estimator, wine):
 class Count(Callback):
     """Count the epochs and keep what the users' callbacks can see."""
 
-    def on_train_begin(self, net, **kwargs):
-        self.epochs = 0
+    epochs = 0
 
     def on_epoch_end(self, net, **kwargs):
-        self.epochs += 1
+        Count.epochs += 1
         assert "train_loss" in net.history[-1]
 
 
 @each
 def test_callbacks_of_skorch_are_called(estimator, wine):
-    count = Count()
-    model = clone(estimator).set_params(skorch_callbacks=[count], early_stopping=False)
-    model.fit(wine)
-    assert count.epochs == model.n_iter_
+    Count.epochs = 0  # of the class: each training has its own copy
+    options = {"skorch_callbacks": [Count()], "early_stopping": False}
+    model = clone(estimator).set_params(**options).fit(wine)
+    assert Count.epochs == model.n_iter_
 
 
 @each
@@ -214,7 +215,15 @@ def test_early_stopping_of_skorch_stops_the_training(estimator, wine):
 def test_verbose_prints(estimator, wine, capsys, verbose):
     clone(estimator).set_params(verbose=verbose).fit(wine)
     out, err = capsys.readouterr()
-    assert bool(out) == bool(verbose)
+    lines = out.splitlines()
+    assert bool(lines) == bool(verbose)
+    name = type(estimator).__name__
+    for number, line in enumerate(lines):
+        label = "fold 1 of 2" if number == 0 else r"(fold \d of 2|refit)"
+        share = r"(R²|explained loss) -?\d\.\d{4}"
+        assert re.match(
+            rf"\[{name}\] {label}, epoch +\d+ of \d+: training {share}", line
+        )
     assert not err
 
 

@@ -10,6 +10,8 @@ import torch
 from scipy import sparse
 from sklearn.base import clone
 
+from sklearn_seqae import SequenceScaler
+from sklearn_seqae.conversion import sequences_from_long
 from tests.containers import RAGGED_CONTAINERS
 from tests.instances import convolutional, dense, detector, recurrent
 
@@ -130,15 +132,15 @@ def test_dense_refuses_sequences_and_names_the_family(digits, ragged):
     [
         (lambda X: X.astype(complex), ValueError, "Complex data not supported"),
         (sparse.csr_array, TypeError, "[Ss]parse"),
-        (lambda X: np.full(X.shape, "a"), ValueError, "string|convert|numeric"),
-        (lambda X: X.astype(str), ValueError, "string|numeric"),
-        (lambda X: X.astype("M8[s]"), (TypeError, ValueError), "(?i)datetime|DType"),
-        (lambda X: np.ma.masked_less(X, 0), (TypeError, ValueError), "masked"),
+        (lambda X: np.full(X.shape, "a"), ValueError, "Column 0 holds the text 'a'"),
+        (lambda X: np.full(X.shape, "1 m"), ValueError, "the text '1 m', which is no"),
+        (lambda X: X.astype("M8[s]"), ValueError, "holds times of dtype datetime64"),
+        (lambda X: np.ma.masked_less(X, 0), TypeError, "Masked arrays"),
         (lambda X: X[0], ValueError, "Reshape your data|Expected 2D array"),
         (lambda X: 3.0, ValueError, "Expected 2D array|scalar"),
         (lambda X: None, (TypeError, ValueError), "."),
     ],
-    ids="complex sparse letters numeric-strings dates masked 1d scalar none".split(),
+    ids="complex sparse letters units dates masked 1d scalar none".split(),
 )
 def test_what_is_no_table_of_numbers(estimator, wine, change, error, words):
     assert_refused(estimator, change(wine), words, error=error, good=wine)
@@ -149,9 +151,9 @@ def test_what_is_no_table_of_numbers(estimator, wine, change, error, words):
     "change, words",
     [
         (lambda x: x.astype(complex), "[Cc]omplex"),
-        (lambda x: x.astype(str), "string|numeric"),
-        (lambda x: x.astype("M8[s]"), "(?i)datetime"),
-        (lambda x: np.ma.masked_less(x, 0.5), "masked"),
+        (lambda x: np.full(x.shape, "a"), "the text 'a', which is no number"),
+        (lambda x: x.astype("M8[s]"), "times of dtype datetime64"),
+        (lambda x: np.ma.masked_less(x, 0.5), "Masked arrays"),
     ],
     ids=["complex", "strings", "dates", "masked"],
 )
@@ -251,3 +253,91 @@ def test_a_missing_sequence_is_refused(ragged, kind):
     else:
         X = RAGGED_CONTAINERS[kind]([ragged[0], None, ragged[1]])
     assert_refused(recurrent(), X, ".", error=(TypeError, ValueError))
+
+
+NUMBERED = {"id": [1, 1, 2, 2], "time": [0, 1, 0, 1], "load": [1.0, 2.0, 3.0, 4.0]}
+
+
+@pytest.mark.parametrize("estimator", [recurrent(), convolutional()], ids=str)
+@pytest.mark.parametrize("library", [pd, pl])
+def test_a_long_table_is_refused_with_the_conversion(estimator, library):
+    long = library.DataFrame({**NUMBERED, "id": list("aabb")})
+    assert_refused(estimator, long, "Column 'id' holds the text 'a'.*sequences_from")
+    days = pd.date_range("2024-01-01", periods=4)
+    long = library.DataFrame({**NUMBERED, "time": days})
+    assert_refused(estimator, long, "Column 'time' holds times.*sequences_from_long")
+    assert_refused(estimator, long["load"], "one value in each row.*sequences_from")
+
+
+@pytest.mark.parametrize("estimator", [recurrent(), convolutional()], ids=str)
+@pytest.mark.parametrize("library", [pd, pl])
+def test_a_long_table_of_numbers_is_warned_about(estimator, library):
+    with pytest.warns(
+        UserWarning, match="id and the time of a long.*sequences_from_long"
+    ):
+        clone(estimator).fit(library.DataFrame(NUMBERED))
+
+
+def test_a_table_of_rising_numbers_is_no_long_table(wine):
+    frame = pd.DataFrame(np.sort(np.floor(wine), axis=0))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*long table")
+        recurrent().fit(frame)
+
+
+@pytest.mark.parametrize("estimator", [recurrent(), convolutional()], ids=str)
+def test_the_result_of_sequences_from_long_must_be_unpacked(estimator):
+    read = sequences_from_long(pd.DataFrame(NUMBERED), id="id", time="time")
+    assert_refused(estimator, read, "sequences, ids, times = X")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [recurrent(), convolutional(), SequenceScaler(), detector(recurrent())],
+    ids=lambda e: type(e).__name__,
+)
+def test_swapped_axes_are_warned_about(estimator, digits):
+    X = digits[:, :, :1]
+    with pytest.warns(UserWarning, match=r"one time step of 8 channels.*X.swapaxes\(1"):
+        clone(estimator).fit(X.swapaxes(1, 2))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*swapaxes")
+        clone(estimator).fit(X)
+        clone(estimator).fit(X[:, :1])
+
+
+@tables
+def test_a_name_that_two_columns_have_is_named(estimator, wine):
+    X = pd.DataFrame(wine[:, :3], columns=["a", "b", "a"])
+    assert_refused(estimator, X, "names of X must differ. Got 'a' 2 times")
+
+
+@tables
+@pytest.mark.parametrize(
+    "values, found",
+    [
+        ([1.0, pd.Period("2024")], "Period"),
+        ([1.0, {"b": 2}], "dict"),
+        ([1.0, [2.0]], r"\[2.0\] where one number is expected"),
+    ],
+)
+def test_objects_that_are_no_numbers_name_their_column(estimator, values, found):
+    X = pd.DataFrame({"a": [1.0, 2.0]})
+    X["b"] = pd.Series(values, dtype=object)
+    words = f"Column 'b'.*{found}|Column 'a' of X must hold sequences|Found sequences"
+    assert_refused(estimator, X, words, error=(TypeError, ValueError))
+
+
+@sequences
+@pytest.mark.parametrize(
+    "cells, words",
+    [
+        ([[[1.0], None], [[1.0]]], "step 1 of sequence 0 is missing"),
+        ([[[1.0]], [[1.0], [1.0, 2.0]]], "1 in step 0 and 2 in step 1 of sequence 1"),
+        ([[1.0], [1.0, "b"]], "Sequence 1 holds the text 'b'"),
+        ([[1.0], [1.0, None]], r"(?s)contains NaN.*sequence 1"),
+    ],
+)
+def test_nested_lists_name_the_sequence(estimator, cells, words):
+    assert_refused(estimator, cells, words)
+    assert_refused(estimator, pd.DataFrame({"s": cells}), words)

@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
@@ -92,17 +93,97 @@ def test_the_autoencoder_sees_the_rows_without_a_label(ragged, labels):
     assert not np.array_equal(other.estimator_.mean_, all_rows.mean_)
 
 
-def test_strings_beside_minus_1_are_labels(wine):
-    names = np.array(["red", "white"], dtype=object)[np.arange(len(wine)) % 2]
-    y = np.where(np.arange(len(wine)) < 30, names, -1)
-    model = classifier(dense()).fit(wine, y)
-    assert list(model.classes_) == ["red", "white"]
-    assert set(model.predict(wine)) <= {"red", "white"}
+# Labels ----------------------------------------------------------------------------
+
+TEXT_BESIDE_MINUS_1 = np.array(["a", "b", -1, "a"], dtype=object)
+ACCEPTED_LABELS = {  # y of four rows, and the classes
+    "numbers": (np.array([3, 5, -1, 3]), [3, 5]),
+    "floats": (np.array([0.0, 1.0, -1.0, 0.0]), [0, 1]),
+    "numbers as objects": (np.array([0, 1, -1, 0], dtype=object), [0, 1]),
+    "bool": (np.array([True, False, True, False]), [False, True]),
+    "text": (np.array(["a", "b", "b", "a"]), ["a", "b"]),
+    "text as objects": (TEXT_BESIDE_MINUS_1, ["a", "b"]),
+    "the text of a sign": (np.array(["+", "-", "+", "-"]), ["+", "-"]),
+    "the text None": (np.array(["None", "mild", "None", "mild"]), ["None", "mild"]),
+    "list": (["a", "b", "a", "b"], ["a", "b"]),
+    "pandas": (pd.Series(TEXT_BESIDE_MINUS_1), ["a", "b"]),
+    "pandas string": (pd.Series(["a", "b", "b", "a"], dtype="string"), ["a", "b"]),
+    "pandas Int64": (pd.Series([0, 1, -1, 0], dtype="Int64"), [0, 1]),
+    "pandas boolean": (pd.Series([True, False] * 2, dtype="boolean"), [False, True]),
+    "pandas category": (pd.Series(TEXT_BESIDE_MINUS_1, dtype="category"), ["a", "b"]),
+    "pandas Categorical": (pd.Categorical(["a", "b", "b", "a"]), ["a", "b"]),
+    "polars": (pl.Series(["a", "b", "b", "a"]), ["a", "b"]),
+}
 
 
-def test_strings_alone_are_all_labels(wine):
-    y = np.array(["-1", "1"])[np.arange(len(wine)) % 2]
-    assert list(classifier(dense()).fit(wine, y).classes_) == ["-1", "1"]
+@pytest.mark.parametrize("case", ACCEPTED_LABELS)
+def test_labels_are_accepted_in_each_container(case):
+    y, classes = ACCEPTED_LABELS[case]
+    X = np.arange(12.0).reshape(4, 3) ** 2
+    model = classifier(dense(1), freeze_encoder=True).fit(X, y)
+    assert sorted(model.classes_) == sorted(classes)
+    assert set(model.predict(X)) <= set(classes)
+
+
+TEXT = "label with the number -1. If the labels are text, use an array of dtype=object"
+PANDAS = r"fillna\(-1\)"
+AS_TEXT = "'-1', which numpy or pandas writes .*" + TEXT
+FEW = r"number of classes has to be greater than one; got {} class.*-1 marks a row"
+CUT = np.array(["a", "b", "b", "a"])
+CUT[2] = -1
+REFUSED_LABELS = {  # y of four rows, and the message
+    "-1 as text": (["a", "b", -1, "a"], AS_TEXT),
+    "-1.0 as text": (["a", "b", -1.0, "a"], "'-1.0', which numpy .*" + TEXT),
+    "-1 as text among objects": (np.array(["a", "b", "-1", -1], dtype=object), AS_TEXT),
+    "-1 as text of pandas": (pd.Series(["a", "b", -1, "a"]).astype(str), AS_TEXT),
+    "-1 cut to one letter": (CUT, "'-', which numpy"),
+    "NaN as text": (np.array(["a", "b", np.nan, "a"]), "'nan', which numpy .*" + TEXT),
+    "NA as text": (np.array(["a", "b", "<NA>", "a"]), "'<NA>', which numpy"),
+    "None": (["a", "b", None, "a"], "y contains None.*" + TEXT + ".*" + PANDAS),
+    "None and numbers": ([0, 1, None, 0], "y contains None"),
+    "NaN": ([0, 1, np.nan, 0], "Input y contains NaN.*" + PANDAS),
+    "NaN as object": (np.array(["a", np.nan] * 2, dtype=object), "y contains NaN"),
+    "NaT": (np.array(["2020", "2021", "NaT", "2020"], "M8[D]"), "y contains NaT"),
+    "pandas object": (pd.Series(["a", "b", pd.NA, "a"], dtype=object), "contains <NA>"),
+    "pandas str": (pd.Series(["a", "b", None, "a"]), "y contains NaN.*" + PANDAS),
+    "pandas string": (pd.Series(["a", "b", None, "a"], dtype="string"), "<NA>.*-1"),
+    "pandas Int64": (pd.Series([0, 1, None, 0], dtype="Int64"), "contains NaN.*-1"),
+    "pandas category": (pd.Series(["a", "b", None, "a"], dtype="category"), "NaN"),
+    "polars text": (pl.Series(["a", "b", None, "a"]), "y contains None"),
+    "polars numbers": (pl.Series([0, 1, None, 0]), "y contains NaN"),
+    "masked": (np.ma.masked_equal([0, 1, 2, 0], 2), "masked values.*" + TEXT),
+    "text and numbers": (
+        np.array(["a", 0, -1, "a"], dtype=object),
+        r"Mix of label input types .*y contains 'a' and 0\. Use only text or only",
+    ),
+    "bytes": (np.array([b"a", b"b"] * 2), "labels represented as bytes"),
+    "infinite": ([0, 1, np.inf, 0], "y contains infinity"),
+    "continuous": ([0.5, 1.2, -1, 0.5], "Unknown label type: continuous"),
+    "two columns": ([[0, 1]] * 4, r"1d array, got an array of shape \(4, 2\)"),
+    "another length": ([0, 1, 0], "inconsistent numbers of samples"),
+    "no y": (None, "requires y to be passed"),
+    "no labels": ([-1] * 4, FEW.format(0)),
+    "one class": ([1, 1, -1, 1], FEW.format(1)),
+    "one class of text": (np.array(["a", -1] * 2, dtype=object), FEW.format(1)),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_LABELS)
+def test_other_labels_are_refused(case):
+    y, match = REFUSED_LABELS[case]
+    X = np.arange(12.0).reshape(4, 3)
+    error = TypeError if case == "bytes" else ValueError  # as in scikit-learn
+    with pytest.raises(error, match=match):
+        classifier(dense(1)).fit(X, y)
+
+
+def test_the_remedy_for_missing_labels_works(wine):
+    for y in (["no", "yes", None], [False, True, None], [0, 1, None]):
+        y = pd.Series(y * 60)[: len(wine)]
+        for dtype in (object, "category"):
+            marked = y.astype(dtype).astype(object).fillna(-1)
+            model = classifier(dense(), freeze_encoder=True).fit(wine, marked)
+            assert set(model.classes_) == set(y[:2])
 
 
 def test_a_class_with_one_label_is_learned(ragged, labels):
@@ -246,9 +327,6 @@ def test_names_of_columns_are_checked(wine):
 @pytest.mark.parametrize(
     ("estimator", "y", "match"),
     [
-        (None, np.full(178, -1), "got 0 class.*-1 marks a row without"),
-        (None, np.repeat([-1, 1], 89), "got 1 class.*-1 marks a row without"),
-        (None, np.arange(10), "inconsistent numbers of samples"),
         (PCA(2), np.arange(178) % 2, r"must be an autoencoder.*Got PCA"),
         (FrozenEstimator(PCA(2)), np.arange(178) % 2, r"must be an autoencoder"),
     ],

@@ -48,6 +48,7 @@ OTHER_VALUES = {
     "learning_rate_init": 0.5,
     "max_iter": 77,
     "early_stopping": False,
+    "class_weight": "balanced",
     "validation_fraction": 0.4,
     "n_iter_no_change": 3,
     "tol": 0.5,

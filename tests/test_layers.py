@@ -31,24 +31,39 @@ LAYERS = {
     "autoencoders/__init__": {"own": ["autoencoders/*"]},
     "anomaly/__init__": {"own": ["anomaly/*"]},
     "displays/__init__": {"own": ["displays/*"]},
+    "_warn": {"packages": ["sklearn"]},
     "_params": {"packages": ["sklearn"]},
     "_introspection": {"packages": ["sklearn"]},
-    "_containers": {"packages": ["numpy"], "inside": FRAMES},
-    "_sequences": {"own": ["_containers"], "packages": ["numpy", "sklearn"]},
+    "_libraries": {"packages": ["numpy", "sklearn"]},
+    "_numbers": {"own": ["_libraries"], "packages": ["numpy", "sklearn"]},
+    "_containers": {
+        "own": ["_libraries", "_numbers"],
+        "packages": ["numpy"],
+        "inside": FRAMES,
+    },
+    "_layout": {"own": ["_containers", "_warn"], "packages": ["numpy"]},
+    "_sequences": {
+        "own": ["_containers", "_layout", "_numbers"],
+        "packages": ["numpy", "sklearn"],
+    },
     "_images": {
-        "own": ["_containers", "_sequences"],
+        "own": ["_containers", "_layout", "_numbers", "_sequences"],
         "packages": ["numpy", "sklearn"],
     },
     "_inputs": {
-        "own": ["_images", "_sequences"],
+        "own": ["_images", "_layout", "_sequences"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
-    "windows": {"packages": ["numpy", "sklearn"]},
-    "conversion": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
+    "windows": {"own": ["_libraries", "_numbers"], "packages": ["numpy", "sklearn"]},
+    "conversion": {
+        "own": ["_layout", "_libraries", "_numbers"],
+        "packages": ["numpy", "sklearn"],
+        "inside": FRAMES,
+    },
     "datasets": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
     "preprocessing": {
-        "own": ["_sequences", "_inputs", "_params", "_introspection"],
+        "own": ["_sequences", "_inputs", "_libraries", "_params", "_introspection"],
         "packages": ESTIMATOR,
     },
     "modules/*": {"own": ["modules/*"], "packages": ["torch"]},
@@ -63,6 +78,7 @@ LAYERS = {
     "autoencoders/base": {
         "own": [
             *["_sequences", "_inputs", "_params", "_introspection", "_version"],
+            "_libraries",
             *["fitting/*", "modules/bottleneck", "modules/losses", "modules/noise"],
             "autoencoders/_*",
         ],
@@ -74,28 +90,32 @@ LAYERS = {
         "inside": ["torchview"],
     },
     "autoencoders/_forecasting": {
-        "own": ["_sequences", "autoencoders/base", "fitting/scaling"],
+        "own": ["_sequences", "_libraries", "autoencoders/base", "fitting/scaling"],
         "packages": ESTIMATOR,
     },
     "autoencoders/_*": {
-        "own": ["_sequences", "_inputs", "_version", "fitting/*"],
+        "own": ["_sequences", "_inputs", "_version", "_warn", "fitting/*"],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
-        "own": ["autoencoders/base", "fitting/family", "_params", "modules/dense"],
+        "own": [
+            *["autoencoders/base", "fitting/family", "_libraries", "_params"],
+            "modules/dense",
+        ],
         "packages": ESTIMATOR,
     },
     "autoencoders/recurrent": {
         "own": [
             *["autoencoders/base", "autoencoders/_forecasting", "fitting/family"],
-            "_params",
+            *["_libraries", "_params"],
             "modules/recurrent",
         ],
         "packages": ESTIMATOR,
     },
     "autoencoders/convolutional": {
         "own": [
-            *["autoencoders/base", "fitting/family", "_sequences", "_params"],
+            *["autoencoders/base", "fitting/family", "_sequences"],
+            *["_libraries", "_params"],
             "modules/convolutional",
         ],
         "packages": ESTIMATOR,
@@ -103,7 +123,8 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            *["_params", "_introspection", "anomaly/*"],
+            *["_layout", "_warn"],
+            *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
         "packages": ESTIMATOR,
         "inside": ["pandas"],
@@ -112,12 +133,16 @@ LAYERS = {
     "classification/*": {
         "own": [
             *["autoencoders", "autoencoders/base", "_introspection"],
-            *["_sequences", "_inputs", "training/*", "_params", "classification/*"],
+            *["_sequences", "_inputs", "_libraries", "_params"],
+            *["training/*", "classification/*"],
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
     "displays/*": {
-        "own": ["_sequences", "_images", "_introspection", "displays/*"],
+        "own": [
+            *["_sequences", "_images", "_libraries", "_introspection"],
+            "displays/*",
+        ],
         "packages": ESTIMATOR,
         "inside": ["matplotlib"],
     },

@@ -12,6 +12,7 @@ from sklearn_seqae._sequences import (
     holds_sequences,
     resample,
 )
+from sklearn_seqae.conversion import sequences_from_long
 from tests.containers import EQUAL_CONTAINERS, RAGGED_CONTAINERS
 from tests.reading import (
     EQUAL,
@@ -102,6 +103,9 @@ def test_arrays_are_not_copied():
         read(X).steps[:] = 0
 
 
+DAY = pd.DataFrame({"a": [datetime.datetime(2020, 1, 1)]})
+
+
 def spoiled(sequences, value, number):
     sequences = [x.copy() for x in sequences]
     sequences[number][-1, 1] = value
@@ -140,27 +144,32 @@ def test_a_missing_sequence_is_named(missing):
         (np.ones((0, 3)), r"0 sample\(s\)"),
         (np.ones((3, 0)), r"0 feature\(s\) \(shape=\(3, 0\)\)"),
         (np.ones((2, 2, 2, 2)), "dim 4, while dim <= 3 is required by Reader"),
-        (np.ones(5), "Reshape your data"),
+        (np.ones(5), r"Expected 2D array.*X\[np.newaxis\].*sequences_from_long"),
         (1.0, "Reshape your data"),
         ([], "Reshape your data"),
         ([np.ones((2, 3)), np.ones((2, 2))], r"same number of channels.*sequence 1"),
         ([np.ones((2, 3)), np.ones(3)], r"same number of channels.*sequence 1"),
         ([np.ones(2), 3.0], "float of 0 dimensions in sequence 1"),
         ([np.ones((2, 2, 2))], "3 dimensions in sequence 0"),
-        ([[[1.0], [2.0, 3.0]], [[1.0]]], "Sequence 0 of X is not an array"),
+        (
+            [[[1.0], [2.0, 3.0]], [[1.0]]],
+            "channels in each time step. Got 1 in step 0 and 2 in step 1 of sequence 0",
+        ),
+        ([[[1.0], None], [[1.0]]], "contains NaN: step 1 of sequence 0 is missing"),
+        ([[1.0, 2.0], [3.0, [4.0]]], "one number in each entry to be read by Reader"),
         (np.ones((3, 3)) * 1j, "Complex data not supported"),
         ([np.ones((3, 1)) * 1j, np.ones((2, 1))], "Complex data not supported"),
-        (np.array([["1", "2"]]), "must hold numbers to be read by Reader. Got str"),
-        ([["1", 2.0]], "must hold numbers"),
-        (np.array([["1", 2]], dtype=object), "must hold numbers.* Got '1'"),
-        ([np.array(["1"]), np.array(["1", "2"])], "must hold numbers"),
-        (np.ones((3, 2), dtype="M8[s]"), "must hold numbers.* Got datetime64"),
-        (pd.DataFrame({"a": [datetime.datetime(2020, 1, 1)]}), "Got datetime64"),
-        (pl.DataFrame({"a": [datetime.datetime(2020, 1, 1)]}), "Got datetime"),
-        (pl.DataFrame({"a": ["1"]}), "Got string"),
-        (pd.DataFrame({"a": ["1"]}), "Got str"),
-        (pd.DataFrame({"a": ["1"]}).astype("category"), "Got '1'"),
-        (pl.DataFrame({"a": ["1"]}).cast(pl.Categorical), "must hold numbers"),
+        (np.array([["1", "b"]]), "must hold numbers.*Column 1 holds the text 'b'"),
+        ([["1", "b"]], "must hold numbers"),
+        ([np.array(["1"]), np.array(["1", "b"])], "Sequence 1 holds the text 'b'"),
+        (np.ones((3, 2), dtype="M8[s]"), "Column 0 holds times of dtype datetime64"),
+        (DAY.to_numpy(dtype=object), "Column 0 holds the time '2020-01-01"),
+        (DAY, "Column 'a' holds times of dtype datetime64"),
+        (pl.DataFrame(DAY), "Column 'a' holds times of dtype datetime64"),
+        (pl.DataFrame({"a": ["1"], "b": ["x"]}), "Column 'b' holds the text 'x'"),
+        (pd.DataFrame({"a": ["1"], "b": ["x"]}), "Column 'b' holds the text 'x'"),
+        (pd.DataFrame({"b": ["x"]}).astype("category"), "'b' holds the text 'x'"),
+        (pl.DataFrame({"b": ["x"]}).cast(pl.Categorical), "'b' holds the text 'x'"),
     ],
 )
 def test_what_is_no_sequence_is_refused(X, match):
@@ -177,7 +186,6 @@ def test_what_is_no_sequence_is_refused(X, match):
         (np.ma.array(np.ones((3, 2, 1)), mask=True), "Masked arrays"),
         ([np.ma.array(np.ones(3)), np.ones(2)], "Masked arrays"),
         (np.array([[{}, 1]], dtype=object), "argument must be .* string.* number"),
-        (np.array([[datetime.datetime(2020, 1, 1)]], dtype=object), "argument must be"),
     ],
 )
 def test_what_is_of_no_fitting_type_is_refused(X, match):
@@ -192,9 +200,32 @@ def test_channels_of_a_row_have_one_length():
     X = pd.DataFrame({"a": objects(RAGGED), "b": objects(RAGGED)})
     with pytest.raises(ValueError, match="2 dimensions in 2 columns"):
         read(X)
-    X = pd.DataFrame({"a": [[1.0], [1.0, 2.0]], "b": [1.0, 2.0]})
-    with pytest.raises(ValueError, match="0 dimensions in sequence 0"):
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize(("values", "first"), [([1.5, 2.0], "1.5"), (["x", "y"], "x")])
+def test_a_column_without_sequences_is_named(frame, values, first):
+    X = frame({"a": [[1.0], [1.0, 2.0]], "age": values})
+    with pytest.raises(ValueError, match=f"Column 'age'.* Got {first} in its first"):
         read(X)
+    table = np.column_stack([objects(LINES), np.arange(4)])
+    with pytest.raises(ValueError, match="Column 1 of X must hold sequences"):
+        read(table)
+
+
+def test_the_result_of_sequences_from_long_must_be_unpacked():
+    long = pd.DataFrame({"id": [1, 1, 2], "time": [0, 1, 0], "load": [1.0, 2.0, 3.0]})
+    with pytest.raises(ValueError, match="sequences, ids, times = X"):
+        read(sequences_from_long(long, id="id", time="time"))
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_a_long_table_is_refused_with_the_conversion(frame):
+    long = frame({"id": ["a", "a"], "time": [0, 1], "load": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="'id' holds the text 'a'.*from_long"):
+        read(long)
+    with pytest.raises(ValueError, match="one value in each row.*sequences_from_long"):
+        read(long["load"])
 
 
 @pytest.mark.parametrize("sample_shape", [(-1, 5), (-1, 0), (3, 4), (-1, 1, 1)])

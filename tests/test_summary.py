@@ -73,7 +73,9 @@ def test_a_pipeline_shows_it_too(wine):
 
 
 def test_what_was_learned_survives_pickling(fitted):
-    assert pickle.loads(pickle.dumps(fitted)).summary() == fitted.summary()
+    lines = fitted.summary().splitlines()
+    loaded = pickle.loads(pickle.dumps(fitted)).summary().splitlines()
+    assert loaded == [line for line in lines if not line.startswith("  seconds")]
 
 
 def test_names_cannot_smuggle_html(wine):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn_seqae.modules.layers import CELLS, linear, recurrent
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.inference import in_tiles, padded_length
+from sklearn_seqae.training.isolation import isolated
 from sklearn_seqae.training.net import AutoencoderNet
-from sklearn_seqae.training.threads import single_thread
 
 
 class Total(NamedTuple):
@@ -185,9 +185,9 @@ def test_known_validation_losses_stand_in_the_history():
 def test_computations_use_one_thread_and_restore_the_number():
     torch.set_num_threads(2)
     try:
-        with single_thread():
+        with isolated():
             assert torch.get_num_threads() == 1
-            with single_thread():
+            with isolated():
                 assert torch.get_num_threads() == 1
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
@@ -200,13 +200,13 @@ def test_the_number_is_restored_when_computations_overlap():
     inside, leave = threading.Event(), threading.Event()
 
     def compute():
-        with single_thread():
+        with isolated():
             inside.set()
             leave.wait(10)
 
     other = threading.Thread(target=compute)
     try:
-        with single_thread():
+        with isolated():
             other.start()
             assert inside.wait(10)
         assert torch.get_num_threads() == 2

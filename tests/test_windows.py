@@ -1,6 +1,7 @@
 """Windows of long series, and the way back to values and scores of each step."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,6 +164,21 @@ def test_missing_values_stay_missing_where_they_are():
             r"n_steps=\[1, 4\] does not fit 3 windows",
         ),
         (lambda: merge_scores([0.0, np.inf], 2), "contains infinity"),
+        (lambda: merge_scores([0.0, 1.0], 2, n_steps=3.5), "n_steps must be.* Got 3.5"),
+        (lambda: merge_scores(["a"], 2), "scores must hold numbers. Got the text 'a'"),
+        (lambda: merge_scores(None, 2), "scores must be an array"),
+        (lambda: merge_windows([[1.0], [1.0, 2.0]]), "windows must hold one number"),
+        (lambda: sliding_windows(["1", "b"], 2), "X must hold numbers. Got the text"),
+        (lambda: sliding_windows(None, 2), "X must be an array"),
+        (
+            lambda: sliding_windows([np.ones(3), None], 2),
+            "series 1 of X must be an arr",
+        ),
+        (lambda: sliding_windows([[1.0], [1.0, 2.0]], 2), "different lengths"),
+        (
+            lambda: sliding_windows(pd.DataFrame({"a": ["1", "x"]}), 2),
+            "Column 'a' holds the text 'x'",
+        ),
     ],
 )
 def test_an_error_says_what_came_and_what_to_do(call, match):
@@ -173,3 +189,29 @@ def test_an_error_says_what_came_and_what_to_do(call, match):
 def test_sizes_must_be_whole_numbers():
     with pytest.raises(TypeError, match="window_size"):
         sliding_windows(np.ones(3), 2.0)
+
+
+MASKED = np.ma.masked_array([1.0, 2.0, 99.0], mask=[0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: sliding_windows(MASKED, 2),
+        lambda: sliding_windows([np.ones(3), MASKED], 2),
+        lambda: sliding_windows([MASKED, MASKED], 2),
+        lambda: merge_windows(MASKED[:, np.newaxis]),
+        lambda: merge_windows([MASKED, MASKED]),
+        lambda: merge_scores(MASKED, 2),
+    ],
+)
+def test_masked_arrays_are_refused(call):
+    with pytest.raises(TypeError, match="Masked arrays are not supported"):
+        call()
+
+
+def test_numeric_text_is_read_as_numbers():
+    for text in (["1", "2", "3"], pd.Series(["1", "2", "3"])):
+        np.testing.assert_array_equal(
+            sliding_windows(text, 2)[:, :, 0], [[1.0, 2.0], [2.0, 3.0]]
+        )

@@ -114,6 +114,14 @@ def _pruned(intervals, rest, min_drop):
     return [intervals[i] for i in sorted(kept)]
 
 
+def names_of(estimator, n_features):
+    """Return the names of the features, x0, x1, ... if X had none."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or len(names) != n_features:
+        return [f"x{c}" for c in range(n_features)]
+    return list(names)
+
+
 def explanation(label, values, errors, attributions, names, n_causes, times=None):
     """Return the records of one alarm from (T, C) values, errors and attributions."""
     total = attributions.sum(axis=0)

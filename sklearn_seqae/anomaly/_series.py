@@ -287,3 +287,9 @@ def dominant_period(item: NDArray) -> int | None:
     if not len(peaks):
         return None
     return int(peaks[np.argmax(curve[peaks])])
+
+
+def of_each(function, values):
+    """Apply a function to values, or to the values of each of several series."""
+    several = isinstance(values, list)
+    return [function(each) for each in values] if several else function(values)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_seqae._containers import refuse_panel
+from sklearn_seqae._layout import refuse_panel
+from sklearn_seqae._warn import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,10 +121,8 @@ def warn_of_gaps(gaps: list[str]) -> None:
         return
     shown = "; ".join(gaps[:3])
     more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-    warnings.warn(
+    warn(
         f"The times of X have gaps ({shown}{more}). No window spans a gap.",
-        UserWarning,
-        stacklevel=2,
     )
 
 
@@ -176,6 +175,8 @@ def _holds_times(column: Any) -> bool:
     values = [value for value in column.head(5).to_list() if value is not None]
     if not values or not all(isinstance(value, str) for value in values):
         return False
+    if pd.to_numeric(pd.Series(values), errors="coerce").notna().all():
+        return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return bool(pd.to_datetime(pd.Series(values), errors="coerce").notna().all())
@@ -190,9 +191,7 @@ def warn_of_counters(X: Any) -> None:
             continue
         steps = np.diff(np.asarray(X[name], dtype=np.float64))
         if steps[0] > 0 and (steps == steps[0]).all():
-            warnings.warn(
+            warn(
                 f"Column {name!r} of X rises by {steps[0]:g} in every row. If it holds "
                 f"times, make it the index with X.set_index({name!r}).",
-                UserWarning,
-                stacklevel=2,
             )

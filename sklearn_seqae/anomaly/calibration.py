@@ -6,10 +6,10 @@ that the model has not seen: each fold is scored by a model of the other folds
 2023).
 """
 
-import warnings
-
 import numpy as np
 from sklearn.model_selection import KFold
+
+from sklearn_seqae._warn import warn
 
 N_FOLDS = 5
 
@@ -45,19 +45,18 @@ def threshold(scores, rate, n_independent=None):
     n = len(scores) if n_independent is None else n_independent
     below = (rate * (n + 1) - 1) / n  # fraction of the scores that may lie below
     if below < -1e-9:
-        needed = int(np.ceil(1 / rate - 1 - 1e-9))
+        needed = np.ceil(1 / rate - 1 - 1e-9)
         which = "training samples"
         if n < len(scores):
             which = "training windows that do not overlap"
-        warnings.warn(
-            f"A false-alarm rate of {rate:g} needs at least {needed} {which} "
+        warn(
+            f"A false-alarm rate of {rate:g} needs at least {needed:.9g} {which} "
             f"to be calibrated. Got {n}: the threshold is the lowest of "
             "their scores, and the rate may be higher. Fit on more samples, or set a "
             "higher 'false_alarm_rate'.",
-            UserWarning,
-            stacklevel=2,
         )
     rank = int(np.floor(max(below, 0) * len(scores) + 1e-9))
+    rank = min(rank, len(scores) - 1)
     return float(np.partition(scores, rank)[rank])
 
 

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._containers import depth
 from sklearn_seqae._inputs import InputFormat, check, form_of, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
     HasMethods,
     Integral,
@@ -19,7 +21,12 @@ from sklearn_seqae._params import (
 )
 from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.anomaly import calibration
-from sklearn_seqae.anomaly._attribution import Attribution, explanation, intervals
+from sklearn_seqae.anomaly._attribution import (
+    Attribution,
+    explanation,
+    intervals,
+    names_of,
+)
 from sklearn_seqae.anomaly._model import (
     Model,
     default_estimator,
@@ -27,9 +34,15 @@ from sklearn_seqae.anomaly._model import (
     takes_sequences,
     unit_of,
 )
-from sklearn_seqae.anomaly._series import Series, Windows, automatic_window, without
+from sklearn_seqae.anomaly._series import (
+    Series,
+    Windows,
+    automatic_window,
+    of_each,
+    without,
+)
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
-from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
+from sklearn_seqae.anomaly.scoring import SCORES, scorer_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["AutoencoderAnomalyDetector"]
 
 
+@methods_read_all_containers
 class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     """Anomaly detector based on the reconstruction error of an autoencoder.
 
@@ -360,15 +374,12 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             estimator = clone(self.estimator)
         if self.random_state is not None:
             set_random_state(estimator, self.random_state)
-        sequences = self._input_format.form == "sequences" and not windows
-        method = self.score_method
-        if method == "auto":
-            is_clean = self.contamination == "auto" or sequences
-            method = "nearest" if is_clean and not windows else "mahalanobis"
-        scorer = SCORES[method]
-        if method == "mahalanobis" and (sequences or windows):
-            scorer = MahalanobisOfCode
-        return Model.fit(estimator, scorer(), samples, self._unit)
+        scorer = scorer_of(
+            self.score_method,
+            is_clean=self.contamination == "auto",
+            form="windows" if windows else self._input_format.form,
+        )
+        return Model.fit(estimator, scorer, samples, self._unit)
 
     def score_samples(self, X: Any) -> Any:
         """Return the anomaly score of each sample; higher is more normal.
@@ -412,7 +423,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             ``score_samples(X) - offset_``, negative for anomalies, in the container
             that `score_samples` returns.
         """
-        return _of_each(self._decide, self.score_samples(X))
+        return of_each(self._decide, self.score_samples(X))
 
     def predict(self, X: Any) -> Any:
         """Predict whether each sample is normal.
@@ -430,7 +441,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             A list for several series.
         """
         scores = self.decision_function(X)
-        return _of_each(lambda each: np.where(each < 0, -1, 1), scores)
+        return of_each(lambda each: np.where(each < 0, -1, 1), scores)
 
     def p_values(self, X: Any) -> Any:
         """Return the conformal p-value of each sample.
@@ -457,7 +468,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             p = calibration.p_values(np.asarray(scores), *known)
             return scores * 0 + p  # a Series keeps its index
 
-        return _of_each(p_of, self.score_samples(X))
+        return of_each(p_of, self.score_samples(X))
 
     def reconstruction_errors(self, X: Any) -> Any:
         """Return the residuals: X minus its reconstruction.
@@ -584,6 +595,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         import pandas as pd
 
         check_is_fitted(self)
+        check_scalar(n_causes, "n_causes", Integral, min_val=1)
         if self._windows is not None:
             records = self._explain_intervals(self._read_series(X), n_causes)
         else:
@@ -604,7 +616,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         X : array-like of shape (n_steps, n_channels), or a list of them
             Series, as in `fit`. Requires `window_size`.
 
-        gap : int, default=None
+        gap : int or None, default=None
             Alarms that are fewer than `gap` time steps apart belong to one interval.
             If None, the window size.
 
@@ -635,13 +647,16 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 "detect_intervals requires a series, whose rows are time steps in "
                 "order. Set 'window_size' and refit."
             )
+        if gap is not None:
+            check_scalar(gap, "gap", Integral, min_val=1)
+        limits: dict[str, Any] = {"max_val": 1, "include_boundaries": "left"}
+        check_scalar(min_drop, "min_drop", Real, min_val=0, **limits)
         series = self._read_series(X)
         scores = self._look(series)[0]
+        found = self._intervals(series, scores, gap, min_drop)
         rows = [
             (number, *series.labels(number)[[start, end]], score)
-            for number, start, end, score in self._intervals(
-                series, scores, gap, min_drop
-            )
+            for number, start, end, score in found
         ]
         frame = pd.DataFrame(rows, columns=["series", "start", "end", "score"])
         return frame.drop(columns="series") if series.is_one else frame
@@ -679,25 +694,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             errors = errors[:, : alarms.values.shape[1]]
             attributions = self._attribution.of_sequences(errors, alarms)
         width, index = attributions.shape[-1], samples.container.index
-        names = self._feature_names(width)
+        labels, names = rows if index is None else index[rows], names_of(self, width)
         records = []
-        for number, row in enumerate(rows):
-            label = row if index is None else index[row]
-            records += explanation(
-                label,
-                alarms.values[number].reshape(-1, width),
-                errors[number].reshape(-1, width),
-                attributions[number].reshape(-1, width),
-                names,
-                n_causes,
-            )
+        for label, *each in zip(
+            labels, alarms.values, errors, attributions, strict=True
+        ):
+            values, left, shares = (part.reshape(-1, width) for part in each)
+            records += explanation(label, values, left, shares, names, n_causes)
         return records
-
-    def _feature_names(self, n_features):
-        names = getattr(self, "feature_names_in_", None)
-        if names is None or len(names) != n_features:
-            return [f"x{c}" for c in range(n_features)]
-        return list(names)
 
     # With windows
 
@@ -744,9 +748,3 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _of_each(function, values):
-    """Apply a function to values, or to the values of each of several series."""
-    several = isinstance(values, list)
-    return [function(each) for each in values] if several else function(values)

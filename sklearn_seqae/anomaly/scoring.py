@@ -207,3 +207,25 @@ SCORES: dict[str, type] = {
     "mahalanobis": Mahalanobis,
     "nearest": Nearest,
 }
+
+
+def scorer_of(method: str, *, is_clean: bool, form: str) -> Any:
+    """Return the score for a `score_method`.
+
+    Parameters
+    ----------
+    method : str
+        A key of `SCORES`, or "auto".
+
+    is_clean : bool
+        Whether all training samples are assumed to be normal.
+
+    form : {"table", "images", "sequences", "windows"}
+        Kind of samples.
+    """
+    if method == "auto":
+        is_clean = is_clean or form == "sequences"
+        method = "nearest" if is_clean and form != "windows" else "mahalanobis"
+    if method == "mahalanobis" and form in ("sequences", "windows"):
+        return MahalanobisOfCode()
+    return SCORES[method]()

@@ -80,7 +80,7 @@ class FitTasks:
 
         def now():
             estimator = self.arguments["estimator"]
-            module = copy.deepcopy(run.net.average_)
+            module = copy.deepcopy(run.net.module_)  # with averaged weights
             return {**vars(estimator), **self.attributes_of(run, module)}
 
         arguments = {**self.arguments, "reconstruction_attributes": now}

@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae import _sequences
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae.autoencoders.base import BaseAutoencoder
 from sklearn_seqae.fitting.scaling import along
 
@@ -29,6 +30,7 @@ def _has(what, lacking, having):
     return check
 
 
+@methods_read_all_containers
 class ForecastingAutoencoder(BaseAutoencoder):
     """Autoencoder with the parameters `objective` and `horizon`."""
 

@@ -37,7 +37,8 @@ def graph_of(estimator):
         ) from error
     model = estimator.model_
     shape = [1, model.spec.n_steps, model.spec.n_features]
-    sample = torch.zeros([n for n in shape if n is not None], device=model.device)
+    sizes = [n for n in shape if n is not None]
+    sample = torch.zeros(sizes, dtype=torch.float32, device=model.device)
     return draw_graph(
         model.module,
         input_data=sample,
@@ -87,7 +88,8 @@ def facts_of(estimator):
         facts.append(("validation R²", f"{model:.4f} (PCA {pca:.4f})"))
         epochs = f"{estimator.n_iter_} (best epoch {estimator.best_epoch_})"
         facts.append(("epochs", epochs))
-    facts.append(("seconds", f"{estimator._seconds:.1f}"))
+    if hasattr(estimator, "_seconds"):  # not after loading
+        facts.append(("seconds", f"{estimator._seconds:.1f}"))
     facts.append(("parameters", f"{n_parameters:,}"))
     return facts
 

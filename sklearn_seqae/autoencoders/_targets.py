@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_seqae._inputs import parse
+from sklearn_seqae._sequences import resample
+from sklearn_seqae.fitting.scaling import weighted_mean
 
 
 def read_target(name, samples, target, objective, input_format):
@@ -68,3 +70,14 @@ def weighted(samples, sample_weight):
     if (weight == weight[0]).all():
         return samples
     return replace(samples, weight=weight / weight.mean())
+
+
+def mean_target(samples, family):
+    """Return the mean of the targets; None if the samples are their own targets."""
+    values = samples.target
+    if values is None:
+        return None
+    if samples.lengths is not None and family.objective == "reconstruct":
+        n_steps = int(np.median(samples.lengths))
+        values = resample(values, samples.lengths, n_steps)
+    return weighted_mean(values, samples.weight)

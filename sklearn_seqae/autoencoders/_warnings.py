@@ -1,10 +1,9 @@
 """Convergence warnings, and warnings about pickles of another version."""
 
-import warnings
-
 from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 
 from sklearn_seqae._version import __version__
+from sklearn_seqae._warn import warn
 
 TOLERATED_LOSS = 0.02  # relative to the squared error of PCA
 
@@ -29,29 +28,34 @@ def warn_if_no_better(name, r2, does="reconstructs"):
         "'hidden_layer_sizes'."
     )
     if model <= 0:
-        warnings.warn(
+        warn(
             f"{name} {does} the validation rows no better than their mean "
             f"(R² {model:.3f}). {advice}",
             ConvergenceWarning,
-            stacklevel=6,
         )
     elif 1 - model > (1 + TOLERATED_LOSS) * (1 - reference):
-        warnings.warn(
+        warn(
             f"{name} {does} the validation rows worse than PCA with the same number of "
             f"components (R² {model:.3f}, PCA {reference:.3f}). {advice}",
             ConvergenceWarning,
-            stacklevel=6,
         )
 
 
 def warn_if_not_reached(name, fraction, reached):
     """Warn if all components explain less variance than requested."""
-    warnings.warn(
+    warn(
         f"All components of {name} explain {reached:.3f} of the variance of the "
         f"validation rows, less than n_components={fraction}. All components are kept. "
         "Use a smaller fraction, or an int for n_components.",
         ConvergenceWarning,
-        stacklevel=6,
+    )
+
+
+def warn_of_missing_device(name, device):
+    """Warn if a model is loaded on a machine without its device."""
+    warn(
+        f"{name} was saved with device={device!r}, which is not available here. It "
+        "computes on the CPU. Set device='cpu' to avoid this warning.",
     )
 
 
@@ -59,11 +63,10 @@ def check_version(name, version):
     """Warn if a pickle was written by another version of the package."""
     if version is None or version == __version__:
         return
-    warnings.warn(
+    warn(
         InconsistentVersionWarning(
             estimator_name=name,
             current_sklearn_version=__version__,
             original_sklearn_version=version,
         ),
-        stacklevel=3,
     )

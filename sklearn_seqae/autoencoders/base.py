@@ -9,12 +9,13 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, check_scalar
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
     Integral,
     Interval,
@@ -23,7 +24,6 @@ from sklearn_seqae._params import (
     RealNotInt,
     StrOptions,
 )
-from sklearn_seqae._sequences import Samples, resample
 from sklearn_seqae._version import __version__
 from sklearn_seqae.autoencoders._callbacks import (
     CallbackSupportMixin,
@@ -31,15 +31,16 @@ from sklearn_seqae.autoencoders._callbacks import (
     callback_context,
 )
 from sklearn_seqae.autoencoders._summary import FittedHTML, graph_of, text_of
-from sklearn_seqae.autoencoders._targets import read_target, weighted
+from sklearn_seqae.autoencoders._targets import mean_target, read_target, weighted
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
     warn_if_no_better,
     warn_if_not_reached,
+    warn_of_missing_device,
 )
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.model import FittedModel
-from sklearn_seqae.fitting.scaling import along, weighted_mean
+from sklearn_seqae.fitting.scaling import along
 from sklearn_seqae.fitting.selection import explained
 from sklearn_seqae.fitting.trainer import Trainer, TrainingRun, make_spec
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
@@ -68,6 +69,7 @@ def _is_variational(estimator):
     )
 
 
+@methods_read_all_containers
 class BaseAutoencoder(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -80,6 +82,7 @@ class BaseAutoencoder(
         "n_components": [
             Interval(Integral, 1, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
         ],
         "hidden_layer_sizes": ["array-like"],
         "init": [StrOptions({"pca", "random"})],
@@ -113,6 +116,14 @@ class BaseAutoencoder(
     model_: FittedModel
     _family: type  # subclass of Family
     _form = "table"  # how X is read: "table", "sequences" or "images"
+
+    def _validate_params(self):
+        if self.n_components == "mle":
+            raise ValueError(
+                f"{type(self).__name__} does not support n_components='mle'. Use a "
+                "float in (0, 1), the fraction of the variance to explain."
+            )
+        super()._validate_params()
 
     def _make_family(self, samples):
         """Make the family from the parameters and the samples."""
@@ -175,6 +186,8 @@ class BaseAutoencoder(
                 )
             samples = weighted(samples, sample_weight)
             params = self.get_params(deep=False)
+            if self.n_components is None:
+                params["n_components"] = min(samples.size)
             config = TrainingConfig.from_params(params, name=name, seed=0)
             config.check_domain(samples)
             config = config.with_seed(_draw_seed(self.random_state))
@@ -190,7 +203,7 @@ class BaseAutoencoder(
                     net=run.net,
                     module=module.eval(),
                     n_components=run.spec.n_components,
-                    target_mean=_mean_target(samples, family),
+                    target_mean=mean_target(samples, family),
                 )
                 return _fitted_attributes(model, run)
 
@@ -241,8 +254,7 @@ class BaseAutoencoder(
         if selection is None:
             self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
             self.validation_scores_ = self.best_validation_score_ = None
-            self.validation_loss_curve_ = None
-            self.held_out_r2_ = None
+            self.validation_loss_curve_ = self.held_out_r2_ = None
             return
         self.n_iter_ = selection.n_epochs
         self.best_epoch_ = selection.best_epoch()
@@ -265,14 +277,7 @@ class BaseAutoencoder(
                 self.model_ = self.model_.with_components(self.n_components_)
             else:
                 warn_if_not_reached(type(self).__name__, fraction, model[-1])
-        values = samples.values.astype(np.float64)
-        unit = self.model_.scaling.scale
-        left = (values - along(self.mean_, values, samples.lengths)) / unit
-        if samples.weight is not None:
-            left *= np.sqrt(samples.weight).reshape(-1, *[1] * (left.ndim - 1))
-        if samples.lengths is not None:
-            left = left[samples.mask]
-        variance = unit**2 * np.square(left).sum() / max(1, len(values) - 1)
+        variance = self.model_.scaling.total_variance(samples)
         kept = slice(self.n_components_)
         self.explained_variance_ratio_ = np.diff(model, prepend=0)[kept]
         self.explained_variance_ = self.explained_variance_ratio_ * variance
@@ -300,8 +305,7 @@ class BaseAutoencoder(
         ValueError
             If X is invalid, or if its features are not those of `fit`.
         """
-        samples = self._read(X)
-        return self._model().encode(samples)
+        return self._model().encode(self._read(X))
 
     def reconstruct(self, X: Any) -> Any:
         """Reconstruct X: encode and decode it.
@@ -353,6 +357,7 @@ class BaseAutoencoder(
             With another `bottleneck`.
         """
         check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
         if random_state is None:  # leave the global generator of numpy alone
             random_state = np.random.RandomState()
         generator = check_random_state(random_state)
@@ -466,6 +471,7 @@ class BaseAutoencoder(
     def __getstate__(self) -> dict[str, Any]:
         # Arrays and plain values load on any device and in other versions of torch.
         state = dict(super().__getstate__())
+        state.pop("_seconds", None)  # identical fits have identical files
         if "model_" in state:
             state["model_"] = state["model_"].get_state()
             state["_sklearn_seqae_version"] = __version__
@@ -476,9 +482,10 @@ class BaseAutoencoder(
         check_version(type(self).__name__, state.pop("_sklearn_seqae_version", None))
         super().__setstate__(state)
         if "model_" in state:
-            self.model_ = FittedModel.from_state(
-                state["model_"], self._family, self.device
-            )
+            model = FittedModel.from_state(state["model_"], self._family, self.device)
+            if model.missing_device:
+                warn_of_missing_device(type(self).__name__, self.device)
+            self.model_ = model
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
@@ -506,17 +513,6 @@ def _fitted_attributes(model: FittedModel, run: TrainingRun):
         "mean_": model.scaling.mean,
         "n_components_": model.n_components,
     }
-
-
-def _mean_target(samples: Samples, family):
-    """Return the mean of the targets; None if the samples are their own targets."""
-    values = samples.target
-    if values is None:
-        return None
-    if samples.lengths is not None and family.objective == "reconstruct":
-        n_steps = int(np.median(samples.lengths))
-        values = resample(values, samples.lengths, n_steps)
-    return weighted_mean(values, samples.weight)
 
 
 def _draw_seed(random_state):

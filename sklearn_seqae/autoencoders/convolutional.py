@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sklearn_seqae import _sequences
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import StrOptions, fit_context
 from sklearn_seqae.autoencoders.base import (
     Activation,
@@ -67,6 +68,7 @@ class ConvolutionalFamily(Family):
         return int(np.clip(n_rows // 10, 8, 64))
 
 
+@methods_read_all_containers
 class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     """Convolutional autoencoder for images, and for sequences of one length.
 
@@ -83,12 +85,13 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int or float, default=2
+    n_components : int, float or None, default=2
         Latent size: the number of components of the latent code. An int may exceed the
         number of values of a sample. A float in (0, 1) is the fraction of the variance
         of the validation rows to explain: components are ordered, as with
         ``bottleneck="ordered"``, and the model keeps the smallest sufficient number of
-        them, at most 64. A float requires a "plain" or "ordered" bottleneck.
+        them, at most 64. A float requires a "plain" or "ordered" bottleneck. If None,
+        all components are kept: the smaller number of samples and values of a sample.
 
     hidden_layer_sizes : tuple of int, default=(32, 64)
         Number of filters in each stage of the encoder. The decoder has the same stages
@@ -201,7 +204,8 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         Seed of all random numbers. Pass an int for identical results in each fit.
 
     device : str, default="cpu"
-        Device on which torch computes, for example "cuda".
+        Device on which torch computes, for example "cuda". "auto" selects a GPU if
+        there is one, and else the CPU. It may be changed after `fit`.
 
     skorch_callbacks : list of skorch callbacks or None, default=None
         Callbacks for every training: one training per validation fold, and the final
@@ -252,8 +256,9 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     pca_explained_variance_ratio_ : ndarray of shape (``n_components_``,)
         Increase in validation R² of PCA with each component.
 
-    loss_curve_ : list of float
-        Training loss of each epoch of the last training, in scaled units.
+    loss_curve_ : list of float of length `n_iter_`
+        Training loss of each epoch of the model selection, the mean over the folds, in
+        scaled units. Without early stopping, that of the training.
 
     validation_loss_curve_ : list of float of length ``n_iter_ + 1``, or None
         Validation loss before training and after each epoch of the model selection, in
@@ -314,7 +319,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
     def __init__(
         self,
-        n_components: float = 2,
+        n_components: float | None = 2,
         *,
         hidden_layer_sizes: Sequence[int] = (32, 64),
         activation: Activation = "silu",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import StrOptions, fit_context
 from sklearn_seqae.autoencoders.base import (
     Activation,
@@ -63,6 +64,7 @@ class DenseFamily(Family):
             module.decoder.set_range(codes)
 
 
+@methods_read_all_containers
 class DenseAutoencoderTransformer(BaseAutoencoder):
     """Dense autoencoder for tabular data.
 
@@ -75,12 +77,13 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int or float, default=2
+    n_components : int, float or None, default=2
         Latent size: the number of components of the latent code. An int may exceed the
         number of values of a sample. A float in (0, 1) is the fraction of the variance
         of the validation rows to explain: components are ordered, as with
         ``bottleneck="ordered"``, and the model keeps the smallest sufficient number of
-        them, at most 64. A float requires a "plain" or "ordered" bottleneck.
+        them, at most 64. A float requires a "plain" or "ordered" bottleneck. If None,
+        all components are kept: the smaller number of samples and values of a sample.
 
     hidden_layer_sizes : tuple of int, default=(256,)
         Number of units in each hidden layer of the encoder. The decoder has the same
@@ -185,7 +188,8 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         Seed of all random numbers. Pass an int for identical results in each fit.
 
     device : str, default="cpu"
-        Device on which torch computes, for example "cuda".
+        Device on which torch computes, for example "cuda". "auto" selects a GPU if
+        there is one, and else the CPU. It may be changed after `fit`.
 
     skorch_callbacks : list of skorch callbacks or None, default=None
         Callbacks for every training: one training per validation fold, and the final
@@ -236,8 +240,9 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
     pca_explained_variance_ratio_ : ndarray of shape (``n_components_``,)
         Increase in validation R² of PCA with each component.
 
-    loss_curve_ : list of float
-        Training loss of each epoch of the last training, in scaled units.
+    loss_curve_ : list of float of length `n_iter_`
+        Training loss of each epoch of the model selection, the mean over the folds, in
+        scaled units. Without early stopping, that of the training.
 
     validation_loss_curve_ : list of float of length ``n_iter_ + 1``, or None
         Validation loss before training and after each epoch of the model selection, in
@@ -295,7 +300,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     def __init__(
         self,
-        n_components: float = 2,
+        n_components: float | None = 2,
         *,
         hidden_layer_sizes: Sequence[int] = (256,),
         activation: Activation = "silu",

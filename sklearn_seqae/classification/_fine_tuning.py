@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from sklearn_seqae.training.batches import Batches
+from sklearn_seqae.training.isolation import isolated
 from sklearn_seqae.training.net import AutoencoderNet
-from sklearn_seqae.training.threads import single_thread
 
 N_FOLDS = 3
 SLOW = 0.1  # relative learning rate of the linear path, which overfits few labels
@@ -48,17 +48,25 @@ class ClassifierLosses(NamedTuple):
 
 
 class CrossEntropy:
-    """Cross-entropy of a batch; cross-entropy and Brier score of each row."""
+    """Cross-entropy of a batch; cross-entropy and Brier score of each row.
+
+    Losses are multiplied by the weights of the rows.
+    """
 
     def __call__(self, network, batch):
         logits = network(batch.x, batch.lengths)
-        return nn.functional.cross_entropy(logits, batch.target)
+        if batch.weight is None:
+            return nn.functional.cross_entropy(logits, batch.target)
+        losses = nn.functional.cross_entropy(logits, batch.target, reduction="none")
+        return (losses * batch.weight).mean()
 
     def rows(self, network, batch):
         logits = network(batch.x, batch.lengths)
         losses = nn.functional.cross_entropy(logits, batch.target, reduction="none")
         truth = nn.functional.one_hot(batch.target, logits.shape[1])
         scores = (logits.softmax(1) - truth).square().sum(1)
+        if batch.weight is not None:
+            losses, scores = losses * batch.weight, scores * batch.weight
         return ClassifierLosses(losses, scores)
 
 
@@ -89,38 +97,51 @@ class FineTuning:
 
     labelled, targets : ndarray of shape (M,)
         Labelled rows, and the index of the class of each.
+
+    weights : ndarray of shape (M,) or None, default=None
+        Weights of the labelled rows, with mean 1; None: all are 1.
     """
 
-    def __init__(self, config, model, samples, labelled, targets):
+    @isolated()
+    def __init__(self, config, model, samples, labelled, targets, weights=None):
         self.config = config
         self.model = model
         self.targets = targets
+        self.weights = weights
+        self.x, self.lengths = model.tensors(samples.take(labelled))
+        # Here, codes are in the units of the differentiable encoder.
         codes = model.encode(samples).astype(np.float64) / model.code_unit
         # One scale for all components: with one scale each, the last components of
         # PCA, mostly noise, would weigh as much as the first.
-        self.center = codes.mean(axis=0)
-        self.unit = float(np.sqrt(codes.var(axis=0).mean())) or 1.0
+        self.center = np.average(codes, axis=0, weights=samples.weight)
+        squares = np.square(codes - self.center).mean(axis=1)
+        self.unit = float(np.sqrt(np.average(squares, weights=samples.weight))) or 1.0
         self.codes = (codes[labelled] - self.center) / self.unit
-        self.x, self.lengths = model.tensors(samples.take(labelled))
-        weights = model.module.state_dict().items()
-        self.start = {name: weight.clone() for name, weight in weights}
+        state = model.module.state_dict().items()
+        self.start = {name: weight.clone() for name, weight in state}
+
+    def for_codes_of_transform(self, coef, intercept):
+        """Return the head that takes the codes of `transform`: coef and intercept."""
+        intercept = intercept - coef @ (self.center / self.unit)
+        return coef / (self.unit * self.model.code_unit), intercept
 
     def head(self, rows):
         """Fit the logistic regression that initializes the head."""
+        weights = None if self.weights is None else self.weights[rows]
         model = LogisticRegression(C=HEAD_C, max_iter=1000)
-        model.fit(self.codes[rows], self.targets[rows])
+        model.fit(self.codes[rows], self.targets[rows], sample_weight=weights)
         coef, intercept = model.coef_, model.intercept_
         if len(model.classes_) == 2:
             coef, intercept = (np.stack([-w, w]) / 2 for w in (coef[0], intercept[0]))
         return coef, intercept, int(model.n_iter_.max())
 
-    @single_thread()
+    @isolated()
     def train(self, rows, held_out=None, *, n_epochs):
         """Train on rows. Return the head, its loss curve and the validation losses."""
         config, module = self.config, self.model.module
         module.load_state_dict(self.start)
         generator = torch.Generator().manual_seed(config.seed)
-        encoder = self.model.encoder_to_fine_tune(len(rows), generator)
+        encoder = encoder_to_fine_tune(self.model, len(rows), generator)
         coef, intercept, _ = self.head(rows)
         network = Network(encoder, self.center, self.unit, coef, intercept)
         net = AutoencoderNet(
@@ -166,10 +187,19 @@ class FineTuning:
             histories.append(
                 ClassifierLosses(*map(np.stack, zip(*epochs, strict=True)))
             )
-        fields = zip(*histories, strict=True)
-        return ClassifierLosses(*(np.concatenate(part, axis=1) for part in fields))
+        total, brier = (
+            np.concatenate(part, axis=1) for part in zip(*histories, strict=True)
+        )
+        if self.weights is not None:  # so that the mean over the rows is weighted
+            mean = self.weights[folds >= 0].mean()
+            total, brier = total / mean, brier / mean
+        return ClassifierLosses(total, brier)
 
     def _batches(self, rows, batch_size, generator=None, least=1):
+        weight = None
+        if self.weights is not None:
+            weight = torch.tensor(self.weights[rows], dtype=torch.float32)
+            weight = weight.to(self.x.device)
         rows = torch.from_numpy(rows).to(self.x.device)
         return Batches(
             self.x[rows],
@@ -178,7 +208,37 @@ class FineTuning:
             generator=generator,
             least=least,
             target=torch.from_numpy(self.targets).to(self.x.device)[rows],
+            weight=weight,
         )
+
+
+def encoder_to_fine_tune(model, n_rows, generator):
+    """Return the encoder of a model for fine-tuning on n rows.
+
+    In training mode it warps samples, as in the training of the model. With a linear
+    path, the corrections of all components are set to the same unit.
+    """
+    if model.module.linear_path is None:
+        return model.encoder()
+    unify_units(model.module)
+    return model.encoder(warp=model.family.warp(n_rows), generator=generator)
+
+
+@torch.no_grad()
+def unify_units(module):
+    """Set one unit for the corrections of all components, and keep the outputs.
+
+    The last layer of the encoder is rescaled. Components with a small contribution to
+    the reconstruction have a small unit. For a classifier, any component may separate
+    the classes.
+    """
+    unit = module.encoder_unit
+    largest = unit.max()
+    largest = largest.where(largest > 0, 1)  # PCA has no residual
+    last = [layer for layer in module.encoder.modules() if type(layer) is nn.Linear][-1]
+    # The other outputs of a variational encoder are log variances, without a unit.
+    last.weight[: len(unit)].mul_((unit / largest)[:, None])
+    module.set_units(encoder_unit=largest)
 
 
 def folds_of(targets, seed):

@@ -1,18 +1,18 @@
 """Classifier that fine-tunes the encoder of an autoencoder."""
 
 import copy
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
     HasMethods,
     Integral,
@@ -32,11 +32,12 @@ from sklearn_seqae.classification._fine_tuning import (
     FineTuningConfig,
     has_gained,
 )
-from sklearn_seqae.training.inference import in_tiles
+from sklearn_seqae.classification._labels import label_weights, read_labels
 
 WIDEST = 32  # maximum latent size of the default autoencoder
 
 
+@methods_read_all_containers
 class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     """Classifier that fine-tunes the encoder of an autoencoder.
 
@@ -83,6 +84,13 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         whether fine-tuning helps. If it does not, keep the initial weights. If False,
         fine-tune for `max_iter` epochs without validation.
 
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss and in its validation. A dict maps class
+        labels to positive weights; other classes have weight 1. "balanced":
+        ``n_labelled / (n_classes * n_labelled_of_class)``, so that all classes have the
+        same total weight. Use it if rare classes are important. None: all weights are
+        1. The fit of the autoencoder does not use class weights.
+
     random_state : int, RandomState instance or None, default=None
         Seed of all random numbers, also set for `estimator`. None keeps the estimator's
         own.
@@ -90,14 +98,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, without the -1 that marks unlabelled rows.
+        Class labels, without the number -1 that marks unlabelled rows.
 
     estimator_ : autoencoder
         Fitted autoencoder with the fine-tuned encoder. Its decoder is the one from
         before the fine-tuning.
 
     coef_ : ndarray of shape (n_classes, n_components)
-        Weights of the linear head.
+        Weights of the linear head, for the latent codes that the method `transform` of
+        `estimator_` returns. `predict_proba` is the softmax of
+        ``estimator_.transform(X) @ coef_.T + intercept_``.
 
     intercept_ : ndarray of shape (n_classes,)
         Intercepts of the linear head.
@@ -110,11 +120,11 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         Epoch that is kept: `max_iter`, or 0 for the initial weights.
 
     loss_curve_ : list of float
-        Cross-entropy of each epoch of the last training.
+        Cross-entropy of each epoch of the last training, weighted as in `fit`.
 
     validation_loss_curve_ : list of float or None
-        Validation cross-entropy of each epoch, epoch 0 first. None without a validation
-        split.
+        Validation cross-entropy of each epoch, epoch 0 first, weighted as in `fit`.
+        None without a validation split.
 
     n_features_in_ : int
         Number of columns of a table, or number of channels of sequences.
@@ -151,6 +161,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "random_state": ["random_state"],
     }
 
@@ -164,6 +175,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         learning_rate_init: float = 1e-2,
         max_iter: int = 30,
         early_stopping: bool = True,
+        class_weight: dict | Literal["balanced"] | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
@@ -173,58 +185,82 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.early_stopping = early_stopping
+        self.class_weight = class_weight
         self.random_state = random_state
 
     # The fit of `estimator` validates its parameters.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the autoencoder to all rows, then the classifier to the labelled ones.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or sequences
-            The training samples, in any container that the autoencoder takes.
+            Training samples, in any container that the autoencoder accepts.
 
         y : array-like of shape (n_samples,)
-            Their labels. -1 marks a row without a label; an array of strings has none
-            such, so mix strings with -1 in one of objects.
+            Labels: numbers or text. The number -1 marks a row without a label, so -1
+            cannot be a class. For text labels, use an array of dtype object with the
+            number -1 in it. In an array of text, numpy would turn -1 into the text
+            "-1". Missing values such as NaN and None are refused.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, at least 0. They weight the loss, its validation and the fit
+            of the autoencoder, unless it is frozen. They are scaled to a mean of 1, so
+            only their ratios matter. Zero-weight samples are dropped. None: all weights
+            are 1.
 
         Returns
         -------
         self : object
             Fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If y has missing labels, fewer than two classes, or labels that
+            scikit-learn refuses, or if `sample_weight` is invalid.
         """
         with kept_if_it_fails(self):
-            y = validate_data(self, y=y)
+            y = read_labels(self, y)
+            check_consistent_length(X, y)
+            weight = None
+            if sample_weight is not None:
+                weight = _check_sample_weight(
+                    sample_weight, y, dtype=np.float64, ensure_non_negative=True
+                )
+                used = np.flatnonzero(weight)
+                y, weight = y[used], weight[used]
             labelled = np.flatnonzero(y != -1)
-            check_classification_targets(y[labelled])
             self.classes_, targets = np.unique(y[labelled], return_inverse=True)
             if len(self.classes_) < 2:
                 raise ValueError(
                     "The number of classes has to be greater than one; got "
                     f"{len(self.classes_)} class(es) in y. The label -1 marks a row "
-                    "without a label."
+                    "without a label, and rows of weight 0 are dropped."
                 )
-            samples = self._fit_autoencoder(X, y)
-            self._fit_classifier(samples, labelled, targets)
+            weights = None if weight is None else weight[labelled]
+            weights = label_weights(self.class_weight, self.classes_, targets, weights)
+            samples = self._fit_autoencoder(X, sample_weight)
+            if weight is not None:
+                samples = replace(samples.take(used), weight=weight)
+            self._fit_classifier(samples, labelled, targets, weights)
         return self
 
-    def _fit_autoencoder(self, X, y):
+    def _fit_autoencoder(self, X, sample_weight):
         """Fit `estimator_` and parse X in its format."""
         name = type(self).__name__
         if self.estimator is None:
             form = "sequences" if holds_sequences(X) else "table"
             samples = parse(X, InputFormat(form), name=name)
-            check_consistent_length(samples.values, y)
             width = int(np.prod(samples.values.shape[1:]))
             family: Any = DenseAutoencoderTransformer
             if form == "sequences":
                 family = RecurrentAutoencoderTransformer
             autoencoder = self._with_seed(family(min(WIDEST, width)))
             check(self, samples, reset=True)
-            self.estimator_ = autoencoder.fit(X)
+            self.estimator_ = autoencoder.fit(X, sample_weight=sample_weight)
             return samples
-        check_consistent_length(X, y)
         if isinstance(self.estimator, FrozenEstimator):
             fitted = self.estimator.estimator
             _refuse_other(fitted)
@@ -232,7 +268,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             autoencoder = copy.deepcopy(fitted)
         else:
             _refuse_other(self.estimator)
-            autoencoder = self._with_seed(clone(self.estimator)).fit(X)
+            autoencoder = self._with_seed(clone(self.estimator))
+            autoencoder.fit(X, sample_weight=sample_weight)
         input_format = autoencoder.model_.input_format
         samples = parse(X, input_format, name=name)
         check(autoencoder, samples, reset=False)
@@ -245,7 +282,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             autoencoder.set_params(random_state=self.random_state)
         return autoencoder
 
-    def _fit_classifier(self, samples, labelled, targets):
+    def _fit_classifier(self, samples, labelled, targets, weights):
         random_state = self.random_state
         if random_state is None:  # from the system, not from numpy's own state
             random_state = np.random.RandomState()
@@ -257,7 +294,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             seed=int(check_random_state(random_state).randint(2**31 - 1)),
         )
         model = self.estimator_.model_
-        tuning = FineTuning(config, model, samples, labelled, targets)
+        tuning = FineTuning(config, model, samples, labelled, targets, weights)
         rows = np.arange(len(targets))
         self.best_epoch_, self.validation_loss_curve_ = 0, None
         if self.freeze_encoder:
@@ -274,9 +311,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
                 if not has_folds or not has_gained(history):
                     self.best_epoch_ = 0
             head, self.loss_curve_, _ = tuning.train(rows, n_epochs=self.best_epoch_)
-        coef = head[0] / tuning.unit
-        self.coef_ = coef / model.code_unit
-        self.intercept_ = head[1] - coef @ tuning.center
+        self.coef_, self.intercept_ = tuning.for_codes_of_transform(*head)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
@@ -294,11 +329,11 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         model = self.estimator_.model_
         samples = read(self, X, model.input_format)
-        codes = (model.encode(samples) / np.float64(model.code_unit)).astype(np.float32)
-        coef = torch.tensor(self.coef_ * model.code_unit, dtype=torch.float32)
-        intercept = torch.tensor(self.intercept_, dtype=torch.float32)
-        logits = in_tiles(lambda tile, *_: tile @ coef.T + intercept, codes)
-        logits = logits.astype(np.float64)
+        codes = model.encode(samples)
+        # Not a matrix product: its last bits depend on the number of rows.
+        logits = np.tile(self.intercept_, (len(codes), 1))
+        for component, weights in zip(codes.T, self.coef_.T, strict=True):
+            logits += np.multiply.outer(component, weights)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         # A cumulative sum: the last bits do not depend on the number of rows.
         return odds / np.cumsum(odds, axis=1)[:, -1:]

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_seqae._introspection import refuse, scores_time_steps
+from sklearn_seqae._libraries import reads_all_containers
 from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colours,
@@ -135,6 +136,7 @@ class AnomalyScoreDisplay:
         self.feature_names = feature_names
 
     @classmethod
+    @reads_all_containers
     def from_estimator(
         cls,
         estimator,
@@ -212,6 +214,7 @@ class AnomalyScoreDisplay:
         )
 
     @classmethod
+    @reads_all_containers
     def from_scores(
         cls,
         scores,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
+from sklearn_seqae._libraries import reads_all_containers
 from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colour_and_marker,
@@ -75,6 +76,7 @@ class LatentSpaceDisplay:
         self.components = components
 
     @classmethod
+    @reads_all_containers
     def from_estimator(
         cls, estimator, X, labels=None, *, label_name=None, components=None, ax=None
     ):
@@ -116,6 +118,7 @@ class LatentSpaceDisplay:
         )
 
     @classmethod
+    @reads_all_containers
     def from_codes(
         cls, codes, labels=None, *, label_name=None, components=None, ax=None
     ):

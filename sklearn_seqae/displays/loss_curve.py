@@ -83,9 +83,8 @@ class LossCurveDisplay:
 
         Notes
         -----
-        An autoencoder with early stopping is trained again on all rows: that is the
-        training loss, which ends with the best epoch. The validation loss comes from
-        the held-out rows of the selection before.
+        With early stopping, both losses are those of the model selection: the mean
+        over the folds. The final training on all rows has the best number of epochs.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         part = part_with(

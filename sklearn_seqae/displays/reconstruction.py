@@ -8,6 +8,7 @@ from sklearn_seqae._introspection import (
     reconstruct,
     scores_time_steps,
 )
+from sklearn_seqae._libraries import reads_all_containers
 from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colours,
@@ -106,6 +107,7 @@ class ReconstructionDisplay:
         self.starts = starts
 
     @classmethod
+    @reads_all_containers
     def from_estimator(
         cls, estimator, X, *, indices=None, sample_shape=None, titles=None, ax=None
     ):
@@ -177,6 +179,7 @@ class ReconstructionDisplay:
         ).plot(ax=ax)
 
     @classmethod
+    @reads_all_containers
     def from_reconstructions(
         cls, X, X_reconstructed, *, sample_shape=None, titles=None, ax=None
     ):

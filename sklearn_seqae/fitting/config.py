@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.modules.bottleneck import PENALTIES
+from sklearn_seqae.training.devices import find_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,7 @@ class TrainingConfig:
         names = {f.name for f in fields(cls)}
         values = {key: value for key, value in params.items() if key in names}
         values["skorch_callbacks"] = tuple(values["skorch_callbacks"] or ())
+        values["device"] = find_device(values["device"])
         values["hidden_layer_sizes"] = _layer_sizes(values["hidden_layer_sizes"], name)
         return cls(name=name, seed=seed, **values)
 
@@ -123,7 +125,8 @@ class TrainingConfig:
 def _layer_sizes(sizes: Any, name: str) -> tuple[int, ...]:
     """Validate `hidden_layer_sizes` and return it as a tuple of int."""
     for size in sizes:
-        if not isinstance(size, Integral) or size < 1:
+        is_int = isinstance(size, Integral) and not isinstance(size, bool)
+        if not is_int or size < 1:
             raise ValueError(
                 f"The 'hidden_layer_sizes' parameter of {name} must hold int values "
                 f">= 1. Got {sizes!r} instead."

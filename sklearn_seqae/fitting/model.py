@@ -1,5 +1,6 @@
 """Fitted model, which encodes samples into latent codes and decodes them."""
 
+import copy
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -19,8 +20,9 @@ from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.resampling import time_warp
 from sklearn_seqae.modules.row_space import RowSpaceObjective
-from sklearn_seqae.training.callbacks import EpochLog
+from sklearn_seqae.training.devices import find_device, is_available
 from sklearn_seqae.training.inference import in_tiles
+from sklearn_seqae.training.isolation import isolated
 from sklearn_seqae.training.net import AutoencoderNet
 
 
@@ -91,9 +93,6 @@ def make_net(
     net : AutoencoderNet
         Initialized net.
     """
-    callbacks = list(config.skorch_callbacks)
-    if config.verbose:
-        callbacks.append(EpochLog(config.name))
     unit = module.decoder_unit[-1]
     if module.decoder is not None and module.forecaster is not None:
         unit = unit.maximum(module.forecaster_unit[-1])
@@ -107,7 +106,7 @@ def make_net(
         one_cycle=family.one_cycle,
         clip=family.clip,
         gain=1 / max(ROUNDING, float(unit)) ** 2,
-        callbacks=callbacks,
+        callbacks=copy.deepcopy(list(config.skorch_callbacks)),
         device=config.device,
     )
     net.initialize()
@@ -149,6 +148,9 @@ class FittedModel:
 
     whitening : Whitening or None, default=None
         Whitening of the codes; None without whitening.
+
+    missing_device : str or None, default=None
+        Device of a loaded model if it is not available here. The CPU replaces it.
     """
 
     config: TrainingConfig
@@ -161,6 +163,7 @@ class FittedModel:
     n_components: int
     target_mean: NDArray[Any] | None = None
     whitening: Whitening | None = None
+    missing_device: str | None = None
 
     @property
     def objective(self) -> str:
@@ -183,8 +186,12 @@ class FittedModel:
 
     def to(self, device: str) -> "FittedModel":
         """Move the network to a device, and return the model."""
-        if torch.device(device).type != self.device.type:
-            self.module.to(device)
+        if device == self.missing_device:
+            device = "cpu"
+        wanted = torch.device(find_device(device))
+        is_there = wanted.index in (None, self.device.index)
+        if wanted.type != self.device.type or not is_there:
+            self.module.to(wanted)
         return self
 
     def whitened(self, samples: Samples) -> "FittedModel":
@@ -317,19 +324,6 @@ class FittedModel:
             generator=generator,
         )
 
-    def encoder_to_fine_tune(
-        self, n_rows: int, generator: torch.Generator
-    ) -> "Encoder":
-        """Return the encoder for fine-tuning on n rows.
-
-        In training mode it warps samples, as in the training of the model. With a
-        linear path, the corrections of all components are set to the same unit.
-        """
-        if self.module.linear_path is None:
-            return self.encoder()
-        unify_units(self.module)
-        return self.encoder(warp=self.family.warp(n_rows), generator=generator)
-
     def tensors(self, samples: Samples) -> tuple[Tensor, Tensor | None]:
         """Return scaled samples as tensors on the device: values, lengths or None."""
         x = self.scaling.apply(samples.values, samples.lengths)
@@ -359,6 +353,7 @@ class FittedModel:
         }
 
     @classmethod
+    @isolated()
     def from_state(
         cls, state: dict[str, Any], family: type[Family], device: str
     ) -> "FittedModel":
@@ -373,14 +368,16 @@ class FittedModel:
             Class of the family.
 
         device : str
-            Device of the network.
+            Device of the network. If it is not available here, the CPU replaces it.
 
         Returns
         -------
         model : FittedModel
         """
+        missing = None if is_available(device) else device
         spec = NetworkSpec(**state["spec"])
-        config = replace(TrainingConfig(**state["config"]), device=device)
+        config = TrainingConfig(**state["config"])
+        config = replace(config, device=find_device("cpu" if missing else device))
         networks = family(**state["family"])
         module = build_module(spec, networks, torch.Generator())
         weights = {k: torch.tensor(w) for k, w in state["weights"].items()}
@@ -398,6 +395,7 @@ class FittedModel:
             n_components=state["n_components"],
             target_mean=state["target_mean"],
             whitening=whitening and Whitening(**whitening),
+            missing_device=missing,
         )
 
     def _tile_options(self) -> dict[str, Any]:
@@ -484,20 +482,3 @@ class Encoder(nn.Module):
         if self.whitening is None:
             return code
         return (code - self.whitening.mean) @ self.whitening.factor
-
-
-@torch.no_grad()
-def unify_units(module: Autoencoder) -> None:
-    """Set one unit for the corrections of all components, and keep the outputs.
-
-    The last layer of the encoder is rescaled. Components with a small contribution to
-    the reconstruction have a small unit. For a classifier, any component may separate
-    the classes.
-    """
-    unit = module.encoder_unit
-    largest = unit.max()
-    largest = largest.where(largest > 0, 1)  # PCA has no residual
-    assert module.encoder is not None
-    last = [layer for layer in module.encoder.modules() if type(layer) is nn.Linear][-1]
-    last.weight.mul_((unit / largest)[:, None])
-    module.set_units(encoder_unit=largest)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_seqae._sequences import overall_scale, resample
+from sklearn_seqae._sequences import Samples, overall_scale, resample
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,17 @@ class Scaling:
                 "after centering and scaling. Scale X, or remove its extreme values."
             )
         return _clear_padding(result, lengths)
+
+    def total_variance(self, samples: Samples) -> float:
+        """Return the variance of training samples, summed over all values of one."""
+        values, weight = samples.values.astype(np.float64), samples.weight
+        left = (values - along(self.mean, values, samples.lengths)) / self.scale
+        if weight is not None:
+            left *= np.sqrt(weight).reshape(-1, *[1] * (left.ndim - 1))
+        if samples.mask is not None:
+            left = left[samples.mask]
+        squares = float(np.square(left).sum())
+        return self.scale**2 * squares / max(1, len(values) - 1)
 
     def undo(
         self,

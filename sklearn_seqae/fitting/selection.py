@@ -239,3 +239,11 @@ def explained(
     if reference <= LEAST_VARIANCE * n_values:
         return np.zeros_like(error)
     return 1 - error / reference
+
+
+def mean_curve(curves: list[list[float]]) -> list[float]:
+    """Return the mean of curves. The last value of a shorter curve is repeated."""
+    longest = max(map(len, curves))
+    padded = [np.pad(curve, (0, longest - len(curve)), "edge") for curve in curves]
+    mean: list[float] = np.mean(padded, axis=0).tolist()
+    return mean

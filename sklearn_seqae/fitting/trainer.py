@@ -26,7 +26,7 @@ from sklearn_seqae.fitting.pca_init import (
     pca_init,
 )
 from sklearn_seqae.fitting.scaling import Scaling, mean_sample
-from sklearn_seqae.fitting.selection import Selection
+from sklearn_seqae.fitting.selection import Selection, mean_curve
 from sklearn_seqae.fitting.validation import (
     MAX_VALIDATION_ROWS,
     MAX_VALIDATION_ROWS_ORDERED,
@@ -39,9 +39,11 @@ from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.training.batches import Batches
+from sklearn_seqae.training.callbacks import EpochLog, check_monitors
+from sklearn_seqae.training.isolation import isolated
 from sklearn_seqae.training.net import AutoencoderNet
-from sklearn_seqae.training.threads import single_thread
 
+LARGEST_VALUE = 1e15  # in scaled units: sums of squares are finite in float32
 EVALUATION_BATCH_SIZE = 512  # batch size without gradients
 REFIT_BELOW = 40_000  # rows; with more, a refit would change the model little
 
@@ -81,7 +83,6 @@ class TrainingRun:
     def restore_weights(self, epoch: int) -> None:
         """Restore the weights after an epoch in `states`."""
         self.net.module_.load_state_dict(self.states[epoch])
-        self.loss_curve = self.loss_curve[:epoch]
 
 
 class Listener(Protocol):
@@ -143,6 +144,7 @@ class Trainer:
             usual = samples.values.shape[1] if lengths is None else np.median(lengths)
             self.n_steps = int(usual)
         self.splits = self._splits()
+        check_monitors(config.skorch_callbacks, has_validation=bool(self.splits))
         self.n_components = int(config.n_components)
         if start is not None:
             self.n_components = start.spec.n_components
@@ -169,7 +171,7 @@ class Trainer:
             in_blocks=has_future and samples.target is not None,
         )
 
-    @single_thread()
+    @isolated()
     def fit(self) -> tuple[TrainingRun, Selection | None]:
         """Train, with model selection if there are validation splits.
 
@@ -186,14 +188,22 @@ class Trainer:
             self.listener.begin(len(self.splits) + refit)
         if not self.splits:
             return self.train(), None
-        runs = [self.train(rows, held_out) for rows, held_out in self.splits]
+        runs = [
+            self.train(rows, held_out, name=self._fold_name(fold))
+            for fold, (rows, held_out) in enumerate(self.splits)
+        ]
         selection = Selection.join([run.selection for run in runs if run.selection])
         best = selection.best_epoch()
         if len(self.samples) >= REFIT_BELOW:
             runs[0].restore_weights(best)
             return runs[0], selection
         valid_losses = selection.valid_losses[1:].tolist()
-        return self.train(n_epochs=best, valid_losses=valid_losses), selection
+        run = self.train(n_epochs=best, valid_losses=valid_losses, name="refit")
+        run.loss_curve = mean_curve([run.loss_curve for run in runs])
+        return run, selection
+
+    def _fold_name(self, fold: int) -> str:
+        return f"fold {fold + 1} of {len(self.splits)}"
 
     def train(
         self,
@@ -202,6 +212,7 @@ class Trainer:
         *,
         n_epochs: int | None = None,
         valid_losses: list[float] | None = None,
+        name: str = "training",
     ) -> TrainingRun:
         """Train once.
 
@@ -219,6 +230,9 @@ class Trainer:
         valid_losses : list of float or None, default=None
             Validation losses of an earlier training, to record for callbacks.
 
+        name : str, default="training"
+            Name of the training, which `verbose` prints.
+
         Returns
         -------
         run : TrainingRun
@@ -229,10 +243,12 @@ class Trainer:
         if held_out is not None:
             monitor = self._monitor(run, part, self.samples.take(held_out))
         callbacks = []
+        n_max = self.config.max_iter if n_epochs is None else n_epochs
         if self.listener is not None:
-            name = "training" if held_out is None else "selection"
-            n_max = self.config.max_iter if n_epochs is None else n_epochs
-            callbacks = self.listener.begin_training(run, name, n_max)
+            task = "training" if held_out is None else "selection"
+            callbacks = self.listener.begin_training(run, task, n_max)
+        if self.config.verbose:
+            callbacks = [*callbacks, self._epoch_log(run, part, monitor, name, n_max)]
         epochs = run.net.train(
             train,
             None if monitor is None else monitor.data,
@@ -251,7 +267,26 @@ class Trainer:
             run.states, run.selection = monitor.states, monitor.selection()
         return run
 
-    @single_thread()
+    def _epoch_log(
+        self,
+        run: TrainingRun,
+        part: Samples,
+        monitor: ValidationMonitor | None,
+        name: str,
+        n_epochs: int,
+    ) -> EpochLog:
+        """Make the callback that prints the epochs of a training."""
+        scaled = _scaled(part, run.scaling)
+        data = self._batches(scaled, EVALUATION_BATCH_SIZE)
+        mean = run.net.measure(data, self._pca(run.spec, scaled, 0).autoencoder)
+        losses = {"train_loss": float(mean.total.sum() / data.n_values)}
+        if monitor is not None:
+            total = float(monitor.mean.total.sum())
+            losses["valid_loss"] = total / monitor.data.n_values
+        unit = "R²" if self.config.loss == "squared_error" else "explained loss"
+        return EpochLog(f"[{self.config.name}] {name}", n_epochs, unit, losses)
+
+    @isolated()
     def measure(self, run: TrainingRun) -> Selection:
         """Measure the losses of a training on the training rows, for all samples."""
         return self._monitor(run, self.samples, self.samples).selection()
@@ -460,10 +495,31 @@ def make_spec(
 
 
 def _scaled(samples: Samples, scaling: Scaling) -> Samples:
-    """Return samples and their targets in the units of the network."""
-    target = samples.target
-    return replace(
-        samples,
-        values=scaling.apply(samples.values, samples.lengths),
-        target=None if target is None else scaling.apply(target, None),
+    """Return samples and their targets in the units of the network.
+
+    Raises
+    ------
+    ValueError
+        If the squares of a value would not be finite in float32.
+    """
+    values, target = scaling.apply(samples.values, samples.lengths), samples.target
+    if max(values.max(initial=0), -values.min(initial=0)) > LARGEST_VALUE:
+        raise_too_large(samples, values)
+    if target is not None:
+        target = scaling.apply(target, None)
+    return replace(samples, values=values, target=target)
+
+
+def raise_too_large(samples: Samples, values: NDArray[Any]) -> None:
+    """Raise a ValueError that names the column and the value."""
+    position = np.unravel_index(np.abs(values).argmax(), values.shape)
+    names, column = samples.feature_names, int(position[-1])
+    which = str(column)
+    if names is not None and len(names) == values.shape[-1]:
+        which = repr(names[column])
+    value = samples.values[position]
+    raise ValueError(
+        f"Column {which} of X holds {value:.3g}, which is {abs(values[position]):.0e} "
+        "times the overall standard deviation of the training rows: the loss is not "
+        "finite. Scale X, or remove this value."
     )

@@ -11,6 +11,7 @@ from sklearn_seqae.modules.batch import RowLosses
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
 
+MAX_FOLDS = 5
 MAX_VALIDATION_ROWS = 5000  # maximum number of validation rows of one split
 MAX_VALIDATION_ROWS_ORDERED = 1000  # for ordered codes, decoded once for each size
 
@@ -68,7 +69,7 @@ def validation_splits(
     if n - n / n_folds <= n_components:
         n_folds = 10
     n_folds = min(n, n_folds)
-    n_used = min(n_used, n_folds, -(-n_enough * n_folds // n))
+    n_used = min(n_used, n_folds, MAX_FOLDS, -(-n_enough * n_folds // n))
     if n_used > 1 or n / n_folds < n_max:
         if in_blocks:
             return list(KFold(n_folds).split(np.empty(n)))[::-1][:n_used]

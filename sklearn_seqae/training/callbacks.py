@@ -1,33 +1,91 @@
-"""skorch callbacks of the package."""
+"""skorch callbacks of the package, and a check of those of the user."""
 
+import copy
+from collections.abc import Iterable
+from time import perf_counter
 from typing import Any
 
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EpochScoring
 
 from sklearn_seqae.training.net import StopTraining
 
 
 class EpochLog(Callback):  # type: ignore[misc]  # skorch is not typed
-    """Callback that prints one line per epoch.
+    """Callback that prints one line per epoch, with the explained part of the loss.
 
     Parameters
     ----------
-    name : str
-        Prefix of the lines.
+    prefix : str
+        Name of the estimator and of the training.
+
+    n_epochs : int
+        Maximum number of epochs.
+
+    unit : str
+        Name of 1 - loss / loss of the mean: R² for the squared error.
+
+    mean_losses : dict of float
+        Loss of the training mean, for "train_loss" and, with validation rows,
+        "valid_loss".
     """
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(
+        self, prefix: str, n_epochs: int, unit: str, mean_losses: dict[str, float]
+    ):
+        self.prefix = prefix
+        self.n_epochs = n_epochs
+        self.unit = unit
+        self.mean_losses = mean_losses
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Note the time."""
+        self.start_ = perf_counter()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Print the losses and the seconds of the epoch."""
+        """Print the explained part of the losses and the seconds of the epoch."""
         row = net.history[-1]
-        parts = [f"[{self.name}] epoch {row['epoch']:>4}/{net.max_epochs}"]
-        parts.append(f"training loss {row['train_loss']:.5g}")
-        if "valid_loss" in row:
-            parts.append(f"validation loss {row['valid_loss']:.5g}")
-        parts.append(f"{row['dur']:.2f} s")
-        print("  ".join(parts))
+        parts = [f"{self.prefix}, epoch {row['epoch']:>3} of {self.n_epochs}"]
+        kinds = {"train_loss": "training", "valid_loss": "validation"}
+        for key, mean in self.mean_losses.items():
+            share = 1 - row[key] / mean if mean > 0 else 0.0
+            parts.append(f"{kinds[key]} {self.unit} {share:.4f}")
+        seconds = perf_counter() - self.start_
+        print(f"{parts[0]}: {', '.join(parts[1:])} ({seconds:.2f} s)")
+
+
+def check_monitors(callbacks: Iterable[Any], *, has_validation: bool) -> None:
+    """Raise a ValueError if a callback monitors what is not recorded.
+
+    Parameters
+    ----------
+    callbacks : iterable of skorch callbacks
+        Callbacks of the user.
+
+    has_validation : bool
+        Whether there are validation rows.
+    """
+    callbacks = list(callbacks)
+    scores = {cb.initialize().name_ for cb in copy.deepcopy(callbacks) if _scores(cb)}
+    for callback in callbacks:
+        monitor, name = getattr(callback, "monitor", None), type(callback).__name__
+        if not isinstance(monitor, str):
+            continue
+        if monitor.removesuffix("_best") in scores:
+            raise ValueError(
+                f"The callback {name} monitors {monitor!r}, the score of an "
+                "EpochScoring, which is not recorded in the training on all samples. "
+                "Monitor 'valid_loss' or 'train_loss'."
+            )
+        if monitor.startswith("valid_loss") and not has_validation:
+            raise ValueError(
+                f"The callback {name} monitors {monitor!r}, which is not recorded "
+                "without validation rows. Set early_stopping=True, or monitor "
+                "'train_loss'."
+            )
+
+
+def _scores(callback: Any) -> bool:
+    return isinstance(callback, EpochScoring)
 
 
 class EpochTasks(Callback):  # type: ignore[misc]  # skorch is not typed

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_seqae.training.alignment import AlignedProducts
-from sklearn_seqae.training.threads import single_thread
+from sklearn_seqae.training.isolation import isolated
 
 TABLE_ROWS = 256  # number of rows of a tile of a table
 SEQUENCE_ROWS = 32  # number of sequences of a tile
@@ -98,7 +98,7 @@ def in_tiles(
     result = np.zeros(0, dtype=np.float32)
     if tile_rows is None:
         tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
-    with single_thread(), torch.inference_mode(), AlignedProducts():
+    with isolated(), torch.inference_mode(), AlignedProducts():
         for rows, steps in _tiles(len(x), lengths, usual_length, tile_rows):
             tile, tile_lengths = _one_tile(x, lengths, rows, steps, tile_rows)
             if tile_lengths is not None:

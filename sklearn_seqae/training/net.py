@@ -6,8 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    EpochTimer,
+    LRScheduler,
+)
+from skorch.dataset import Dataset
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -113,6 +123,26 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         self.clip = clip
         self.gain = gain
 
+    def initialize_callbacks(self) -> "AutoencoderNet":
+        """Initialize the callbacks, and refuse those that cannot work."""
+        super().initialize_callbacks()
+        for _, callback in self.callbacks_:
+            name = type(callback).__name__
+            is_on_train = getattr(callback, "on_train", False)
+            if isinstance(callback, BatchScoring) or (
+                isinstance(callback, EpochScoring) and is_on_train
+            ):
+                raise ValueError(
+                    f"The callback {name} is not supported in 'skorch_callbacks': "
+                    "training batches have no predictions. Use EpochScoring with "
+                    "on_train=False."
+                )
+            if isinstance(callback, EpochScoring):
+                callback.use_caching = False  # there are no cached predictions
+            if isinstance(callback, Checkpoint):
+                callback.f_criterion = None  # the criterion is a function
+        return self
+
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return [("epoch_timer", EpochTimer())]
@@ -192,10 +222,13 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         ValueError
             If a loss or a weight is no longer finite.
         """
+        if n_epochs == 0:
+            return
         self.scheduler_ = self._make_scheduler(self.max_epochs * train.n_batches)
         net_callbacks: list[tuple[str, Callback]] = self.callbacks_  # type: ignore[has-type]
         self.callbacks_ = [("", callback) for callback in callbacks] + net_callbacks
-        data = {"dataset_train": train, "dataset_valid": valid}
+        self.batch_size = train.batch_size  # read by ProgressBar
+        data = {"dataset_train": train, "dataset_valid": self._dataset(valid)}
         self.notify("on_train_begin", X=train.x, y=None)
         try:
             for epoch in range(self.max_epochs if n_epochs is None else n_epochs):
@@ -204,10 +237,9 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
                 rows = None
                 if valid is not None:
                     rows = self.measure(valid)
-                    valid_loss = float(rows.total.sum() / valid.n_values)
-                    self.history.record("valid_loss", valid_loss)
+                    self._record_loss("valid", float(rows.total.sum() / valid.n_values))
                 elif valid_losses is not None:
-                    self.history.record("valid_loss", valid_losses[epoch])
+                    self._record_loss("valid", valid_losses[epoch])
                 self._check_finite()
                 stop = self._epoch_is_last(data)
                 yield self.history[-1]["train_loss"], rows
@@ -220,11 +252,39 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
 
     def _epoch_is_last(self, data: dict[str, Any]) -> bool:
         """Call the hooks, and return whether a callback stops the training."""
+        self._swap_weights()  # callbacks see the weights that are measured and kept
         try:
             self.notify("on_epoch_end", **data)
         except StopTraining:
             return True
+        finally:
+            self._swap_weights()
         return False
+
+    def _swap_weights(self) -> None:
+        """Exchange the weights of the module with their moving average."""
+        if self.average_ is self.module_:
+            return
+        pairs = zip(self.weights_, self.averaged_weights_, strict=True)
+        for weight, average in pairs:
+            weight.data, average.data = average.data, weight.data
+
+    def _dataset(self, valid: Batches | None) -> Any:
+        """Return the validation rows as callbacks expect them."""
+        is_scored = any(isinstance(cb, EpochScoring) for _, cb in self.callbacks_)
+        if valid is None or not is_scored:
+            return valid
+        target = valid.x if valid.target is None else valid.target
+        return Dataset(valid.x.cpu(), target.cpu().flatten(1))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Reconstruct samples of one length, flattened, for `EpochScoring`."""
+        module = self.module_.eval()
+        with torch.no_grad():
+            output: Tensor = module(torch.as_tensor(X).to(self.device))
+        output = output.sigmoid() if module.is_logistic else output
+        flat: NDArray[Any] = output.flatten(1).cpu().numpy()
+        return flat
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the hook of every callback.
@@ -253,7 +313,18 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
     ) -> None:
         """Train for one epoch and record the mean loss."""
         self._set_training(training)
-        self.history.record(prefix + "_loss", self._train_epoch(iterator))
+        loss = self._train_epoch(iterator)
+        if not self.history[-1]["batches"]:  # Checkpoint reads the last batch
+            self.history.new_batch()
+            self.history.record_batch(prefix + "_loss", loss)
+        self._record_loss(prefix, loss)
+
+    def _record_loss(self, prefix: str, loss: float) -> None:
+        """Record a loss of the epoch, and whether it is the lowest of the training."""
+        name = prefix + "_loss"
+        before = [row[name] for row in self.history[:-1]]
+        self.history.record(name, loss)
+        self.history.record(name + "_best", not before or loss < min(before))
 
     def _train_epoch(self, batches: Batches) -> float:
         """Train for one epoch, and return the mean loss."""
@@ -268,20 +339,36 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
                 weight.grad = None
             loss = criterion(module, batch)
             loss.backward(torch.full_like(loss, self.gain))
+            if hooks:
+                named = list(module.named_parameters())
+                self.notify(
+                    "on_grad_computed",
+                    named_parameters=named,
+                    batch=batch,
+                    training=True,
+                )
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(self.weights_, self.clip)
             optimizer.step()
-            if self.one_cycle or self.n_steps_ < WARM_UP:
+            if scheduler and (self.one_cycle or self.n_steps_ < WARM_UP):
                 scheduler.step()
             self._average()
             losses.append(loss.detach())
             n_values.append(batch.n_values)
             if hooks:
                 self.history.record_batch("train_loss", loss.item())
-                self.notify("on_batch_end", batch=batch, training=True, loss=loss)
+                self.history.record_batch("train_batch_size", len(batch.x))
+                self.notify(
+                    "on_batch_end", batch=batch, training=True, loss=loss, y_pred=None
+                )
         return float(np.average(torch.stack(losses).cpu().numpy(), weights=n_values))
 
-    def _make_scheduler(self, n_steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    def _make_scheduler(
+        self, n_steps: int
+    ) -> torch.optim.lr_scheduler.LRScheduler | None:
+        """Make the schedule of the net, unless a callback has its own."""
+        if any(isinstance(callback, LRScheduler) for _, callback in self.callbacks_):
+            return None
         if self.one_cycle:
             return torch.optim.lr_scheduler.OneCycleLR(
                 self.optimizer_,

@@ -1,0 +1,105 @@
+"""Computations that do not depend on the global settings of torch.
+
+All computations use one torch thread. The threads of torch spin while they wait for
+each other: beside other busy processes, a fit takes many times its processor time. With
+more threads, sums also have other bits. Computations are in float32, with gradients
+where they are needed, whatever the default dtype, the default device and the contexts
+around the call.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+
+
+class _Globals:
+    """Threads and default dtype of torch, restored after the last of several users.
+
+    torch stores the number of threads for each Python thread, and a new thread starts
+    with the number that was set last. So the number to restore is the one that the
+    first of all concurrent computations found, counted under one lock.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._own = threading.local()
+        self._running = 0
+        self._before = 1
+        self._dtype = torch.float32
+
+    @contextmanager
+    def fixed(self) -> Iterator[None]:
+        """Compute on one torch thread, with float32 as the default dtype."""
+        nested = getattr(self._own, "number", None)
+        with self._lock:
+            if self._running == 0:
+                self._before = torch.get_num_threads()
+                self._dtype = torch.get_default_dtype()
+                if self._dtype != torch.float32:
+                    torch.set_default_dtype(torch.float32)
+            self._running += 1
+            self._set(1)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._set(nested)
+                if self._running == 0 and self._dtype != torch.float32:
+                    torch.set_default_dtype(self._dtype)
+
+    def _set(self, number: int | None) -> None:
+        self._own.number = number
+        torch.set_num_threads(self._before if number is None else number)
+
+    def after_fork(self) -> None:
+        """Reset in a forked child, on one thread.
+
+        The thread pool of torch does not survive a fork: the first operation on two
+        threads would wait forever.
+        """
+        self.__init__()  # type: ignore[misc]
+        torch.set_num_threads(1)
+
+
+_globals = _Globals()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_globals.after_fork)
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Compute on one thread and independently of torch's modes; also a decorator.
+
+    Raises
+    ------
+    MemoryError
+        If torch cannot allocate memory.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_globals.fixed())
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for device_type in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device_type):
+                stack.enter_context(torch.autocast(device_type, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        try:
+            yield
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise MemoryError(
+                "The network and its batches need more memory than is available: use "
+                "fewer units in 'hidden_layer_sizes', a smaller 'batch_size', or fewer "
+                f"features. torch says: {error}"
+            ) from error
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    is_of_cpu = "allocate memory" in str(error) or "not enough memory" in str(error)
+    return is_of_cpu or isinstance(error, torch.OutOfMemoryError)
