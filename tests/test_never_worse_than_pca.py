@@ -1,4 +1,4 @@
-"""With default parameters the held-out error is at most 2 % above PCA's, on one split."""
+"""With default parameters the held-out error of one split is at most 1.02 x PCA's."""
 
 import numpy as np
 import pytest
