@@ -44,10 +44,12 @@ def penalised(train, test):
             max_iter=40 if size == 8 else 30,
             random_state=0,
         ).fit(train)
-        squares = np.square(model.transform(test))
+        # Both in the units of the network, in which X is divided by one scale.
+        inputs = tensor_of(model, test)
+        squares = np.square(model.module_.encode(inputs).detach().numpy())
         size_squared = squares.mean(axis=0)
         near = (squares < 0.01 * size_squared).mean()
-        gradients = squared_jacobian(model.module_, tensor_of(model, test))
+        gradients = squared_jacobian(model.module_, inputs)
         norm = np.sqrt((gradients.detach().numpy() / size_squared).sum(axis=1)).mean()
         score = model.score(test)
         print(f"{name:12} {weight:7} {size:4} {score:6.3f} {near:7.3f} {norm:9.2f}")

@@ -1,4 +1,4 @@
-"""With default parameters the held-out error is PCA's or less."""
+"""With default parameters the held-out error of one split is at most 1.02 x PCA's."""
 
 import numpy as np
 import pytest
