@@ -67,6 +67,7 @@ LAYERS = {
         "packages": ESTIMATOR,
     },
     "modules/*": {"own": ["modules/*"], "packages": ["torch"]},
+    "training/blas": {"packages": ["threadpoolctl"]},
     "training/*": {
         "own": ["training/*", "modules/batch"],
         "packages": ["numpy", "torch", "skorch"],
@@ -123,7 +124,7 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            *["_layout", "_warn"],
+            *["_layout", "_warn", "training/blas"],
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
         "packages": ESTIMATOR,

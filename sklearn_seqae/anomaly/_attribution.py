@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly
 from sklearn_seqae.anomaly.scoring import scaled_by
+from sklearn_seqae.training.blas import one_blas_thread
 
 MOST_STEPS = 50_000  # maximum number of training rows or errors
 NARROW = 100  # features up to which the covariance is kept
@@ -24,6 +25,7 @@ class Attribution:
     computed from the residual at each time step, which depends on the steps around it.
     """
 
+    @one_blas_thread()
     def fit(
         self, rows: NDArray, unit: float, known: NDArray | None = None
     ) -> "Attribution":
@@ -54,6 +56,7 @@ class Attribution:
             self._rows = known  # one array in memory and in a pickle
         return self
 
+    @one_blas_thread()
     def of(self, rows: NDArray) -> NDArray:
         """Return the attribution to each feature, in the shape of the rows (..., C)."""
         covariance = self._covariance

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
 from sklearn_seqae._sequences import overall_scale, parse_sequences, resample
 from sklearn_seqae.anomaly.scoring import Parts, scaled_by
+from sklearn_seqae.training.blas import one_blas_thread
 
 WIDE = 256  # values of a window, above which PCA precedes the network
 
@@ -47,6 +48,7 @@ class Model:
         self.scorer = scorer
 
     @classmethod
+    @one_blas_thread()
     def fit(cls, estimator, scorer, samples, unit):
         """Fit the estimator and the score to samples.
 
@@ -68,6 +70,7 @@ class Model:
         """Return the scores of samples; higher is more normal."""
         return self.scores_of(self.look(samples)[0])
 
+    @one_blas_thread()
     def scores_of(self, parts):
         """Return the scores of samples from their parts."""
         with np.errstate(all="ignore"):

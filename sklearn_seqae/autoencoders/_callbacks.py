@@ -51,6 +51,11 @@ class FitTasks:
         self.arguments = {"estimator": estimator, "X": X, "y": X}
         self.attributes_of = attributes_of
 
+    @property
+    def follows(self):
+        """Whether there are callbacks, which follow one training after the other."""
+        return self.context is not None
+
     def begin(self, n_trainings):
         """Notify the callbacks that `n_trainings` trainings begin."""
         if self.context is not None:

@@ -44,6 +44,7 @@ class ConvolutionalFamily(Family):
     clip = 1.0
     linear_path_rate = 0.2
     tile_rows = 32  # images may be large
+    in_threads = True
 
     def build_networks(self, spec, generator):
         """Build the encoder and the decoder."""

@@ -33,6 +33,7 @@ class RecurrentFamily(Family):
     clip = 1.0
     linear_path_rate = 0.2  # time warping requires a trainable linear path
     enough_held_out = 150
+    in_threads = True
     least_batches = 10  # fewer steps learn little; each pass is warped anew
 
     def complete(self, spec, n_rows):

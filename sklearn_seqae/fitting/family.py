@@ -83,6 +83,8 @@ class Family(Protocol):
     one_cycle: bool = False
     # Maximum norm of the gradient; None: no limit.
     clip: float | None = None
+    # Whether operations are so large that threads use the cores.
+    in_threads: bool = False
     # Learning rate of the linear path, relative to that of the networks.
     linear_path_rate: float = 0.0
     # Sufficient number of validation rows, over all folds.

@@ -414,6 +414,7 @@ class FittedModel:
         return {
             "usual_length": self.spec.n_steps or 0,
             "tile_rows": self.family.tile_rows,
+            "in_threads": self.family.in_threads and self.device.type == "cpu",
             "device": self.device,
         }
 

@@ -1,12 +1,14 @@
 """Scaling of samples for the networks, and whitening of latent codes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_seqae._sequences import Samples, overall_scale, resample
+
+LARGEST_VALUE = 1e15  # in scaled units: sums of squares are finite in float32
 
 
 @dataclass(frozen=True)
@@ -218,3 +220,34 @@ def _clear_padding(
     if lengths is not None:
         values[np.arange(values.shape[1]) >= lengths[:, None]] = 0
     return values
+
+
+def scaled(samples: Samples, scaling: Scaling) -> Samples:
+    """Return samples and their targets in the units of the network.
+
+    Raises
+    ------
+    ValueError
+        If the squares of a value would not be finite in float32.
+    """
+    values, target = scaling.apply(samples.values, samples.lengths), samples.target
+    if max(values.max(initial=0), -values.min(initial=0)) > LARGEST_VALUE:
+        raise_too_large(samples, values)
+    if target is not None:
+        target = scaling.apply(target, None)
+    return replace(samples, values=values, target=target)
+
+
+def raise_too_large(samples: Samples, values: NDArray[Any]) -> None:
+    """Raise a ValueError that names the column and the value."""
+    position = np.unravel_index(np.abs(values).argmax(), values.shape)
+    names, column = samples.feature_names, int(position[-1])
+    which = str(column)
+    if names is not None and len(names) == values.shape[-1]:
+        which = repr(names[column])
+    value = samples.values[position]
+    raise ValueError(
+        f"Column {which} of X holds {value:.3g}, which is {abs(values[position]):.0e} "
+        "times the overall standard deviation of the training rows: the loss is not "
+        "finite. Scale X, or remove this value."
+    )

@@ -1,6 +1,7 @@
 """Training of a network: once for each validation fold, then on all samples."""
 
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -25,7 +26,7 @@ from sklearn_seqae.fitting.pca_init import (
     estimate_n_components,
     pca_init,
 )
-from sklearn_seqae.fitting.scaling import Scaling, mean_sample
+from sklearn_seqae.fitting.scaling import Scaling, mean_sample, scaled
 from sklearn_seqae.fitting.selection import Selection, mean_curve
 from sklearn_seqae.fitting.validation import (
     MAX_VALIDATION_ROWS,
@@ -39,11 +40,12 @@ from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.training.batches import Batches
+from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.callbacks import EpochLog, check_monitors
 from sklearn_seqae.training.isolation import isolated
 from sklearn_seqae.training.net import AutoencoderNet
+from sklearn_seqae.training.parallel import Cancelled, map_in_threads
 
-LARGEST_VALUE = 1e15  # in scaled units: sums of squares are finite in float32
 EVALUATION_BATCH_SIZE = 512  # batch size without gradients
 REFIT_BELOW = 40_000  # rows; with more, a refit would change the model little
 
@@ -87,6 +89,10 @@ class TrainingRun:
 
 class Listener(Protocol):
     """Observer of the trainings of a fit."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether trainings must come one after the other."""
 
     def begin(self, n_trainings: int) -> None:
         """Called before the first training."""
@@ -172,6 +178,7 @@ class Trainer:
         )
 
     @isolated()
+    @one_blas_thread()
     def fit(self) -> tuple[TrainingRun, Selection | None]:
         """Train, with model selection if there are validation splits.
 
@@ -188,10 +195,7 @@ class Trainer:
             self.listener.begin(len(self.splits) + refit)
         if not self.splits:
             return self.train(), None
-        runs = [
-            self.train(rows, held_out, name=self._fold_name(fold))
-            for fold, (rows, held_out) in enumerate(self.splits)
-        ]
+        runs = self._train_folds()
         selection = Selection.join([run.selection for run in runs if run.selection])
         best = selection.best_epoch()
         if len(self.samples) >= REFIT_BELOW:
@@ -202,8 +206,26 @@ class Trainer:
         run.loss_curve = mean_curve([run.loss_curve for run in runs])
         return run, selection
 
-    def _fold_name(self, fold: int) -> str:
-        return f"fold {fold + 1} of {len(self.splits)}"
+    def _train_folds(self) -> list[TrainingRun]:
+        """Train once for each validation split.
+
+        Folds of families with large operations are trained side by side, unless a
+        callback or `verbose` follows them one after the other.
+        """
+
+        def train(fold: int, failed: Event) -> TrainingRun:
+            rows, held_out = self.splits[fold]
+            name = f"fold {fold + 1} of {len(self.splits)}"
+            return self.train(rows, held_out, name=name, failed=failed)
+
+        folds = range(len(self.splits))
+        config, listener = self.config, self.listener
+        is_followed = bool(config.skorch_callbacks or config.verbose) or (
+            listener is not None and listener.follows
+        )
+        if is_followed or not self.family.in_threads or config.device != "cpu":
+            return [train(fold, Event()) for fold in folds]
+        return map_in_threads(train, folds)
 
     def train(
         self,
@@ -213,6 +235,7 @@ class Trainer:
         n_epochs: int | None = None,
         valid_losses: list[float] | None = None,
         name: str = "training",
+        failed: Event | None = None,
     ) -> TrainingRun:
         """Train once.
 
@@ -232,6 +255,9 @@ class Trainer:
 
         name : str, default="training"
             Name of the training, which `verbose` prints.
+
+        failed : Event or None, default=None
+            Set if a training in another thread has failed: then this one stops, too.
 
         Returns
         -------
@@ -258,6 +284,8 @@ class Trainer:
         )
         for train_loss, held_out_rows in epochs:
             run.loss_curve.append(train_loss)
+            if failed is not None and failed.is_set():
+                raise Cancelled
             if monitor and monitor.record(held_out_rows):
                 break
         epochs.close()
@@ -276,9 +304,9 @@ class Trainer:
         n_epochs: int,
     ) -> EpochLog:
         """Make the callback that prints the epochs of a training."""
-        scaled = _scaled(part, run.scaling)
-        data = self._batches(scaled, EVALUATION_BATCH_SIZE)
-        mean = run.net.measure(data, self._pca(run.spec, scaled, 0).autoencoder)
+        rows = scaled(part, run.scaling)
+        data = self._batches(rows, EVALUATION_BATCH_SIZE)
+        mean = run.net.measure(data, self._pca(run.spec, rows, 0).autoencoder)
         losses = {"train_loss": float(mean.total.sum() / data.n_values)}
         if monitor is not None:
             total = float(monitor.mean.total.sum())
@@ -287,6 +315,7 @@ class Trainer:
         return EpochLog(f"[{self.config.name}] {name}", n_epochs, unit, losses)
 
     @isolated()
+    @one_blas_thread()
     def measure(self, run: TrainingRun) -> Selection:
         """Measure the losses of a training on the training rows, for all samples."""
         return self._monitor(run, self.samples, self.samples).selection()
@@ -295,7 +324,7 @@ class Trainer:
         """Make the net at epoch 0 and its training batches."""
         config, family = self.config, self.family
         scaling, spec = self._scaling_and_spec(part)
-        data = _scaled(part, scaling)
+        data = scaled(part, scaling)
         generator = torch.Generator().manual_seed(config.seed)
         batches = self._training_batches(data, generator)
         objective = Objective(
@@ -437,8 +466,8 @@ class Trainer:
     ) -> ValidationMonitor:
         """Make the monitor, with the losses of the training mean and of PCA."""
         net, spec = run.net, run.spec
-        data = self._batches(_scaled(held_out, run.scaling), EVALUATION_BATCH_SIZE)
-        part = _scaled(part, run.scaling)
+        data = self._batches(scaled(held_out, run.scaling), EVALUATION_BATCH_SIZE)
+        part = scaled(part, run.scaling)
         mean = net.measure(data, self._pca(spec, part, 0).autoencoder)
         if self.start is None and not net.n_steps_ and net.module_.linear_path:
             pca = net.measure(data)
@@ -492,34 +521,3 @@ def make_spec(
         is_logistic=config.is_logistic,
     )
     return family.complete(spec, len(samples))
-
-
-def _scaled(samples: Samples, scaling: Scaling) -> Samples:
-    """Return samples and their targets in the units of the network.
-
-    Raises
-    ------
-    ValueError
-        If the squares of a value would not be finite in float32.
-    """
-    values, target = scaling.apply(samples.values, samples.lengths), samples.target
-    if max(values.max(initial=0), -values.min(initial=0)) > LARGEST_VALUE:
-        raise_too_large(samples, values)
-    if target is not None:
-        target = scaling.apply(target, None)
-    return replace(samples, values=values, target=target)
-
-
-def raise_too_large(samples: Samples, values: NDArray[Any]) -> None:
-    """Raise a ValueError that names the column and the value."""
-    position = np.unravel_index(np.abs(values).argmax(), values.shape)
-    names, column = samples.feature_names, int(position[-1])
-    which = str(column)
-    if names is not None and len(names) == values.shape[-1]:
-        which = repr(names[column])
-    value = samples.values[position]
-    raise ValueError(
-        f"Column {which} of X holds {value:.3g}, which is {abs(values[position]):.0e} "
-        "times the overall standard deviation of the training rows: the loss is not "
-        "finite. Scale X, or remove this value."
-    )

@@ -7,7 +7,8 @@ aligned in memory. The result of a row then has the same bits alone, in another 
 or among a million other rows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event
 
 import numpy as np
 import torch
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_seqae.training.alignment import AlignedProducts
-from sklearn_seqae.training.isolation import isolated
+from sklearn_seqae.training.isolation import available_threads, isolated
+from sklearn_seqae.training.parallel import Cancelled, map_in_threads
 
+Tile = tuple[NDArray[np.int64] | slice, int | None]  # rows, and their number of steps
 TABLE_ROWS = 256  # number of rows of a tile of a table
 SEQUENCE_ROWS = 32  # number of sequences of a tile
 
@@ -61,6 +64,7 @@ def in_tiles(
     n_steps: int | None = None,
     usual_length: int = 0,
     tile_rows: int | None = None,
+    in_threads: bool = False,
     device: str = "cpu",
 ) -> NDArray[np.float32]:
     """Apply `function` to all rows of `x`, tile by tile.
@@ -87,6 +91,10 @@ def in_tiles(
     tile_rows : int or None, default=None
         Number of rows of a tile; None: 256 for tables and 32 for sequences.
 
+    in_threads : bool, default=False
+        Whether to compute several tiles side by side. For small operations, Python
+        computes as long as torch, and threads do not help.
+
     device : str, default="cpu"
         Device of the tiles.
 
@@ -95,32 +103,52 @@ def in_tiles(
     result : ndarray of shape (N, ...), float32
         Results, zero on padding.
     """
-    result = np.zeros(0, dtype=np.float32)
     if tile_rows is None:
         tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
+    tiles = list(_tiles(len(x), lengths, usual_length, tile_rows))
+    result = np.zeros(0, dtype=np.float32)
+
+    def compute(tile: Tile) -> NDArray[np.float32]:
+        """Return the results of the rows of a tile."""
+        rows, steps = tile
+        values, tile_lengths = _one_tile(x, lengths, rows, steps, tile_rows)
+        if tile_lengths is not None:
+            tile_lengths = tile_lengths.to(device)
+        output = function(values.to(device), tile_lengths, steps)
+        found: NDArray[np.float32] = output[: len(x[rows])].cpu().numpy()
+        return found
+
+    def store(tile: Tile, found: NDArray[np.float32]) -> None:
+        if found.ndim == 3:
+            found = found[:, :n_steps]
+            result[tile[0], : found.shape[1]] = found
+        else:
+            result[tile[0]] = found
+
+    def compute_some(some: Sequence[Tile], failed: Event) -> None:
+        with isolated(), torch.inference_mode(), AlignedProducts():
+            for tile in some:
+                if failed.is_set():
+                    raise Cancelled
+                store(tile, compute(tile))
+
     with isolated(), torch.inference_mode(), AlignedProducts():
-        for rows, steps in _tiles(len(x), lengths, usual_length, tile_rows):
-            tile, tile_lengths = _one_tile(x, lengths, rows, steps, tile_rows)
-            if tile_lengths is not None:
-                tile_lengths = tile_lengths.to(device)
-            output = function(tile.to(device), tile_lengths, steps)
-            values = output[: len(x[rows])].cpu().numpy()
-            shape: tuple[int, ...] = values.shape[1:]
-            if values.ndim == 3 and n_steps is not None:  # the output is sequences
-                values = values[:, :n_steps]
+        for tile in tiles[:1]:
+            found = compute(tile)
+            shape: tuple[int, ...] = found.shape[1:]
+            if found.ndim == 3 and n_steps is not None:  # the output is sequences
                 shape = (n_steps, shape[1])
-            if len(result) == 0:
-                result = np.zeros((len(x), *shape), dtype=np.float32)
-            if values.ndim == 3:
-                result[rows, : values.shape[1]] = values
-            else:
-                result[rows] = values
+            result = np.zeros((len(x), *shape), dtype=np.float32)
+            store(tile, found)
+    n_threads = available_threads() if in_threads else 1
+    pieces = [tiles[1 + first :: n_threads] for first in range(n_threads)]
+    map_in_threads(compute_some, [piece for piece in pieces if piece])
     return result
 
 
 def _tiles(
     n: int, lengths: NDArray[np.int64] | None, usual_length: int, tile_rows: int
-) -> Iterator[tuple[NDArray[np.int64] | slice, int | None]]:
+) -> Iterator[Tile]:
     """Yield the rows of each tile and its number of steps."""
     if lengths is None:
         for start in range(0, n, tile_rows):

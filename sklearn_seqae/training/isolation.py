@@ -34,6 +34,8 @@ class _Globals:
     def fixed(self) -> Iterator[None]:
         """Compute on one torch thread, with float32 as the default dtype."""
         nested = getattr(self._own, "number", None)
+        if nested is None and not self.is_worker:
+            self._own.available = torch.get_num_threads()
         with self._lock:
             if self._running == 0:
                 self._before = torch.get_num_threads()
@@ -51,6 +53,29 @@ class _Globals:
                 if self._running == 0 and self._dtype != torch.float32:
                     torch.set_default_dtype(self._dtype)
 
+    @property
+    def is_worker(self) -> bool:
+        """Whether this thread computes a piece of a computation."""
+        return getattr(self._own, "is_worker", False)
+
+    def available(self) -> int:
+        """Return the number of threads that this thread may start."""
+        if self.is_worker:
+            return 1
+        if getattr(self._own, "number", None) is None:
+            return torch.get_num_threads()
+        number: int = self._own.available
+        return number
+
+    @contextmanager
+    def as_worker(self) -> Iterator[None]:
+        """Mark this thread as one that may not start others."""
+        self._own.is_worker = True
+        try:
+            yield
+        finally:
+            self._own.is_worker = False
+
     def _set(self, number: int | None) -> None:
         self._own.number = number
         torch.set_num_threads(self._before if number is None else number)
@@ -66,6 +91,8 @@ class _Globals:
 
 
 _globals = _Globals()
+available_threads = _globals.available
+as_worker = _globals.as_worker
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_globals.after_fork)
 
