@@ -114,8 +114,8 @@ def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
         _check_sample_shape(shape)
     if _is_single(X):
         raise ValueError(
-            f"Expected an array, a data frame or a list of samples as X of {name}. Got "
-            f"{type(X).__name__} instead."
+            f"Expected 2D array, got {type(X).__name__} instead: X of {name} must be "
+            "an array, a data frame or a list of samples. Reshape your data."
         )
     if form == "table":
         return parse_table(X, name=name)
@@ -155,8 +155,8 @@ def _check_sample_shape(shape: Any) -> None:
         is_int = isinstance(size, Integral) and not isinstance(size, bool)
         if not is_int or (size < 1 and not (number == 0 and size == -1)):
             raise ValueError(
-                "The 'sample_shape' parameter must hold int values >= 1, or -1 as its "
-                f"first value. Got {shape!r} instead."
+                "The 'sample_shape' parameter must be None or a tuple of int values >= "
+                f"1, whose first value may be -1. Got {shape!r} instead."
             )
 
 

@@ -57,7 +57,7 @@ def test_values_that_cannot_be_are_refused_by_name(make, options, message):
 @pytest.mark.parametrize("make", [recurrent, convolutional])
 @pytest.mark.parametrize("shape", [(-1, 2.0), (2.0, 3), (2, 0), (True, 6), ("a", 2)])
 def test_a_sample_shape_holds_integers(make, shape):
-    with pytest.raises(ValueError, match="'sample_shape' parameter must hold int"):
+    with pytest.raises(ValueError, match="'sample_shape' parameter must be None or"):
         make(sample_shape=shape).fit(X)
 
 
