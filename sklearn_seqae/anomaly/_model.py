@@ -135,6 +135,11 @@ def fitted_clone(estimator, samples):
     X = samples.restore(samples.values)
     try:
         return clone(estimator).fit(X, None)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            f"{type(estimator).__name__} cannot be fitted to X: {error}. X may contain "
+            "values that are too large or small. Scale X before the detector."
+        ) from error
     except (TypeError, ValueError) as error:
         if samples.values.ndim == 2 or takes_sequences(estimator):
             raise
