@@ -78,6 +78,8 @@ class _Globals:
 
     def _set(self, number: int | None) -> None:
         self._own.number = number
+        # The first call in a thread takes over the number that was set last.
+        torch.get_num_threads()
         torch.set_num_threads(self._before if number is None else number)
 
     def after_fork(self) -> None:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from sklearn_seqae.training.isolation import as_worker, available_threads
+from sklearn_seqae.training.isolation import as_worker, available_threads, isolated
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,7 +50,7 @@ def map_in_threads(
         if failed.is_set():
             raise Cancelled
         try:
-            with as_worker():
+            with as_worker(), isolated():
                 return function(item, failed)
         except BaseException:
             failed.set()
