@@ -8,6 +8,7 @@ from sklearn.utils import check_array
 
 from sklearn_seqae._libraries import columns_of, dtype_names, library_of
 
+MOST_LETTERS = 40  # of a text in a message
 NUMERIC = "Convert your data to numeric values explicitly instead."
 
 # Starts of the names of dtypes that are not numbers.
@@ -126,7 +127,10 @@ def numbers_of(X: Any, where: str, advice: str = NUMERIC) -> Any:
     numbers = []
     for label, values in zip(labels, columns, strict=True):
         try:
-            numbers.append(as_numbers(np.asarray(values)))
+            values = np.asarray(values)
+            if form is not None and values.ndim > 1:
+                raise ValueError("several values in each row")
+            numbers.append(as_numbers(values))
         except (TypeError, ValueError) as error:
             found = "Got" if label is None else f"Column {label!r} holds"
             raise type(error)(f"{where}. {found} {error}. {advice}") from None
@@ -172,6 +176,8 @@ def _check_number(value: Any) -> None:
     try:
         float(value)
     except ValueError:
-        raise ValueError(f"the text {str(value)!r}, which is no number") from None
+        text = str(value)
+        text = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
+        raise ValueError(f"the text {text!r}, which is no number") from None
     except TypeError as error:
         raise TypeError(f"{value!r}: {error}") from None

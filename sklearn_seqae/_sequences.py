@@ -31,7 +31,7 @@ from sklearn_seqae._layout import (
 )
 from sklearn_seqae._numbers import NUMERIC, as_floats
 
-ROUNDING = 32 * np.finfo(np.float64).eps  # relative error of a mean
+ROUNDING = 2 * np.finfo(np.float64).eps  # relative error of a mean
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,10 @@ def parse_table(X: Any, *, name: str) -> Samples:
         ndim = ndim_of(X) if hasattr(X, "shape") else 0
         found = f"array with dim {ndim}" if ndim > 2 else "sequences"
         advice = "RecurrentAutoencoderTransformer, which reads sequences"
+        if isinstance(X, (list, tuple)):
+            missing = [number for number, row in enumerate(X) if row is None]
+            if missing:
+                raise ValueError(f"Input X contains NaN: row {missing[0]} is missing.")
         if ndim > 3:
             advice = "ConvolutionalAutoencoderTransformer, which reads images"
         raise ValueError(

@@ -1,6 +1,7 @@
 """Denoising: samples corrupted in training, and real pairs of noisy and clean ones."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn import config_context
@@ -156,3 +157,13 @@ def test_a_pipeline_routes_and_scales_the_target(family, pairs):
         search.estimator.set_fit_request(target=True).set_score_request(target=True)
         search.fit(noisy, target=clean)
         assert np.isfinite(search.best_score_)
+
+
+def test_columns_of_a_target_must_have_the_order_of_x(wine):
+    frame = pd.DataFrame(wine[:, :4], columns=list("abcd"))
+    model = dense()
+    with pytest.raises(ValueError, match="feature names of target"):
+        model.fit(frame, target=frame[list("dcba")])
+    model.fit(frame, target=frame)
+    with pytest.raises(ValueError, match="feature names of target"):
+        model.score(frame, target=frame[list("dcba")])

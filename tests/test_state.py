@@ -20,7 +20,9 @@ from skorch.callbacks import (
     EpochScoring,
     Freezer,
     GradientNormClipping,
+    InputShapeSetter,
     LRScheduler,
+    PassthroughScoring,
     PrintLog,
     ProgressBar,
 )
@@ -150,7 +152,7 @@ def test_models_of_a_missing_device_load_on_the_cpu_with_a_warning(estimator):
 # Devices
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "nonsense", "", "meta", "CPU", "cpu:0"])
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense", "", "meta", "CPU", "cpu:1"])
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(device):
     for model in (dense(), recurrent(), convolutional()):
         with pytest.raises(ValueError, match="'device' parameter.*'cpu'"):
@@ -268,6 +270,14 @@ def test_epoch_scoring_records_r2_of_the_validation_rows():
     "callbacks, options, message",
     [
         ([BatchScoring("r2")], {}, "BatchScoring is not supported"),
+        ([("name", BatchScoring("r2"))], {}, "BatchScoring is not supported"),
+        ([PassthroughScoring("r2")], {}, "PassthroughScoring is not supported"),
+        ([InputShapeSetter], {}, "InputShapeSetter is not supported"),
+        ([1], {}, "list of skorch callbacks.*Got 1"),
+        ([None], {}, "list of skorch callbacks.*Got None"),
+        ([("name", EarlyStopping(), 1)], {}, "list of skorch callbacks"),
+        ([(1, EarlyStopping())], {}, "list of skorch callbacks"),
+        ([EarlyStopping("valid_acc")], {}, "monitors 'valid_acc'"),
         ([EpochScoring("r2", on_train=True)], {}, "EpochScoring is not supported"),
         ([EarlyStopping()], {"early_stopping": False}, "EarlyStopping monitors 'valid"),
         ([Checkpoint()], {"early_stopping": False}, "Checkpoint monitors 'valid_loss_"),
@@ -287,3 +297,14 @@ def test_callbacks_that_cannot_work_are_refused_before_training(
 
     with pytest.raises(ValueError, match=message):
         dense(**options, skorch_callbacks=[*callbacks, Started()]).fit(X)
+
+
+def test_callbacks_of_scikit_learn_belong_to_set_callbacks():
+    callbacks = pytest.importorskip("sklearn.callback")
+    with pytest.raises(ValueError, match="set_callbacks"):
+        dense(skorch_callbacks=[callbacks.ProgressBar()]).fit(X)
+
+
+def test_nothing_left_to_train_is_said():
+    with pytest.raises(ValueError, match="freeze all weights"):
+        dense(skorch_callbacks=[Freezer("*")]).fit(X)

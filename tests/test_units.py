@@ -208,3 +208,9 @@ def test_coefficients_of_the_classifier_are_in_units_of_the_codes():
     np.testing.assert_allclose(
         odds / odds.sum(axis=1, keepdims=True), model.predict_proba(X), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("offset", [1e12, 1e13, 1e14])
+def test_data_far_from_zero_are_not_called_constant(offset):
+    X = load_iris().data + offset
+    assert dense().fit(X).score(X) > 0.9

@@ -161,8 +161,14 @@ def _check_columns(item: Any, which: str) -> None:
         if _holds_times(item[name]):
             raise ValueError(
                 f"Column {name!r} of {which} holds times, which are not a channel. "
-                f"Make it the index with X.set_index({name!r}), as a DatetimeIndex."
+                f"Make it the index with {set_index(item, name)}, as a DatetimeIndex."
             )
+
+
+def set_index(X: Any, name: Any) -> str:
+    """Return the code that makes a column the index. polars has no index."""
+    convert = "" if hasattr(X, "set_index") else ".to_pandas()"
+    return f"X{convert}.set_index({name!r})"
 
 
 def _holds_times(column: Any) -> bool:
@@ -194,5 +200,5 @@ def warn_of_counters(X: Any) -> None:
         if steps[0] > 0 and (steps == steps[0]).all():
             warn(
                 f"Column {name!r} of X rises by {steps[0]:g} in every row. If it holds "
-                f"times, make it the index with X.set_index({name!r}).",
+                f"times, make it the index with {set_index(X, name)}.",
             )

@@ -330,7 +330,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 f"The 'step' parameter must be at most the window size, {size}. Got "
                 f"{self.step}. With a larger step, time steps are in no window."
             )
-        self.window_size_ = size
+        self.window_size_ = size = int(size)  # True is 1, as in scikit-learn
         self._windows = Windows(
             size=size,
             step=self.step,

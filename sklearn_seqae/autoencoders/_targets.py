@@ -50,6 +50,15 @@ def read_target(name, samples, target, objective, input_format):
             "target must have the shape of X in each sample. Got a target of shape "
             f"{_shape(clean)} for X of shape {_shape(samples)}."
         )
+    names, clean_names = samples.feature_names, clean.feature_names
+    if names is None or clean_names is None:
+        return replace(samples, target=clean.values)
+    if not np.array_equal(names, clean_names):
+        raise ValueError(
+            "The feature names of target should match those of X. Got "
+            f"{list(clean_names)} for {list(names)}. Select the same columns in the "
+            "same order."
+        )
     return replace(samples, target=clean.values)
 
 

@@ -213,7 +213,8 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         one. Each training uses copies of them. EarlyStopping, Checkpoint, LRScheduler
         (in place of the schedule of `learning_rate_init`), EpochScoring with
         ``on_train=False``, ProgressBar, PrintLog, GradientNormClipping and Freezer are
-        tested. They see the weights that are measured and kept.
+        tested. They see the weights that are measured and kept. What a callback
+        records is in `net.history` of its training, where a callback can read it.
 
     verbose : int, default=0
         If 1, print one line per epoch: the training, and the training and validation R²

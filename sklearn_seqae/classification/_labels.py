@@ -125,9 +125,10 @@ def label_weights(class_weight, classes, targets, sample_weight):
         of_classes = compute_class_weight(
             class_weight, classes=classes, y=classes[targets], sample_weight=weights
         )
-        if not (of_classes > 0).all():
+        if not (of_classes > 0).all() or not np.isfinite(of_classes).all():
             raise ValueError(
-                "The weights in class_weight must be positive. Got class_weight="
+                "The weights in class_weight must be positive and finite. Got "
+                "class_weight="
                 f"{class_weight!r}. To leave out a class, label its rows -1."
             )
         weights = weights * of_classes[targets]

@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.modules.bottleneck import PENALTIES
+from sklearn_seqae.training.callbacks import check_callbacks
 from sklearn_seqae.training.devices import find_device
 
 
@@ -64,6 +65,7 @@ class TrainingConfig:
         names = {f.name for f in fields(cls)}
         values = {key: value for key, value in params.items() if key in names}
         values["skorch_callbacks"] = tuple(values["skorch_callbacks"] or ())
+        check_callbacks(values["skorch_callbacks"])
         values["device"] = find_device(values["device"])
         values["hidden_layer_sizes"] = _layer_sizes(values["hidden_layer_sizes"], name)
         return cls(name=name, seed=seed, **values)

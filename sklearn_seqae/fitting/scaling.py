@@ -142,13 +142,16 @@ def mean_sample(
 def weighted_mean(
     values: NDArray[Any], weight: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """Return the weighted mean row in float64."""
+    """Return the weighted mean row in float64.
+
+    The mean of values that are all the same is that value, without rounding error.
+    """
     mean: NDArray[np.float64]
     if weight is None:
         mean = values.mean(axis=0, dtype=np.float64)
     else:
         mean = np.average(values.astype(np.float64), axis=0, weights=weight)
-    return mean
+    return np.clip(mean, values.min(axis=0), values.max(axis=0))
 
 
 def along(

@@ -5,9 +5,18 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
 
-from skorch.callbacks import Callback, EpochScoring
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EpochScoring,
+    InputShapeSetter,
+    LoadInitState,
+    PassthroughScoring,
+)
 
 from sklearn_seqae.training.net import StopTraining
+
+UNSUPPORTED = (BatchScoring, InputShapeSetter, LoadInitState, PassthroughScoring)
 
 
 class EpochLog(Callback):  # type: ignore[misc]  # skorch is not typed
@@ -53,6 +62,37 @@ class EpochLog(Callback):  # type: ignore[misc]  # skorch is not typed
         print(f"{parts[0]}: {', '.join(parts[1:])} ({seconds:.2f} s)")
 
 
+def check_callbacks(callbacks: Iterable[Any]) -> None:
+    """Raise a ValueError if an item is no callback of skorch, or cannot work.
+
+    Parameters
+    ----------
+    callbacks : iterable
+        Callbacks, their classes, or pairs of a name and one of them.
+    """
+    for item in callbacks:
+        is_pair = isinstance(item, tuple) and len(item) == 2
+        callback = item[1] if is_pair and isinstance(item[0], str) else item
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            advice = ""
+            if hasattr(kind, "on_fit_task_end"):
+                advice = " Pass callbacks of scikit-learn to set_callbacks."
+            raise ValueError(
+                "The 'skorch_callbacks' parameter must be a list of skorch callbacks, "
+                f"or of pairs of a name and a callback. Got {item!r}.{advice}"
+            )
+        if issubclass(kind, UNSUPPORTED) or (
+            issubclass(kind, EpochScoring) and getattr(callback, "on_train", False)
+        ):
+            raise ValueError(
+                f"The callback {kind.__name__} is not supported in 'skorch_callbacks': "
+                "training batches have no predictions, and the networks are made by "
+                "the estimator. To record a score, use EpochScoring with "
+                "on_train=False."
+            )
+
+
 def check_monitors(callbacks: Iterable[Any], *, has_validation: bool) -> None:
     """Raise a ValueError if a callback monitors what is not recorded.
 
@@ -64,7 +104,7 @@ def check_monitors(callbacks: Iterable[Any], *, has_validation: bool) -> None:
     has_validation : bool
         Whether there are validation rows.
     """
-    callbacks = list(callbacks)
+    callbacks = [item[1] if isinstance(item, tuple) else item for item in callbacks]
     scores = {cb.initialize().name_ for cb in copy.deepcopy(callbacks) if _scores(cb)}
     for callback in callbacks:
         monitor, name = getattr(callback, "monitor", None), type(callback).__name__
@@ -74,6 +114,12 @@ def check_monitors(callbacks: Iterable[Any], *, has_validation: bool) -> None:
             raise ValueError(
                 f"The callback {name} monitors {monitor!r}, the score of an "
                 "EpochScoring, which is not recorded in the training on all samples. "
+                "Monitor 'valid_loss' or 'train_loss'."
+            )
+        is_loss = monitor.removesuffix("_best") in ("train_loss", "valid_loss")
+        if monitor.startswith(("train_", "valid_")) and not is_loss:
+            raise ValueError(
+                f"The callback {name} monitors {monitor!r}, which is not recorded. "
                 "Monitor 'valid_loss' or 'train_loss'."
             )
         if monitor.startswith("valid_loss") and not has_validation:

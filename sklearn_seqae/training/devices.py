@@ -4,8 +4,8 @@ import torch
 
 
 def available_devices() -> list[str]:
-    """Return the devices on which torch can compute, the fastest kind last."""
-    devices = ["cpu"]
+    """Return the devices on which torch can compute, accelerators last."""
+    devices = ["cpu", "cpu:0"]
     if torch.accelerator.is_available():
         kind = torch.accelerator.current_accelerator()
         assert kind is not None
@@ -16,7 +16,7 @@ def available_devices() -> list[str]:
 
 def is_available(name: str) -> bool:
     """Return whether torch can compute on a device."""
-    return name in ("auto", "cpu") or name in available_devices()
+    return name == "auto" or name in available_devices()
 
 
 def find_device(name: str) -> str:
@@ -40,7 +40,7 @@ def find_device(name: str) -> str:
     """
     devices = available_devices()
     if name == "auto":
-        return devices[min(1, len(devices) - 1)]
+        return devices[2] if len(devices) > 2 else "cpu"
     if not is_available(name):
         raise ValueError(
             "The 'device' parameter must be 'auto' or a device that is available here: "

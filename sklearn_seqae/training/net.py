@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.callbacks import (
-    BatchScoring,
     Callback,
     Checkpoint,
     EarlyStopping,
@@ -124,19 +123,9 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         self.gain = gain
 
     def initialize_callbacks(self) -> "AutoencoderNet":
-        """Initialize the callbacks, and refuse those that cannot work."""
+        """Initialize the callbacks, which are copies of those of the user."""
         super().initialize_callbacks()
         for _, callback in self.callbacks_:
-            name = type(callback).__name__
-            is_on_train = getattr(callback, "on_train", False)
-            if isinstance(callback, BatchScoring) or (
-                isinstance(callback, EpochScoring) and is_on_train
-            ):
-                raise ValueError(
-                    f"The callback {name} is not supported in 'skorch_callbacks': "
-                    "training batches have no predictions. Use EpochScoring with "
-                    "on_train=False."
-                )
             if isinstance(callback, EpochScoring):
                 callback.use_caching = False  # there are no cached predictions
             if isinstance(callback, Checkpoint):
@@ -330,6 +319,11 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         """Train for one epoch, and return the mean loss."""
         module, criterion = self.module_, self.criterion_
         optimizer, scheduler = self.optimizer_, self.scheduler_
+        if not any(weight.requires_grad for weight in self.weights_):
+            raise ValueError(
+                "The callbacks in 'skorch_callbacks' freeze all weights, so nothing is "
+                "left to train. Freeze fewer weights."
+            )
         hooks = self._has_batch_hooks()
         losses, n_values = [], []
         for batch in batches:
