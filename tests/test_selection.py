@@ -78,3 +78,33 @@ def test_a_size_that_may_gain_nothing_keeps_the_start():
     second[:] = np.square(np.sqrt(first) - 0.025 + by_luck)
     assert second.sum() < 0.99 * first.sum()
     assert replace(selection, history=history, mean=few).best_epoch() == 0
+
+
+def of_a_fold(n, standard_errors):
+    """The same for the plain bottleneck, which has no sizes."""
+    selection = gaining(n, standard_errors)
+    empty = np.zeros((2, n, 0))
+    return replace(
+        selection, history=selection.history._replace(squared_error_by_size=empty)
+    )
+
+
+@pytest.mark.parametrize("standard_errors", [-3.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0])
+def test_folds_are_left_out_only_if_the_gain_would_have_to_grow(standard_errors):
+    fold = of_a_fold(40, standard_errors)
+    # All rows: the same gain per row, one standard error of the fold higher.
+    all_rows = of_a_fold(200, (standard_errors + 1) * np.sqrt(200 / 40))
+    assert fold.is_futile(200) == (all_rows.best_epoch() == 0)
+
+
+@pytest.mark.parametrize("standard_errors", np.linspace(-3, 9, 13))
+def test_folds_that_are_enough_to_stop_keep_the_start(standard_errors):
+    fold = of_a_fold(40, standard_errors)
+    if fold.is_futile(200):
+        assert fold.best_epoch() == 0
+
+
+def test_folds_of_ordered_codes_and_penalties_are_not_left_out():
+    assert of_a_fold(40, 0.0).is_futile(200)
+    assert not gaining(40, 0.0).is_futile(200)
+    assert not replace(of_a_fold(40, 0.0), is_penalized=True).is_futile(200)

@@ -39,10 +39,11 @@ from sklearn_seqae.autoencoders._warnings import (
     warn_of_missing_device,
 )
 from sklearn_seqae.fitting.config import TrainingConfig
+from sklearn_seqae.fitting.family import make_spec
 from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.fitting.scaling import along
 from sklearn_seqae.fitting.selection import explained
-from sklearn_seqae.fitting.trainer import Trainer, TrainingRun, make_spec
+from sklearn_seqae.fitting.trainer import Trainer, TrainingRun
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
 from sklearn_seqae.modules.noise import NOISES

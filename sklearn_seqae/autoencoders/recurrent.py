@@ -241,10 +241,10 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     validation_fraction : float, default=0.3
         Fraction of the samples in a validation fold, in (0, 1). For small data, up to
-        five folds are used, until 150 samples have been held out. A fold has at most
-        5000 samples, or 1000 with ordered components. With a `horizon`, a fold is a
-        block of consecutive samples, the last ones first, because windows of one series
-        overlap.
+        five folds are used, until 150 samples have been held out, or until a gain is
+        unlikely. A fold has at most 5000 samples, or 1000 with ordered components. With
+        a `horizon`, a fold is a block of consecutive samples, the last ones first,
+        because windows of one series overlap.
 
     n_iter_no_change : int or inf, default=inf
         Patience: number of epochs without improvement after which training stops. The

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sklearn_seqae._sequences import Samples
+from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.modules.autoencoder import Autoencoder
 
 
@@ -150,3 +151,47 @@ class Family(Protocol):
     def warp(self, n_rows: int) -> float:
         """Return the strength of the time warping for n rows; 0 for no warping."""
         return 0.0
+
+
+def make_spec(
+    config: TrainingConfig,
+    family: Family,
+    samples: Samples,
+    *,
+    n_steps: int | None,
+    n_components: int,
+) -> NetworkSpec:
+    """Make the specification of a network.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Parameters of the fit.
+
+    family : Family
+        Family of the networks.
+
+    samples : Samples
+        Training samples.
+
+    n_steps : int or None
+        Usual number of time steps; None for tables and images.
+
+    n_components : int
+        Size of the latent codes.
+
+    Returns
+    -------
+    spec : NetworkSpec
+    """
+    spec = NetworkSpec(
+        n_features=samples.values.shape[-1],
+        n_steps=n_steps,
+        n_components=n_components,
+        hidden_layer_sizes=config.hidden_layer_sizes,
+        has_linear_path=config.init == "pca",
+        is_ordered=config.is_ordered,
+        is_variational=config.bottleneck == "variational",
+        is_logistic=config.is_logistic,
+    )
+    return family.complete(spec, len(samples))

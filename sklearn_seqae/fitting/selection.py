@@ -142,6 +142,27 @@ class Selection:
         is_better = gain_lower_bound(start - end, n_errors) > min_gain * start.mean()
         return best if is_better else 0
 
+    def is_futile(self, n_rows: int) -> bool:
+        """Return whether more folds are unlikely to make the gain significant.
+
+        The gain of the rows of other folds is assumed to be one standard error higher
+        than the gain of these rows, at their best epoch. If the mean over all n rows
+        is then not significant, `best_epoch` will keep epoch 0 (stochastic curtailment;
+        Lan, Simon and Halperin, 1982).
+        """
+        if self.is_penalized or self.history.squared_error_by_size.shape[2]:
+            return False
+        losses = [self.selection_loss(rows) for rows in self._epochs()]
+        start, end = np.sqrt(self.history.total[[0, int(np.argmin(losses))]])
+        gain, n = start - end, len(start)
+        if n < 2:
+            return False
+        spread = gain.std(ddof=1)
+        others = gain.mean() + spread / np.sqrt(n)
+        mean = (n * gain.mean() + (n_rows - n) * others) / n_rows
+        needed = MIN_GAIN * start.mean() + STANDARD_ERRORS * spread / np.sqrt(n_rows)
+        return bool(mean <= needed)
+
     def selection_loss(self, rows: Losses) -> float:
         """Return the loss of an epoch for the comparison of epochs.
 

@@ -18,7 +18,7 @@ from sklearn_seqae.fitting.bottlenecks import (
     to_probabilistic_pca,
 )
 from sklearn_seqae.fitting.config import TrainingConfig
-from sklearn_seqae.fitting.family import Family, NetworkSpec
+from sklearn_seqae.fitting.family import Family, NetworkSpec, make_spec
 from sklearn_seqae.fitting.model import FittedModel, build_module, make_net
 from sklearn_seqae.fitting.pca_init import (
     PCAInit,
@@ -196,7 +196,7 @@ class Trainer:
         if not self.splits:
             return self.train(), None
         runs = self._train_folds()
-        selection = Selection.join([run.selection for run in runs if run.selection])
+        selection = self._join(runs)
         best = selection.best_epoch()
         if len(self.samples) >= REFIT_BELOW:
             runs[0].restore_weights(best)
@@ -209,7 +209,9 @@ class Trainer:
     def _train_folds(self) -> list[TrainingRun]:
         """Train once for each validation split.
 
-        Folds of families with large operations are trained side by side, unless a
+        If the folds so far show that a significant gain is unlikely, the others are
+        left out, and the model keeps its initial weights. In families with large
+        operations, all folds after the first are trained side by side, unless a
         callback or `verbose` follows them one after the other.
         """
 
@@ -218,14 +220,27 @@ class Trainer:
             name = f"fold {fold + 1} of {len(self.splits)}"
             return self.train(rows, held_out, name=name, failed=failed)
 
-        folds = range(len(self.splits))
         config, listener = self.config, self.listener
         is_followed = bool(config.skorch_callbacks or config.verbose) or (
             listener is not None and listener.follows
         )
-        if is_followed or not self.family.in_threads or config.device != "cpu":
-            return [train(fold, Event()) for fold in folds]
-        return map_in_threads(train, folds)
+        n_rows = sum(len(held_out) for _, held_out in self.splits)
+        runs = [train(0, Event())]
+        while len(runs) < len(self.splits):
+            if self._join(runs).is_futile(n_rows):
+                break
+            others = range(len(runs), len(self.splits))
+            if not self.family.in_threads:
+                runs.append(train(others[0], Event()))
+            elif is_followed or config.device != "cpu":
+                runs += [train(fold, Event()) for fold in others]
+            else:
+                runs += map_in_threads(train, others)
+        return runs
+
+    @staticmethod
+    def _join(runs: list[TrainingRun]) -> Selection:
+        return Selection.join([run.selection for run in runs if run.selection])
 
     def train(
         self,
@@ -477,47 +492,3 @@ class Trainer:
         return ValidationMonitor(
             self.config, net, data, keeps_weights=keeps_weights, mean=mean, pca=pca
         )
-
-
-def make_spec(
-    config: TrainingConfig,
-    family: Family,
-    samples: Samples,
-    *,
-    n_steps: int | None,
-    n_components: int,
-) -> NetworkSpec:
-    """Make the specification of a network.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-        Parameters of the fit.
-
-    family : Family
-        Family of the networks.
-
-    samples : Samples
-        Training samples.
-
-    n_steps : int or None
-        Usual number of time steps; None for tables and images.
-
-    n_components : int
-        Size of the latent codes.
-
-    Returns
-    -------
-    spec : NetworkSpec
-    """
-    spec = NetworkSpec(
-        n_features=samples.values.shape[-1],
-        n_steps=n_steps,
-        n_components=n_components,
-        hidden_layer_sizes=config.hidden_layer_sizes,
-        has_linear_path=config.init == "pca",
-        is_ordered=config.is_ordered,
-        is_variational=config.bottleneck == "variational",
-        is_logistic=config.is_logistic,
-    )
-    return family.complete(spec, len(samples))
