@@ -283,7 +283,7 @@ def test_only_labelled_rows_are_balanced(overlapping):
 @pytest.mark.parametrize(
     ("class_weight", "message"),
     [
-        ({0: 0, 1: 1}, r"must be positive and finite. Got class_weight=.*label its rows -1"),
+        ({0: 0, 1: 1}, r"positive and finite. Got class_weight=.*label its rows -1"),
         ({0: -1.0}, "must be positive"),
         ({"a": 1.0}, "not in class_weight"),
         ("uniform", "'class_weight' parameter of AutoencoderClassifier must be"),
