@@ -1,7 +1,7 @@
 """skorch net with a fast training loop, and the learning-rate schedules."""
 
 import copy
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         Function of (module, batch) that returns the mean loss of the batch. Its method
         `rows` takes the same arguments and returns a named tuple of tensors with one
         row for each row of the batch. The field `total` is the minimized loss, summed
-        over the values of the row.
+        over the values of the row. Its optional method `step` takes the module and
+        returns a faster computation of the gradients, or None.
 
     lr : float, default=1e-3
         Learning rate after the warm-up.
@@ -328,16 +329,48 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
 
     def _train_epoch(self, batches: Batches) -> float:
         """Train for one epoch, and return the mean loss."""
-        module, criterion = self.module_, self.criterion_
-        optimizer, scheduler = self.optimizer_, self.scheduler_
-        hooks = self._has_batch_hooks()
         losses, n_values = [], []
+        for loss, number in self._losses_with_gradients(batches):
+            if self.clip is not None:
+                nn.utils.clip_grad_norm_(self.weights_, self.clip)
+            self.optimizer_.step()
+            if self.scheduler_ and (self.one_cycle or self.n_steps_ < WARM_UP):
+                self.scheduler_.step()
+            self._average()
+            losses.append(loss)
+            n_values.append(number)
+        return float(np.average(torch.stack(losses).cpu().numpy(), weights=n_values))
+
+    def _losses_with_gradients(self, batches: Batches) -> Iterator[tuple[Tensor, int]]:
+        """Yield the mean loss of each batch and its number of values.
+
+        The gradients of the weights are those of this batch.
+        """
+        step = self._make_step(batches)
+        if step is None:
+            yield from self._losses_with_autograd(batches)
+            return
+        for pool in batches.pools():
+            yield from step(pool, batches.batch_size, self.gain)
+
+    def _make_step(self, batches: Batches) -> Callable[..., Any] | None:
+        """Return the criterion's own training step; None to use autograd."""
+        make = getattr(self.criterion_, "step", None)
+        has_only_x = batches.lengths is None and batches.target is None
+        if make is None or not has_only_x or self._has_batch_hooks():
+            return None
+        step: Callable[..., Any] | None = make(self.module_)
+        return step
+
+    def _losses_with_autograd(self, batches: Batches) -> Iterator[tuple[Tensor, int]]:
+        """Yield as `_losses_with_gradients`, and call the hooks of batches."""
+        module, hooks = self.module_, self._has_batch_hooks()
         for batch in batches:
             if hooks:
                 self.notify("on_batch_begin", batch=batch, training=True)
             for weight in self.weights_:  # this is faster than zero_grad
                 weight.grad = None
-            loss = criterion(module, batch)
+            loss = self.criterion_(module, batch)
             loss.backward(torch.full_like(loss, self.gain))
             if hooks:
                 named = list(module.named_parameters())
@@ -347,21 +380,13 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
                     batch=batch,
                     training=True,
                 )
-            if self.clip is not None:
-                nn.utils.clip_grad_norm_(self.weights_, self.clip)
-            optimizer.step()
-            if scheduler and (self.one_cycle or self.n_steps_ < WARM_UP):
-                scheduler.step()
-            self._average()
-            losses.append(loss.detach())
-            n_values.append(batch.n_values)
+            yield loss.detach(), batch.n_values
             if hooks:
                 self.history.record_batch("train_loss", loss.item())
                 self.history.record_batch("train_batch_size", len(batch.x))
                 self.notify(
                     "on_batch_end", batch=batch, training=True, loss=loss, y_pred=None
                 )
-        return float(np.average(torch.stack(losses).cpu().numpy(), weights=n_values))
 
     def _make_scheduler(
         self, n_steps: int
