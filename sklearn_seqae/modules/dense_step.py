@@ -1,7 +1,8 @@
 """Training step of a dense autoencoder, with a written-out backward pass.
 
 For small networks, autograd takes longer than the matrix products. `DenseStep` computes
-the same gradients without it, in buffers that are allocated once.
+the same gradients without it, in buffers that are allocated once. In all of them, rows
+are features and columns are samples: products with a small latent code are faster.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -37,17 +38,6 @@ PASSES: dict[type, Activation | None] = {
     ),
     nn.SiLU: Activation(aten.silu.out, aten.silu_backward.grad_input, True),
 }
-
-
-class Layer(NamedTuple):
-    """Weights of a linear layer, its gradients and the activation after it."""
-
-    weight: Tensor  # (n_out, n_in)
-    transposed: Tensor  # (n_in, n_out), view of the weight
-    bias: Tensor | None  # (n_out,)
-    weight_grad: Tensor
-    bias_grad: Tensor | None
-    activation: Activation | None
 
 
 def make_step(module: Autoencoder, factor: float = 1.0) -> "DenseStep | None":
@@ -111,25 +101,19 @@ def _has_hooks(module: nn.Module) -> bool:
     )
 
 
-def _layers(network: nn.Module | None) -> list[Layer]:
-    """Return the layers of a network. Their gradients are allocated."""
-    layers, modules = [], list(cast(DenseNetwork, network).layers)
-    for linear, activation in zip(modules[::2], [*modules[1::2], None], strict=True):
-        for parameter in linear.parameters():
-            if parameter.grad is None:
-                parameter.grad = torch.empty_like(parameter)
-        weight, bias = cast(nn.Linear, linear).weight, cast(nn.Linear, linear).bias
-        layers.append(
-            Layer(
-                weight.detach(),
-                weight.detach().t(),
-                None if bias is None else bias.detach(),
-                cast(Tensor, weight.grad),
-                None if bias is None else bias.grad,
-                PASSES.get(type(activation)),
-            )
-        )
-    return layers
+class Layer(NamedTuple):
+    """Linear layer with the activation after it, and its buffers for N samples."""
+
+    weight: Tensor  # (n_out, n_in)
+    transposed: Tensor  # (n_in, n_out), view of the weight
+    bias: Tensor | None  # (n_out, 1)
+    weight_grad: Tensor
+    bias_grad: Tensor | None  # (n_out,)
+    activation: Activation | None
+    sums: Tensor  # (n_out, N), before the activation
+    output: Tensor  # (n_out, N), the same tensor if the activation saves its output
+    output_transposed: Tensor  # (N, n_out), view of the output
+    output_grad: Tensor  # (n_out, N)
 
 
 class NetworkPass:
@@ -137,84 +121,104 @@ class NetworkPass:
 
     Parameters
     ----------
-    layers : list of Layer
-        Layers of the network.
+    network : DenseNetwork
+        Network. The gradients of its weights are allocated.
 
     n_rows : int
-        Number of rows in a batch.
-
-    unit : float
-        Factor of the output.
+        N, number of samples in a batch.
     """
 
-    def __init__(self, layers: list[Layer], n_rows: int, unit: float):
-        self.layers = layers
-        self.units = [1.0] * (len(layers) - 1) + [unit]
-        self.linear, self.hidden, self.grads = [], [], []
-        for layer in layers[:-1]:
-            shape, activation = (n_rows, len(layer.weight)), layer.activation
-            linear = layer.weight.new_empty(shape)
-            saves_input = activation is not None and activation.saves_input
-            self.linear.append(linear)
-            self.hidden.append(torch.empty_like(linear) if saves_input else linear)
-            self.grads.append(torch.empty_like(linear))
+    def __init__(self, network: DenseNetwork, n_rows: int):
+        modules = list(network.layers)
+        pairs = zip(modules[::2], [*modules[1::2], None], strict=True)
+        self.layers = [_layer(cast(nn.Linear, a), b, n_rows) for a, b in pairs]
+        self.hidden, self.last = self.layers[:-1], self.layers[-1]
 
-    def forward(self, x: Tensor, offset: Tensor | None, out: Tensor) -> Tensor:
-        """Write the output, multiplied by the unit, into `out`.
+    def forward(
+        self, x: Tensor, offset: Tensor | None, unit: float, out: Tensor
+    ) -> Tensor:
+        """Write the output into `out`.
 
         Parameters
         ----------
-        x : Tensor of shape (N, n_in)
+        x : Tensor of shape (n_in, N)
             Inputs.
 
-        offset : Tensor of shape (N, n_out) or None
+        offset : Tensor of shape (n_out, N) or None
             Added to the output in place of the bias of the last layer.
 
-        out : Tensor of shape (N, n_out)
+        unit : float
+            Factor of the output before the offset is added.
+
+        out : Tensor of shape (n_out, N)
             Receives the output.
         """
-        self.inputs = [x, *self.hidden]
-        hidden = zip(self.layers, self.inputs, self.linear, self.hidden, strict=False)
-        for layer, before, linear, after in hidden:
-            torch.addmm(cast(Tensor, layer.bias), before, layer.transposed, out=linear)
+        for layer in self.hidden:
+            torch.addmm(cast(Tensor, layer.bias), layer.weight, x, out=layer.sums)
             if layer.activation is not None:
-                layer.activation.forward(linear, out=after)
-        last, unit = self.layers[-1], self.units[-1]
-        offset = cast(Tensor, last.bias) if offset is None else offset
-        return torch.addmm(
-            offset, self.inputs[-1], last.transposed, alpha=unit, out=out
-        )
+                layer.activation.forward(layer.sums, out=layer.output)
+            x = layer.output
+        start = cast(Tensor, self.last.bias) if offset is None else offset
+        return torch.addmm(start, self.last.weight, x, alpha=unit, out=out)
 
-    def backward(self, gradient: Tensor, out: Tensor | None = None) -> None:
-        """Write the gradients of the weights and, into `out`, of the input.
+    def backward(
+        self, gradient: Tensor, x: Tensor, x_grad: Tensor | None = None
+    ) -> None:
+        """Write the gradients of the weights and of the input.
 
         Parameters
         ----------
-        gradient : Tensor of shape (N, n_out)
-            Gradient of the loss with respect to the output.
+        gradient : Tensor of shape (n_out, N)
+            Gradient of the loss with respect to the output without its unit.
 
-        out : Tensor of shape (N, n_in) or None, default=None
-            Receives the gradient with respect to the input; None if it is not needed.
+        x : Tensor of shape (n_in, N)
+            Inputs.
+
+        x_grad : Tensor of shape (n_in, N) or None, default=None
+            Receives the gradient with respect to the inputs; None if it is not needed.
         """
-        for k in range(len(self.layers) - 1, -1, -1):
-            layer, alpha = self.layers[k], self.units[k]
-            _product(gradient.t(), self.inputs[k], alpha=alpha, out=layer.weight_grad)
-            if layer.bias_grad is not None:
-                torch.sum(gradient, 0, out=layer.bias_grad)
-            before = self.grads[k - 1] if k else out
-            if before is None:
-                return
-            _product(gradient, layer.weight, alpha=alpha, out=before)
-            activation = self.layers[k - 1].activation if k else None
-            if activation is not None:
-                saved = self.linear[k - 1]
-                activation.backward(before, saved, grad_input=before)
-            gradient = before
+        for k in range(len(self.hidden), 0, -1):
+            layer, before = self.layers[k], self.layers[k - 1]
+            _write_gradients(layer, gradient, before.output_transposed)
+            torch.mm(layer.transposed, gradient, out=before.output_grad)
+            gradient = before.output_grad
+            if before.activation is not None:
+                before.activation.backward(gradient, before.sums, grad_input=gradient)
+        first = self.layers[0]
+        _write_gradients(first, gradient, x.t())
+        if x_grad is not None:
+            torch.mm(first.transposed, gradient, out=x_grad)
 
 
-def _product(a: Tensor, b: Tensor, *, alpha: float, out: Tensor) -> None:
-    """Write the product alpha a b of two matrices into `out`."""
-    torch.addmm(out, a, b, beta=0, alpha=alpha, out=out)
+def _layer(linear: nn.Linear, activation: nn.Module | None, n_rows: int) -> Layer:
+    """Allocate the buffers of a layer, and the gradients where there are none."""
+    for parameter in linear.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.empty_like(parameter)
+    weight, bias = linear.weight.detach(), linear.bias
+    kind = None if activation is None else PASSES[type(activation)]
+    sums = output = weight.new_empty(len(weight), n_rows)
+    if kind is not None and kind.saves_input:
+        output = torch.empty_like(sums)
+    return Layer(
+        weight=weight,
+        transposed=weight.t(),
+        bias=None if bias is None else bias.detach()[:, None],
+        weight_grad=cast(Tensor, linear.weight.grad),
+        bias_grad=None if bias is None else bias.grad,
+        activation=kind,
+        sums=sums,
+        output=output,
+        output_transposed=output.t(),
+        output_grad=torch.empty_like(sums),
+    )
+
+
+def _write_gradients(layer: Layer, gradient: Tensor, x_transposed: Tensor) -> None:
+    """Write the gradients of the weights of a layer with inputs (N, n_in)."""
+    torch.mm(gradient, x_transposed, out=layer.weight_grad)
+    if layer.bias_grad is not None:
+        torch.sum(gradient, 1, out=layer.bias_grad)
 
 
 class BatchPass:
@@ -222,25 +226,31 @@ class BatchPass:
 
     Parameters
     ----------
-    step : DenseStep
-        Step with the layers of the networks.
+    module : Autoencoder
+        Dense autoencoder. Its linear path is frozen.
+
+    factor : float
+        Factor of the loss.
 
     n_rows : int
-        Number of rows in a batch.
+        N, number of samples in a batch.
     """
 
-    def __init__(self, step: "DenseStep", n_rows: int):
-        self.step = step
-        self.encoder = NetworkPass(step.encoder, n_rows, step.units[0])
-        self.decoder = NetworkPass(step.decoder, n_rows, step.units[1])
-        last = step.decoder[-1].weight
-        self.code = last.new_empty(n_rows, len(step.encoder[-1].weight))
-        self.clamped = torch.empty_like(self.code) if step.path else self.code
-        self.code_grad = torch.empty_like(self.code)
+    def __init__(self, module: Any, factor: float, n_rows: int):
+        self.encoder = NetworkPass(module.encoder, n_rows)
+        self.decoder = NetworkPass(module.decoder, n_rows)
+        self.path, self.units = None, (1.0, 1.0)
+        if module.linear_path is not None:
+            self.path = FrozenDecoder.of(module)
+            self.units = float(module.encoder_unit[-1]), float(module.decoder_unit[-1])
+        self.code, self.error = self.encoder.last.sums, self.decoder.last.sums
+        self.code_grad = self.encoder.last.output_grad
+        self.error_in_units = self.decoder.last.output_grad
+        self.clamped = torch.empty_like(self.code) if self.path else self.code
         self.is_outside = torch.empty_like(self.code, dtype=torch.bool)
-        self.error = last.new_empty(n_rows, len(last))
         self.weighted = torch.empty_like(self.error)
-        self.mean_factor = step.factor / self.error.numel()
+        self.n_values = self.error.numel()
+        self.factor = factor / self.n_values
 
     def __call__(
         self,
@@ -254,47 +264,59 @@ class BatchPass:
 
         Parameters
         ----------
-        target, x : Tensor of shape (N, D)
-            Rows, and the same rows clamped to the range of the encoder.
+        target, x : Tensor of shape (D, N)
+            Samples, and the same samples clamped to the range of the encoder.
 
-        linear_code : Tensor of shape (N, Z) or None
+        linear_code : Tensor of shape (Z, N) or None
             Codes of the linear path; None without one.
 
-        weight : Tensor of shape (N, 1) or None
+        weight : Tensor of shape (1, N) or None
             Sample weights; None: all are 1.
 
         gain : float
             Factor of the gradients.
         """
-        path, code, error = self.step.path, self.code, self.error
-        self.encoder.forward(x, linear_code, out=code)
+        path, code, error, (u, v) = self.path, self.code, self.error, self.units
+        self.encoder.forward(x, linear_code, u, out=code)
         offset = None
         if path is not None:
-            network = self.step.module.decoder
-            torch.clamp(code, network.low, network.high, out=self.clamped)
-            offset = torch.addmm(path.bias, code, path.transposed, out=error)
-        self.decoder.forward(self.clamped, offset, out=error).sub_(target)
+            torch.clamp(code, path.low, path.high, out=self.clamped)
+            offset = torch.addmm(path.bias, path.weight, code, out=error)
+        self.decoder.forward(self.clamped, offset, v, out=error).sub_(target)
 
         weighted = error
         if weight is not None:
             weighted = torch.mul(error, weight, out=self.weighted)
-        loss = torch.dot(error.view(-1), weighted.view(-1)).mul_(self.mean_factor)
-        gradient = weighted.mul_(2 * gain * self.mean_factor)
-        self.decoder.backward(gradient, out=self.code_grad)
-        if path is not None:
+        loss = torch.dot(error.view(-1), weighted.view(-1)).mul_(self.factor)
+        gradient = weighted.mul_(2 * gain * self.factor)
+        if path is None:
+            self.decoder.backward(gradient, code, self.code_grad)
+        else:
+            in_units = torch.mul(gradient, v, out=self.error_in_units)
+            self.decoder.backward(in_units, self.clamped, self.code_grad)
             torch.ne(self.clamped, code, out=self.is_outside)
             self.code_grad.masked_fill_(self.is_outside, 0)
-            self.code_grad.addmm_(gradient, path.weight)
-        self.encoder.backward(self.code_grad)
+            self.code_grad.addmm_(path.transposed, gradient).mul_(u)
+        self.encoder.backward(self.code_grad, x)
         return loss
 
 
 class FrozenDecoder(NamedTuple):
-    """Weights of the decoder of the linear path."""
+    """Decoder of the linear path, and the range of the code for the network."""
 
     weight: Tensor  # (D, Z)
     transposed: Tensor  # (Z, D), view of the weight
-    bias: Tensor  # (D,)
+    bias: Tensor  # (D, 1)
+    low: Tensor  # (Z, 1)
+    high: Tensor  # (Z, 1)
+
+    @classmethod
+    def of(cls, module: Any) -> "FrozenDecoder":
+        """Return the decoder of an autoencoder."""
+        decoder, network = module.linear_path.decoder, module.decoder
+        weight, bias = decoder.weight.detach(), decoder.bias.detach()
+        columns = (values[:, None] for values in (bias, network.low, network.high))
+        return cls(weight, weight.t(), *columns)
 
 
 class DenseStep:
@@ -315,14 +337,6 @@ class DenseStep:
     def __init__(self, module: Autoencoder, factor: float):
         self.module: Any = module
         self.factor = factor
-        self.encoder, self.decoder = _layers(module.encoder), _layers(module.decoder)
-        self.path, self.units = None, (1.0, 1.0)
-        if module.linear_path is not None:
-            decoder = module.linear_path.decoder
-            weight, bias = decoder.weight.detach(), decoder.bias.detach()
-            self.path = FrozenDecoder(weight, weight.t(), bias)
-            units = module.encoder_unit[-1], module.decoder_unit[-1]
-            self.units = float(units[0]), float(units[1])
         self.passes: dict[int, BatchPass] = {}
 
     def __call__(
@@ -350,22 +364,25 @@ class DenseStep:
             Mean loss of a batch, and its number of values. Its gradients are valid
             until the next batch.
         """
-        x, code, weight = rows.x, None, rows.weight
-        if self.path is not None:
-            x = x.clamp(self.module.encoder.low, self.module.encoder.high)
-            with torch.no_grad():
-                code = self.module.linear_path.encode(rows.x)
+        target = rows.x.t().contiguous()
+        x, code, weight = target, None, rows.weight
+        path = self.module.linear_path
+        if path is not None:
+            low, high = self.module.encoder.low, self.module.encoder.high
+            x = target.clamp(low[:, None], high[:, None])
+            bias = path.encoder.bias.detach()[:, None]
+            code = torch.addmm(bias, path.encoder.weight.detach(), target)
         if weight is not None:
-            weight = weight[:, None]
-        parts = (_split(part, batch_size) for part in (rows.x, x, code, weight))
+            weight = weight[None]
+        parts = [_split(part, batch_size) for part in (target, x, code, weight)]
         for target, x, code, weight in zip(*parts, strict=False):
-            n_rows = len(target)
+            n_rows = target.shape[1]
             if n_rows not in self.passes:
-                self.passes[n_rows] = BatchPass(self, n_rows)
-            loss = self.passes[n_rows](target, x, code, weight, gain)
-            yield loss, target.numel()
+                self.passes[n_rows] = BatchPass(self.module, self.factor, n_rows)
+            batch = self.passes[n_rows]
+            yield batch(target, x, code, weight, gain), batch.n_values
 
 
 def _split(values: Tensor | None, batch_size: int) -> Iterable[Any]:
-    """Divide rows into batches; endless None if there are no values."""
-    return repeat(None) if values is None else torch.split(values, batch_size)
+    """Divide columns into batches; endless None if there are no values."""
+    return repeat(None) if values is None else torch.split(values, batch_size, dim=1)

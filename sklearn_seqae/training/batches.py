@@ -93,7 +93,8 @@ class Batches:
         """Yield pools that contain each row once."""
         # Rows are copied for many batches at once, which is faster.
         for rows in torch.split(self._order(), self.batch_size * self.POOL):
-            x, others = self.x[rows], self._targets_and_weights(rows)
+            rows = rows.to(self.x.device)
+            x, others = self.x.index_select(0, rows), self._targets_and_weights(rows)
             yield Batch(x, None, None, x.numel(), *others)
 
     def _order(self) -> Tensor:
@@ -126,7 +127,10 @@ class Batches:
 
     def _targets_and_weights(self, rows: Tensor) -> list[Tensor | None]:
         """Return the targets and the weights of rows; None if there are none."""
-        return [None if a is None else a[rows] for a in (self.target, self.weight)]
+        return [
+            None if a is None else a.index_select(0, rows)
+            for a in (self.target, self.weight)
+        ]
 
     def _bucketed(self, rows: Tensor, lengths: Tensor) -> list[Tensor]:
         """Divide rows into batches of similar length."""
