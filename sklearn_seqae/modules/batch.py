@@ -17,6 +17,15 @@ class Batch(NamedTuple):
     target: Tensor | None = None  # (N, ...); None: x is the target
     weight: Tensor | None = None  # (N,), sample weights; None: all are 1
 
+    def rows(self, start: int, stop: int) -> "Batch":
+        """Return some of the rows of a batch without padding."""
+        x, target, weight = (
+            None if values is None else values[start:stop]
+            for values in (self.x, self.target, self.weight)
+        )
+        assert x is not None
+        return Batch(x, None, None, x.numel(), target, weight)
+
 
 class RowLosses(NamedTuple, Generic[Values]):
     """Losses of each row, summed over the values of the row.

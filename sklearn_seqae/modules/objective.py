@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.bottleneck import Bottleneck, NestedDropout, Plain
+from sklearn_seqae.modules.dense_step import DenseStep, make_step
 from sklearn_seqae.modules.losses import masked_loss, row_losses
 from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.resampling import time_warp
@@ -84,6 +85,30 @@ class Objective:
         if penalty is not None:
             losses.append(penalty.sum() / batch.n_values)
         return torch.stack(losses).sum() if len(losses) > 1 else losses[0]
+
+    def step(self, module: Autoencoder, factor: float = 1.0) -> DenseStep | None:
+        """Return a step with the gradients of this objective that is faster.
+
+        Parameters
+        ----------
+        module : Autoencoder
+            Autoencoder to train. The rows are their own targets.
+
+        factor : float, default=1
+            Factor of the loss.
+
+        Returns
+        -------
+        step : DenseStep or None
+            None if the gradients are computed by autograd.
+        """
+        is_plain = (
+            self.loss == "squared_error"
+            and self.kind == "reconstruct"
+            and isinstance(self.bottleneck, Plain)
+            and not (self.warp or self.noise)
+        )
+        return make_step(module, factor) if is_plain else None
 
     def encoder_input(self, batch: Batch, in_training: bool = False) -> Tensor:
         """Return the samples of a batch with noise, if there is any."""

@@ -81,22 +81,36 @@ class Batches:
         for _ in range(self.n_repeats):
             yield from self._one_pass()
 
+    def pools(self) -> Iterator[Batch]:
+        """Yield the rows of many batches, which are to be divided, of one epoch.
+
+        This is for rows without padding. The batches are the same as in `__iter__`.
+        """
+        for _ in range(self.n_repeats):
+            yield from self._pools_of_pass()
+
+    def _pools_of_pass(self) -> Iterator[Batch]:
+        """Yield pools that contain each row once."""
+        # Rows are copied for many batches at once, which is faster.
+        for rows in torch.split(self._order(), self.batch_size * self.POOL):
+            rows = rows.to(self.x.device)
+            x, others = self.x.index_select(0, rows), self._targets_and_weights(rows)
+            yield Batch(x, None, None, x.numel(), *others)
+
+    def _order(self) -> Tensor:
+        """Return the order of the rows in an epoch."""
+        if self.generator is None:
+            return torch.arange(len(self))
+        return torch.randperm(len(self), generator=self.generator)
+
     def _one_pass(self) -> Iterator[Batch]:
         """Yield batches that contain each row once."""
-        if self.generator is None:
-            rows = torch.arange(len(self))
-        else:
-            rows = torch.randperm(len(self), generator=self.generator)
         if self.lengths is None:
-            # Rows are copied for many batches at once, which is faster.
-            for pool in torch.split(rows, self.batch_size * self.POOL):
-                x, others = self.x[pool], self._targets_and_weights(pool)
-                for start in range(0, len(x), self.batch_size):
-                    batch = slice(start, start + self.batch_size)
-                    part = x[batch]
-                    target, weight = (None if a is None else a[batch] for a in others)
-                    yield Batch(part, None, None, part.numel(), target, weight)
+            for pool in self._pools_of_pass():
+                for start in range(0, len(pool.x), self.batch_size):
+                    yield pool.rows(start, start + self.batch_size)
             return
+        rows = self._order()
         for chosen in self._bucketed(rows, self.lengths):
             lengths = self.lengths[chosen]
             longest = int(lengths.max())
@@ -107,7 +121,10 @@ class Batches:
 
     def _targets_and_weights(self, rows: Tensor) -> list[Tensor | None]:
         """Return the targets and the weights of rows; None if there are none."""
-        return [None if a is None else a[rows] for a in (self.target, self.weight)]
+        return [
+            None if a is None else a.index_select(0, rows)
+            for a in (self.target, self.weight)
+        ]
 
     def _bucketed(self, rows: Tensor, lengths: Tensor) -> list[Tensor]:
         """Divide rows into batches of similar length."""

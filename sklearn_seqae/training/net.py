@@ -1,7 +1,8 @@
 """skorch net with a fast training loop, and the learning-rate schedules."""
 
 import copy
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         Function of (module, batch) that returns the mean loss of the batch. Its method
         `rows` takes the same arguments and returns a named tuple of tensors with one
         row for each row of the batch. The field `total` is the minimized loss, summed
-        over the values of the row.
+        over the values of the row. Its optional method `step` takes the module and
+        returns a faster computation of the gradients, or None.
 
     lr : float, default=1e-3
         Learning rate after the warm-up.
@@ -317,8 +319,6 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
 
     def _train_epoch(self, batches: Batches) -> float:
         """Train for one epoch, and return the mean loss."""
-        module, criterion = self.module_, self.criterion_
-        optimizer, scheduler = self.optimizer_, self.scheduler_
         if not any(weight.requires_grad for weight in self.weights_):
             raise ValueError(
                 "The callbacks in 'skorch_callbacks' freeze all weights, so nothing is "
@@ -326,36 +326,62 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             )
         hooks = self._has_batch_hooks()
         losses, n_values = [], []
-        for batch in batches:
+        for batch, compute in self._computations(batches, hooks):
             if hooks:
                 self.notify("on_batch_begin", batch=batch, training=True)
-            for weight in self.weights_:  # this is faster than zero_grad
-                weight.grad = None
-            loss = criterion(module, batch)
-            loss.backward(torch.full_like(loss, self.gain))
+            loss, number = compute()
             if hooks:
-                named = list(module.named_parameters())
-                self.notify(
-                    "on_grad_computed",
-                    named_parameters=named,
-                    batch=batch,
-                    training=True,
-                )
+                named = list(self.module_.named_parameters())
+                options = {"batch": batch, "training": True}
+                self.notify("on_grad_computed", named_parameters=named, **options)
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(self.weights_, self.clip)
-            optimizer.step()
-            if scheduler and (self.one_cycle or self.n_steps_ < WARM_UP):
-                scheduler.step()
+            self.optimizer_.step()
+            if self.scheduler_ and (self.one_cycle or self.n_steps_ < WARM_UP):
+                self.scheduler_.step()
             self._average()
-            losses.append(loss.detach())
-            n_values.append(batch.n_values)
+            losses.append(loss)
+            n_values.append(number)
             if hooks:
                 self.history.record_batch("train_loss", loss.item())
                 self.history.record_batch("train_batch_size", len(batch.x))
-                self.notify(
-                    "on_batch_end", batch=batch, training=True, loss=loss, y_pred=None
-                )
+                self.notify("on_batch_end", loss=loss, y_pred=None, **options)
         return float(np.average(torch.stack(losses).cpu().numpy(), weights=n_values))
+
+    def _computations(
+        self, batches: Batches, hooks: bool
+    ) -> Iterator[tuple[Any, Callable[[], tuple[Tensor, int]]]]:
+        """Yield each batch with a function that computes its gradients.
+
+        The function returns the mean loss and the number of values. Without hooks,
+        the batch may be None.
+        """
+        step = self._make_step(batches)
+        if step is None:
+            for batch in batches:
+                yield batch, partial(self._autograd, batch)
+            return
+        size = batches.batch_size
+        for pool in batches.pools():
+            compute = partial(next, step(pool, size, self.gain))
+            for start in range(0, len(pool.x), size):
+                yield (pool.rows(start, start + size) if hooks else None), compute
+
+    def _make_step(self, batches: Batches) -> Callable[..., Any] | None:
+        """Return the criterion's own training step; None to use autograd."""
+        make = getattr(self.criterion_, "step", None)
+        if make is None or batches.lengths is not None or batches.target is not None:
+            return None
+        step: Callable[..., Any] | None = make(self.module_)
+        return step
+
+    def _autograd(self, batch: Any) -> tuple[Tensor, int]:
+        """Compute the gradients of a batch with autograd."""
+        for weight in self.weights_:  # this is faster than zero_grad
+            weight.grad = None
+        loss = self.criterion_(self.module_, batch)
+        loss.backward(torch.full_like(loss, self.gain))
+        return loss.detach(), batch.n_values
 
     def _make_scheduler(
         self, n_steps: int

@@ -1,0 +1,230 @@
+"""The written-out training step of dense autoencoders equals autograd."""
+
+import pytest
+import torch
+from torch import nn
+
+from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.batch import Batch
+from sklearn_seqae.modules.bottleneck import L1Sparsity, NestedDropout
+from sklearn_seqae.modules.dense import ACTIVATIONS, DenseNetwork
+from sklearn_seqae.modules.linear_path import LinearPath
+from sklearn_seqae.modules.noise import Noise
+from sklearn_seqae.modules.objective import Objective
+from sklearn_seqae.modules.row_space import RowSpaceObjective
+
+N_ROWS, N_FEATURES = 21, 6
+SQUARES = Objective("squared_error")
+
+
+def randn(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def dense_autoencoder(
+    *, init="pca", hidden=(5,), n_components=3, activation="silu", rank=None, **options
+):
+    """Return an autoencoder whose weights, units and ranges are all random."""
+    sizes = [rank or N_FEATURES, *hidden, n_components]
+    arguments = {
+        "activation": activation,
+        "zero_head": init == "pca",
+        "generator": torch.Generator().manual_seed(1),
+    }
+    wide = N_FEATURES if rank else None
+    encoder = DenseNetwork(sizes=sizes, rotated_in=wide, **arguments)
+    decoder = DenseNetwork(sizes=sizes[::-1], rotated_out=wide, **arguments)
+    path = None
+    if init == "pca":
+        path = LinearPath(n_features=N_FEATURES, n_components=n_components)
+        path.requires_grad_(False)
+    module = Autoencoder(
+        n_components=n_components,
+        encoder=encoder,
+        decoder=decoder,
+        linear_path=path,
+        **options,
+    )
+    with torch.no_grad():
+        for seed, weight in enumerate(module.parameters()):
+            weight.copy_(randn(*weight.shape, seed=seed) * 0.7)
+        if init == "pca":
+            module.set_units(
+                encoder_unit=torch.tensor(0.7), decoder_unit=torch.tensor(0.3)
+            )
+            for network in (encoder, decoder):
+                network.low.fill_(-0.8)
+                network.high.fill_(1.1)
+        if rank:
+            basis = torch.linalg.qr(randn(N_FEATURES, rank))[0].T
+            encoder.basis.copy_(basis)
+            decoder.basis.copy_(basis)
+    return module
+
+
+def assert_equals_autograd(criterion, module, rows, batch_size, gain=1.0):
+    """Compare the loss and every gradient of every batch."""
+    weights = {n: w for n, w in module.named_parameters() if w.requires_grad}
+    expected = []
+    for start in range(0, len(rows.x), batch_size):
+        part = slice(start, start + batch_size)
+        weight = None if rows.weight is None else rows.weight[part]
+        x = rows.x[part]
+        loss = criterion(module, Batch(x, None, None, x.numel(), None, weight))
+        gradients = torch.autograd.grad(gain * loss, list(weights.values()))
+        expected.append((loss.detach(), x.numel(), gradients))
+    step = criterion.step(module)
+    n_batches = 0
+    steps = zip(step(rows, batch_size, gain), expected, strict=True)
+    for (loss, n_values), (right_loss, right_number, gradients) in steps:
+        n_batches += 1
+        assert n_values == right_number
+        torch.testing.assert_close(loss, right_loss, rtol=1e-5, atol=1e-7)
+        for (name, weight), right in zip(weights.items(), gradients, strict=True):
+            atol = 1e-6 * max(gain, float(right.abs().max()))
+            torch.testing.assert_close(
+                weight.grad, right, rtol=1e-4, atol=atol, msg=name
+            )
+    assert n_batches == -(-len(rows.x) // batch_size)
+
+
+def rows_of(n_features=N_FEATURES, n_rows=N_ROWS, weighted=False):
+    x = randn(n_rows, n_features, seed=7)
+    weight = torch.rand(n_rows, generator=torch.Generator()) if weighted else None
+    return Batch(x, None, None, x.numel(), None, weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("init", ["pca", "random"])
+@pytest.mark.parametrize("hidden", [(), (5,), (8, 4), (7, 5, 4)], ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradients_equal_those_of_autograd(activation, hidden, init, weighted):
+    module = dense_autoencoder(init=init, hidden=hidden, activation=activation)
+    assert_equals_autograd(SQUARES, module, rows_of(weighted=weighted), 8)
+
+
+@pytest.mark.parametrize("init", ["pca", "random"])
+@pytest.mark.parametrize("n_components", [1, 2, N_FEATURES, N_FEATURES + 2])
+@pytest.mark.parametrize("batch_size", [1, 4, N_ROWS - 1, N_ROWS, 50])
+def test_gradients_are_right_for_every_size(batch_size, n_components, init):
+    module = dense_autoencoder(init=init, n_components=n_components)
+    assert_equals_autograd(SQUARES, module, rows_of(), batch_size)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_gradients_are_right_for_few_rows(init, n_rows):
+    module = dense_autoencoder(init=init)
+    assert_equals_autograd(SQUARES, module, rows_of(n_rows=n_rows), 8)
+
+
+@pytest.mark.parametrize("gain", [1e-3, 1e4])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_a_gain_multiplies_the_gradients_and_not_the_loss(init, gain):
+    module = dense_autoencoder(init=init)
+    assert_equals_autograd(SQUARES, module, rows_of(), 8, gain=gain)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradients_are_right_in_the_row_space(activation, weighted):
+    module = dense_autoencoder(activation=activation, rank=4)
+    criterion = RowSpaceObjective(SQUARES, module, module.encoder.basis)
+    assert_equals_autograd(criterion, module, rows_of(4, weighted=weighted), 8)
+
+
+def test_a_unit_of_zero_gives_gradients_of_zero():
+    module = dense_autoencoder()
+    module.set_units(encoder_unit=torch.tensor(0.0), decoder_unit=torch.tensor(0.0))
+    assert_equals_autograd(SQUARES, module, rows_of(), 8)
+
+
+def test_gradients_that_are_not_finite_do_not_remain():
+    module = dense_autoencoder()
+    for weight in module.parameters():
+        weight.grad = torch.full_like(weight, torch.nan)
+    assert_equals_autograd(SQUARES, module, rows_of(), 8)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        Objective("absolute_error"),
+        Objective("squared_error", kind="composite"),
+        Objective("squared_error", noise=Noise("masking", 0.1, torch.Generator())),
+        Objective(
+            "squared_error",
+            bottleneck=L1Sparsity("squared_error", 0.1, torch.Generator()),
+        ),
+        Objective(
+            "squared_error", bottleneck=NestedDropout(torch.ones(3), torch.Generator())
+        ),
+    ],
+    ids=["loss", "kind", "noise", "penalty", "ordered"],
+)
+def test_other_objectives_use_autograd(objective):
+    assert objective.step(dense_autoencoder()) is None
+    assert SQUARES.step(dense_autoencoder()) is not None
+
+
+def freeze_a_weight(module):
+    module.encoder.layers[0].weight.requires_grad_(False)
+
+
+def train_the_linear_path(module):
+    module.linear_path.requires_grad_(True)
+
+
+def register_a_hook(module):
+    module.decoder.layers[0].register_forward_hook(lambda *args: None)
+
+
+def register_a_hook_of_a_gradient(module):
+    module.decoder.layers[0].weight.register_hook(lambda gradient: None)
+
+
+def weight_norm(module):
+    nn.utils.parametrizations.weight_norm(module.encoder.layers[0])
+
+
+def add_a_layer(module):
+    module.encoder.layers.append(nn.Identity())
+
+
+def replace_a_layer(module):
+    module.encoder.layers[1] = nn.Dropout(0.1)
+
+
+def set_units(module):
+    module.set_units(encoder_unit=torch.tensor([1.0, 2.0, 3.0]))
+
+
+def set_code_scale(module):
+    module.set_units(code_scale=torch.tensor([1.0, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        freeze_a_weight,
+        train_the_linear_path,
+        register_a_hook,
+        register_a_hook_of_a_gradient,
+        weight_norm,
+        add_a_layer,
+        replace_a_layer,
+        set_units,
+        set_code_scale,
+    ],
+)
+def test_other_modules_use_autograd(change):
+    module = dense_autoencoder()
+    change(module)
+    assert SQUARES.step(module) is None
+
+
+@pytest.mark.parametrize(
+    "options", [{"rank": 4}, {"is_ordered": True}, {"is_variational": True}], ids=str
+)
+def test_other_architectures_use_autograd(options):
+    assert SQUARES.step(dense_autoencoder(**options)) is None
