@@ -115,11 +115,18 @@ def test_a_small_validation_fraction_costs_at_most_five_folds(n, fraction):
 # Values
 
 
+def first_fold():
+    """Return the training rows and the validation rows of the first fold."""
+    seed = np.random.RandomState(0).randint(2**31 - 1)
+    options = {"n_enough": 150, "n_max": 5000, "n_components": 2}
+    return validation_splits(60, 0.5, seed, **options)[0]
+
+
 @each_family
 @pytest.mark.parametrize("as_frame", [False, True])
-def test_a_huge_value_is_named_with_its_column(make, as_frame):
+def test_a_huge_value_in_validation_rows_is_named_with_its_column(make, as_frame):
     data = X.copy()
-    data[7, 3] = 1e30
+    data[first_fold()[1][7], 3] = 1e30
     which = "3"
     if as_frame:
         data, which = pd.DataFrame(data, columns=list("abcdef")), "'d'"
@@ -127,6 +134,16 @@ def test_a_huge_value_is_named_with_its_column(make, as_frame):
         which = "0"  # the only channel
     with pytest.raises(ValueError, match=f"Column {which} of X holds 1e.30.*Scale X"):
         make().fit(data)
+
+
+@each_family
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_huge_value_in_training_rows_leaves_pca(make):
+    data = X.copy()
+    data[first_fold()[0][7], 3] = 1e30
+    model = make().fit(data)
+    assert model.best_epoch_ == 0
+    assert np.isfinite(model.reconstruct(data)).all()
 
 
 def test_warnings_point_at_the_line_of_the_user():
