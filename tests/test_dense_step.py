@@ -1,9 +1,12 @@
 """The written-out training step of dense autoencoders equals autograd."""
 
+import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
+from sklearn_seqae import DenseAutoencoderTransformer
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch
 from sklearn_seqae.modules.bottleneck import L1Sparsity, NestedDropout
@@ -223,8 +226,97 @@ def test_other_modules_use_autograd(change):
     assert SQUARES.step(module) is None
 
 
+def test_other_devices_use_autograd():
+    assert SQUARES.step(dense_autoencoder().to("meta")) is None
+
+
 @pytest.mark.parametrize(
     "options", [{"rank": 4}, {"is_ordered": True}, {"is_variational": True}], ids=str
 )
 def test_other_architectures_use_autograd(options):
     assert SQUARES.step(dense_autoencoder(**options)) is None
+
+
+# Training
+
+
+class BatchHook(Callback):
+    """Callback with a hook of batches, for which autograd is used."""
+
+    def on_batch_end(self, net, **kwargs):
+        pass
+
+
+class FreezeEncoder(Callback):
+    """Callback that freezes the encoder before an epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.module_.encoder.requires_grad_(False)
+
+
+def fitted(X, sample_weight=None, **options):
+    options = {
+        "n_components": 2,
+        "hidden_layer_sizes": (16,),
+        "max_iter": 30,
+        "learning_rate_init": 1e-3,
+        "early_stopping": False,
+        "random_state": 0,
+    } | options
+    model = DenseAutoencoderTransformer(**options)
+    return model.fit(X, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_features", [8, 400])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_training_equals_that_with_autograd(init, n_features, weighted):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(150, n_features)) + np.sin(3 * rng.normal(size=(150, 1)))
+    weight = rng.uniform(0.5, 2, 150) if weighted else None
+    one = fitted(X, weight, init=init)
+    other = fitted(X, weight, init=init, skorch_callbacks=[BatchHook()])
+    np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-3)
+    assert one.loss_curve_[-1] < one.loss_curve_[0]
+    np.testing.assert_allclose(one.score(X), other.score(X), atol=1e-3)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_training_has_the_same_bits_each_time(init, early_stopping):
+    X = np.random.RandomState(0).normal(size=(150, 8))
+    options = {"init": init, "early_stopping": early_stopping}
+    codes = [fitted(X, **options).transform(X) for _ in range(2)]
+    np.testing.assert_array_equal(*codes)
+
+
+def test_a_callback_can_freeze_weights():
+    X = np.random.RandomState(0).normal(size=(150, 8))
+    first = fitted(X, init="random", max_iter=1, learning_rate_init=1e-12)
+    frozen = fitted(X, init="random", skorch_callbacks=[FreezeEncoder()])
+    trained = fitted(X, init="random")
+    start = first.module_.encoder.layers[0].weight
+    assert torch.allclose(frozen.module_.encoder.layers[0].weight, start)
+    assert not torch.allclose(trained.module_.encoder.layers[0].weight, start)
+
+
+def test_training_makes_written_out_steps(monkeypatch):
+    monkeypatch.setattr(Objective, "__call__", None)
+    X = np.random.RandomState(0).normal(size=(50, 8))
+    fitted(X)
+    fitted(X, init="random", early_stopping=True, verbose=1)
+    fitted(np.random.RandomState(0).normal(size=(20, 30)))
+    with pytest.raises(TypeError):
+        fitted(X, loss="huber")
+
+
+def small_optimizer(*, shape=(3, 4)):
+    weights = [nn.Parameter(randn(*shape)), nn.Parameter(randn(shape[0], seed=1))]
+    groups = [
+        {"params": weights[:1], "lr": 0.1},
+        {"params": weights[1:], "lr": 0.2, "weight_decay": 0.5},
+    ]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)
+    for weight in weights:
+        weight.grad = torch.zeros_like(weight)
+    return weights, optimizer

@@ -215,6 +215,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         """
         if n_epochs == 0:
             return
+        self.step_: Callable[..., Any] | None = None
         self.scheduler_ = self._make_scheduler(self.max_epochs * train.n_batches)
         net_callbacks: list[tuple[str, Callback]] = self.callbacks_  # type: ignore[has-type]
         self.callbacks_ = [("", callback) for callback in callbacks] + net_callbacks
@@ -240,6 +241,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             self.module_.load_state_dict(self.average_.state_dict())
             self.notify("on_train_end", X=train.x, y=None)
             self.callbacks_ = net_callbacks
+            self.step_ = None  # frees its buffers
 
     def _epoch_is_last(self, data: dict[str, Any]) -> bool:
         """Call the hooks, and return whether a callback stops the training."""
@@ -372,8 +374,10 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         make = getattr(self.criterion_, "step", None)
         if make is None or batches.lengths is not None or batches.target is not None:
             return None
-        step: Callable[..., Any] | None = make(self.module_)
-        return step
+        has_callbacks = len(self.callbacks_) > len(self._default_callbacks)
+        if self.step_ is None or has_callbacks:  # a callback may change the module
+            self.step_ = make(self.module_)
+        return self.step_
 
     def _autograd(self, batch: Any) -> tuple[Tensor, int]:
         """Compute the gradients of a batch with autograd."""
