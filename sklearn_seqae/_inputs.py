@@ -149,11 +149,15 @@ def parse_codes(X: Any, *, name: str) -> np.ndarray:
     return parse(X, InputFormat("table"), name=name).values
 
 
+def is_int(value: Any) -> bool:
+    """Return whether a value is an integer, and not True or False."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _check_sample_shape(shape: Any) -> None:
     """Raise a ValueError unless a sample shape holds int, of which one may be -1."""
     for number, size in enumerate(shape):
-        is_int = isinstance(size, Integral) and not isinstance(size, bool)
-        if not is_int or (size < 1 and not (number == 0 and size == -1)):
+        if not is_int(size) or (size < 1 and not (number == 0 and size == -1)):
             raise ValueError(
                 "The 'sample_shape' parameter must be None or a tuple of int values >= "
                 f"1, whose first value may be -1. Got {shape!r} instead."

@@ -83,10 +83,17 @@ class Samples:
         return self.lengths
 
     @property
+    def median_steps(self) -> int | None:
+        """Median number of steps of the sequences; None for rows of a table."""
+        if self.values.ndim == 2:
+            return None
+        return int(np.median(self.n_steps_of_each))
+
+    @property
     def size(self) -> tuple[int, int]:
         """Number of samples, and of values of a sample of median length."""
-        n_steps = int(np.median(self.n_steps_of_each))
-        return len(self), n_steps * int(np.prod(self.values.shape[2:]))
+        n_steps = self.median_steps
+        return len(self), self.values.shape[-1] * (1 if n_steps is None else n_steps)
 
     @property
     def mask(self) -> np.ndarray | None:

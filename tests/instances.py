@@ -1,5 +1,6 @@
 """The one table of small test instances, and the one of expected failures."""
 
+import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -137,6 +138,31 @@ CONVOLUTIONAL_TABLE = [
 ]
 # fmt: on
 
+
+# Public methods that take X, besides `fit`, `inverse_transform` and `score`.
+METHODS = (
+    "transform",
+    "reconstruct",
+    "predict",
+    "predict_proba",
+    "score_samples",
+    "decision_function",
+    "p_values",
+    "reconstruction_errors",
+    "feature_scores",
+    "step_scores",
+    "explain",
+    "detect_intervals",
+)
+
+# Sample weights of 178 rows that are refused, and the messages.
+BAD_WEIGHTS = [
+    (np.ones(3), "sample_weight.shape == .*, expected"),
+    (np.ones((178, 2)), "Sample weights must be 1D"),
+    (np.zeros(178), "must contain at least one non-zero"),
+    (np.full(178, np.nan), "sample_weight contains NaN"),
+    (np.linspace(-1, 1, 178), "Negative values in data passed to `sample_weight`"),
+]
 
 QUICK = {"validation_fraction": 0.5, "random_state": 0}  # two folds
 

@@ -24,7 +24,13 @@ from sklearn_seqae.classification._fine_tuning import (
 )
 from sklearn_seqae.classification._labels import label_weights
 from sklearn_seqae.modules.batch import Batch
-from tests.instances import classifier, convolutional, dense, recurrent
+from tests.instances import (
+    BAD_WEIGHTS,
+    classifier,
+    convolutional,
+    dense,
+    recurrent,
+)
 
 FAMILIES = {"dense": dense, "recurrent": recurrent, "convolutional": convolutional}
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
@@ -231,11 +237,7 @@ def test_heavier_rows_are_fitted_better(freeze_encoder, overlapping):
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        (np.ones(3), "sample_weight.shape == .*, expected"),
-        (np.ones((178, 2)), "Sample weights must be 1D"),
-        (np.zeros(178), "must contain at least one non-zero"),
-        (np.full(178, np.nan), "sample_weight contains NaN"),
-        (np.linspace(-1, 1, 178), "Negative values in data passed to `sample_weight`"),
+        *BAD_WEIGHTS,
         (np.arange(178) < 10, "got 1 class.*rows of weight 0 are dropped"),
     ],
 )

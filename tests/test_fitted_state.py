@@ -18,6 +18,7 @@ from sklearn_seqae import (
     SequenceScaler,
     _inputs,
 )
+from tests.instances import METHODS
 from tests.reading import random_sequences
 
 TABLE = load_iris().data[::3]
@@ -115,20 +116,6 @@ INSTANCES = {
     ),
     "scaler": (SequenceScaler(), RAGGED),
 }
-METHODS = (
-    "transform",
-    "reconstruct",
-    "predict",
-    "predict_proba",
-    "score_samples",
-    "decision_function",
-    "p_values",
-    "reconstruction_errors",
-    "feature_scores",
-    "step_scores",
-    "explain",
-    "detect_intervals",
-)
 
 
 def fitted(name):

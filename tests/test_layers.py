@@ -67,7 +67,11 @@ LAYERS = {
         "packages": ESTIMATOR,
     },
     "modules/*": {"own": ["modules/*"], "packages": ["torch"]},
-    "training/blas": {"packages": ["threadpoolctl"]},
+    "training/shared_setting": {},
+    "training/blas": {
+        "own": ["training/shared_setting"],
+        "packages": ["threadpoolctl"],
+    },
     "training/*": {
         "own": ["training/*", "modules/batch"],
         "packages": ["numpy", "torch", "skorch"],

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 
 from sklearn_seqae import DenseAutoencoderTransformer
-from tests.instances import convolutional, dense, recurrent
+from tests.instances import BAD_WEIGHTS, convolutional, dense, recurrent
 
 FAMILIES = {"dense": dense, "recurrent": recurrent, "convolutional": convolutional}
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
@@ -118,13 +118,7 @@ def test_ragged_sequences_have_weights(ragged, bottleneck):
 @each_family
 @pytest.mark.parametrize(
     ("weight", "message"),
-    [
-        (np.ones(3), "sample_weight.shape == .*, expected"),
-        (np.ones((178, 2)), "Sample weights must be 1D"),
-        (np.zeros(178), "must contain at least one non-zero"),
-        (np.full(178, np.nan), "sample_weight contains NaN"),
-        (np.linspace(-1, 1, 178), "Negative values in data passed to `sample_weight`"),
-    ],
+    BAD_WEIGHTS,
 )
 def test_bad_weights_are_named(family, wine, weight, message):
     with pytest.raises(ValueError, match=message):

@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly
-from sklearn_seqae.anomaly.scoring import scaled_by
+from sklearn_seqae.anomaly.scoring import LEAST_RESIDUAL, scaled_by
 from sklearn_seqae.training.blas import one_blas_thread
 
 MOST_STEPS = 50_000  # maximum number of training rows or errors
 NARROW = 100  # features up to which the covariance is kept
 WORK = 2e10  # multiply-adds for the covariance of many features
 LEAST = 1e-2  # standard deviation of a feature, relative to the usual one
-LEAST_RESIDUAL = 1e-6  # standard deviation of residuals, relative to that of X
 
 
 class Attribution:

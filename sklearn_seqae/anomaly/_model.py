@@ -36,13 +36,7 @@ class Model:
     """
 
     def __init__(self, estimator, scorer, samples, unit):
-        values = samples.values
-        self.n_steps = None
-        if values.ndim == 3:
-            lengths = samples.lengths
-            self.n_steps = values.shape[1]
-            if lengths is not None:
-                self.n_steps = int(np.median(lengths))
+        self.n_steps = samples.median_steps
         self.unit = unit
         self.estimator = fitted_clone(estimator, samples)
         self.scorer = scorer

@@ -1,5 +1,6 @@
 """Anomaly detection with an autoencoder."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -300,12 +301,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         """Fit to samples. Return the calibration scores."""
         self.window_size_ = self._windows = None
         parts, errors = self._fit_model(samples)
-        if samples.values.ndim == 2:
-            rows = samples.values
-        elif samples.lengths is not None:
-            rows = errors[samples.mask]
-        else:
-            rows = errors.reshape(-1, errors.shape[-1])
+        rows = samples.values
+        if rows.ndim == 3:
+            rows = replace(samples, values=errors).steps
         known = getattr(self._model.scorer, "samples", None)
         self._attribution = Attribution().fit(rows, self._unit, known)
         folds = list(calibration.folds(len(samples)))

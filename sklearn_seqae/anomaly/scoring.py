@@ -21,7 +21,7 @@ ROUNDS = 3  # of trimming
 LEAST_SPREAD = 0.1  # standard deviation of a column, relative to the usual one
 LARGEST = 1e100  # in units of the training samples: squares in float64 are finite
 LARGEST_OF_32 = 1e30  # the same in float32
-LEAST_SQUARE = 1e-12  # squared residual that is a rounding error of float32
+LEAST_RESIDUAL = 1e-6  # rounding error of float32, relative to the spread of X
 SAME = 1e-5  # distance of equal samples after rounding, relative to the usual one
 
 
@@ -118,7 +118,7 @@ class MahalanobisOfCode:
         spread = unit * (parts.codes / unit).std(axis=0)
         self.scale = np.maximum(spread, LEAST_SPREAD * unit)
         self.covariance = ShrunkCovariance().fit(self._codes(parts))
-        self.usual_square = max(parts.mean_squares.mean(), LEAST_SQUARE)
+        self.usual_square = max(parts.mean_squares.mean(), LEAST_RESIDUAL**2)
         return self
 
     def distances(self, parts: Parts) -> np.ndarray:

@@ -87,6 +87,5 @@ def mean_target(samples, family):
     if values is None:
         return None
     if samples.lengths is not None and family.objective == "reconstruct":
-        n_steps = int(np.median(samples.lengths))
-        values = resample(values, samples.lengths, n_steps)
+        values = resample(values, samples.lengths, samples.median_steps)
     return weighted_mean(values, samples.weight)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from typing import Any
 
+from sklearn_seqae._inputs import is_int
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.modules.bottleneck import PENALTIES
 from sklearn_seqae.training.callbacks import check_callbacks
@@ -127,8 +128,7 @@ class TrainingConfig:
 def _layer_sizes(sizes: Any, name: str) -> tuple[int, ...]:
     """Validate `hidden_layer_sizes` and return it as a tuple of int."""
     for size in sizes:
-        is_int = isinstance(size, Integral) and not isinstance(size, bool)
-        if not is_int or size < 1:
+        if not is_int(size) or size < 1:
             raise ValueError(
                 f"The 'hidden_layer_sizes' parameter of {name} must hold int values "
                 f">= 1. Got {sizes!r} instead."

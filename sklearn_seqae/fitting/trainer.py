@@ -144,11 +144,7 @@ class Trainer:
         self.samples = samples
         self.start = start
         self.listener = listener
-        self.n_steps: int | None = None
-        if samples.values.ndim == 3:
-            lengths = samples.lengths
-            usual = samples.values.shape[1] if lengths is None else np.median(lengths)
-            self.n_steps = int(usual)
+        self.n_steps = samples.median_steps
         self.splits = self._splits()
         check_monitors(config.skorch_callbacks, has_validation=bool(self.splits))
         self.n_components = int(config.n_components)

@@ -105,7 +105,8 @@ def check_monitors(callbacks: Iterable[Any], *, has_validation: bool) -> None:
         Whether there are validation rows.
     """
     callbacks = [item[1] if isinstance(item, tuple) else item for item in callbacks]
-    scores = {cb.initialize().name_ for cb in copy.deepcopy(callbacks) if _scores(cb)}
+    scoring = [each for each in callbacks if isinstance(each, EpochScoring)]
+    scores = {each.initialize().name_ for each in copy.deepcopy(scoring)}
     for callback in callbacks:
         monitor, name = getattr(callback, "monitor", None), type(callback).__name__
         if not isinstance(monitor, str):
@@ -128,10 +129,6 @@ def check_monitors(callbacks: Iterable[Any], *, has_validation: bool) -> None:
                 "without validation rows. Set early_stopping=True, or monitor "
                 "'train_loss'."
             )
-
-
-def _scores(callback: Any) -> bool:
-    return isinstance(callback, EpochScoring)
 
 
 class EpochTasks(Callback):  # type: ignore[misc]  # skorch is not typed

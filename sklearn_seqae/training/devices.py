@@ -41,7 +41,7 @@ def find_device(name: str) -> str:
     devices = available_devices()
     if name == "auto":
         return devices[2] if len(devices) > 2 else "cpu"
-    if not is_available(name):
+    if name not in devices:
         raise ValueError(
             "The 'device' parameter must be 'auto' or a device that is available here: "
             f"{', '.join(map(repr, devices))}. Got {name!r} instead."

@@ -9,14 +9,17 @@ around the call.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 
+from sklearn_seqae.training.shared_setting import SharedSetting
 
-class _Globals:
-    """Threads and default dtype of torch, restored after the last of several users.
+
+class _Threads:
+    """Number of torch threads, restored after the last of several users.
 
     torch stores the number of threads for each Python thread, and a new thread starts
     with the number that was set last. So the number to restore is the one that the
@@ -28,20 +31,16 @@ class _Globals:
         self._own = threading.local()
         self._running = 0
         self._before = 1
-        self._dtype = torch.float32
 
     @contextmanager
-    def fixed(self) -> Iterator[None]:
-        """Compute on one torch thread, with float32 as the default dtype."""
+    def single(self) -> Iterator[None]:
+        """Compute on one torch thread."""
         nested = getattr(self._own, "number", None)
         if nested is None and not self.is_worker:
             self._own.available = torch.get_num_threads()
         with self._lock:
             if self._running == 0:
                 self._before = torch.get_num_threads()
-                self._dtype = torch.get_default_dtype()
-                if self._dtype != torch.float32:
-                    torch.set_default_dtype(torch.float32)
             self._running += 1
             self._set(1)
         try:
@@ -50,8 +49,6 @@ class _Globals:
             with self._lock:
                 self._running -= 1
                 self._set(nested)
-                if self._running == 0 and self._dtype != torch.float32:
-                    torch.set_default_dtype(self._dtype)
 
     @property
     def is_worker(self) -> bool:
@@ -92,11 +89,21 @@ class _Globals:
         torch.set_num_threads(1)
 
 
-_globals = _Globals()
-available_threads = _globals.available
-as_worker = _globals.as_worker
+def _use_float32() -> Callable[[], None]:
+    """Make float32 the default dtype, and return how to restore the dtype."""
+    before = torch.get_default_dtype()
+    if before != torch.float32:
+        torch.set_default_dtype(torch.float32)
+        return partial(torch.set_default_dtype, before)
+    return lambda: None
+
+
+_threads, _dtype = _Threads(), SharedSetting(_use_float32)
+available_threads = _threads.available
+as_worker = _threads.as_worker
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_globals.after_fork)
+    os.register_at_fork(after_in_child=_threads.after_fork)
+    os.register_at_fork(after_in_child=_dtype.after_fork)
 
 
 @contextmanager
@@ -109,7 +116,8 @@ def isolated() -> Iterator[None]:
         If torch cannot allocate memory.
     """
     with ExitStack() as stack:
-        stack.enter_context(_globals.fixed())
+        stack.enter_context(_threads.single())
+        stack.enter_context(_dtype.changed())
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         for device_type in ("cpu", "cuda"):

@@ -216,6 +216,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         if n_epochs == 0:
             return
         self.step_: Callable[..., Any] | None = None
+        self.lowest_: dict[str, float] = {}
         self.scheduler_ = self._make_scheduler(self.max_epochs * train.n_batches)
         net_callbacks: list[tuple[str, Callback]] = self.callbacks_  # type: ignore[has-type]
         self.callbacks_ = [("", callback) for callback in callbacks] + net_callbacks
@@ -315,9 +316,11 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
     def _record_loss(self, prefix: str, loss: float) -> None:
         """Record a loss of the epoch, and whether it is the lowest of the training."""
         name = prefix + "_loss"
-        before = [row[name] for row in self.history[:-1]]
+        is_best = name not in self.lowest_ or loss < self.lowest_[name]
+        if is_best:
+            self.lowest_[name] = loss
         self.history.record(name, loss)
-        self.history.record(name + "_best", not before or loss < min(before))
+        self.history.record(name + "_best", is_best)
 
     def _train_epoch(self, batches: Batches) -> float:
         """Train for one epoch, and return the mean loss."""
