@@ -11,6 +11,7 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch
 from sklearn_seqae.modules.bottleneck import L1Sparsity, NestedDropout
 from sklearn_seqae.modules.dense import ACTIVATIONS, DenseNetwork
+from sklearn_seqae.modules.dense_step import DenseStep
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.objective import Objective
@@ -78,10 +79,11 @@ def assert_equals_autograd(criterion, module, rows, batch_size, gain=1.0):
         expected.append((loss.detach(), x.numel(), gradients))
     step = criterion.step(module)
     n_batches = 0
-    steps = zip(step(rows, batch_size, gain), expected, strict=True)
-    for (loss, n_values), (right_loss, right_number, gradients) in steps:
+    steps = zip(step([rows], batch_size, [gain]), expected, strict=True)
+    for (losses, n_values), (right_loss, right_number, gradients) in steps:
         n_batches += 1
-        assert n_values == right_number
+        (loss,) = losses
+        assert n_values == [right_number]
         torch.testing.assert_close(loss, right_loss, rtol=1e-5, atol=1e-7)
         for (name, weight), right in zip(weights.items(), gradients, strict=True):
             atol = 1e-6 * max(gain, float(right.abs().max()))
@@ -119,6 +121,78 @@ def test_gradients_are_right_for_every_size(batch_size, n_components, init):
 def test_gradients_are_right_for_few_rows(init, n_rows):
     module = dense_autoencoder(init=init)
     assert_equals_autograd(SQUARES, module, rows_of(n_rows=n_rows), 8)
+
+
+def results(modules, rows, batch_size, gains):
+    """Return the losses and the gradients of every batch, of all modules."""
+    steps = [SQUARES.step(module) for module in modules]
+    step = DenseStep.stack(steps)
+    found = []
+    for losses, n_values in step(rows, batch_size, gains):
+        gradients = [[w.grad.clone() for w in weights_of(m)] for m in modules]
+        found.append((losses.clone(), n_values, gradients))
+    return found
+
+
+def weights_of(module):
+    return [weight for weight in module.parameters() if weight.requires_grad]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("init", ["pca", "random"])
+@pytest.mark.parametrize(
+    "n_rows, batch_size, hidden, n_components",
+    [
+        (21, 8, (5,), 3),
+        (20, 3, (5,), 2),
+        (23, 16, (), 2),
+        (40, 40, (64, 32), 4),
+        (300, 128, (64,), 5),
+        (10, 50, (256,), 2),
+    ],
+)
+def test_a_network_has_the_same_bits_alone_and_among_others(
+    n_rows, batch_size, hidden, n_components, init, weighted
+):
+    def make(seed):
+        module = dense_autoencoder(init=init, hidden=hidden, n_components=n_components)
+        with torch.no_grad():
+            for weight in weights_of(module):
+                weight.add_(randn(*weight.shape, seed=seed))
+            module.decoder_unit.mul_(1 + seed)
+        return module
+
+    # Two of the networks have one row less than the others.
+    numbers = [n_rows - seed % 2 for seed in range(5)]
+    rows = [rows_of(n_rows=number, weighted=weighted) for number in numbers]
+    gains = [1.0, 2.0, 0.5, 1e4, 1.0]
+    together = results([make(seed) for seed in range(5)], rows, batch_size, gains)
+    for k in range(5):
+        alone = results([make(k)], rows[k : k + 1], batch_size, gains[k : k + 1])
+        for one, all_of_them in zip(alone, together, strict=True):
+            torch.testing.assert_close(one[0][0], all_of_them[0][k], rtol=1e-6, atol=0)
+            assert one[1][0] == all_of_them[1][k]
+            for gradient, other in zip(one[2][0], all_of_them[2][k], strict=True):
+                assert torch.equal(gradient, other)
+
+
+def test_networks_that_remain_keep_their_weights_and_their_bits():
+    modules = [dense_autoencoder() for _ in range(3)]
+    with torch.no_grad():
+        for seed, module in enumerate(modules):
+            weights_of(module)[0].add_(seed)
+    before = [[w.clone() for w in weights_of(m)] for m in modules]
+    step = DenseStep.stack([SQUARES.step(module) for module in modules])
+    list(step([rows_of()] * 3, 8, [1.0] * 3))
+    step.take([0, 2])
+    list(step([rows_of()] * 2, 8, [1.0] * 2))
+    for module, weights in zip(modules, before, strict=True):
+        for weight, right in zip(weights_of(module), weights, strict=True):
+            assert torch.equal(weight, right)
+    gradients = [weight.grad.clone() for weight in weights_of(modules[2])]
+    list(SQUARES.step(modules[2])([rows_of()], 8, [1.0]))
+    for gradient, weight in zip(gradients, weights_of(modules[2]), strict=True):
+        assert torch.equal(gradient, weight.grad)
 
 
 @pytest.mark.parametrize("gain", [1e-3, 1e4])

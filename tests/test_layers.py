@@ -72,6 +72,17 @@ LAYERS = {
         "own": ["training/shared_setting"],
         "packages": ["threadpoolctl"],
     },
+    "training/stack": {
+        "own": [
+            *["training/*", "modules/batch"],
+            *["modules/dense_step", "modules/stacked_weights"],
+        ],
+        "packages": ["numpy", "torch"],
+    },
+    "training/net": {
+        "own": ["training/*", "modules/stacked_weights"],
+        "packages": ["numpy", "torch", "skorch"],
+    },
     "training/*": {
         "own": ["training/*", "modules/batch"],
         "packages": ["numpy", "torch", "skorch"],

@@ -14,7 +14,7 @@ from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.inference import in_tiles
 from sklearn_seqae.training.isolation import available_threads, isolated
 from sklearn_seqae.training.parallel import Cancelled, map_in_threads
-from tests.instances import convolutional, recurrent
+from tests.instances import convolutional, dense, recurrent
 
 LIMIT = 600  # seconds, against hanging
 
@@ -124,6 +124,7 @@ def test_tiles_do_not_depend_on_the_number_of_threads():
         np.testing.assert_array_equal(result, results[0])
 
 
+ROWS = np.random.default_rng(0).normal(size=(103, 6)) ** 3
 SEQUENCES = np.random.default_rng(0).normal(size=(60, 10, 2)).cumsum(axis=1)
 MODELS = {
     "lstm of 64 units": lambda: recurrent(hidden_layer_sizes=(64,), max_iter=3),
@@ -133,10 +134,23 @@ MODELS = {
     "five folds": lambda: recurrent(validation_fraction=0.1),
     "convolutional": lambda: convolutional(max_iter=4),
 }
+TABLES = {
+    "dense": lambda: dense(max_iter=20, n_iter_no_change=2),
+    "dense of odd sizes": lambda: dense(
+        hidden_layer_sizes=(7, 3), batch_size=9, validation_fraction=0.2
+    ),
+    "dense, random": lambda: dense(init="random", activation="tanh", max_iter=9),
+    "dense, ordered": lambda: dense(bottleneck="ordered"),
+    "dense with noise": lambda: dense(noise="gaussian"),
+}
+WIDE = np.random.default_rng(1).normal(size=(31, 90))  # trained in the row space
+CASES = {name: (make, SEQUENCES) for name, make in MODELS.items()}
+CASES |= {name: (make, ROWS) for name, make in TABLES.items()}
+CASES |= {f"{name}, wide": (make, WIDE) for name, make in TABLES.items()}
 
 
-@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
-def test_fits_do_not_depend_on_the_number_of_threads_or_on_who_watches(make, capsys):
+@pytest.mark.parametrize("make, X", CASES.values(), ids=CASES)
+def test_fits_do_not_depend_on_the_number_of_threads_or_on_who_watches(make, X, capsys):
     class Watch(Callback):
         pass
 
@@ -149,8 +163,8 @@ def test_fits_do_not_depend_on_the_number_of_threads_or_on_who_watches(make, cap
         (2, {"skorch_callbacks": [Watch()]}),
     ):
         with threads(number):
-            model = make().set_params(**options).fit(SEQUENCES)
-            results.append((model.transform(SEQUENCES), model.validation_loss_curve_))
+            model = make().set_params(**options).fit(X)
+            results.append((model.transform(X), model.validation_loss_curve_))
     capsys.readouterr()
     for codes, losses in results[1:]:
         np.testing.assert_array_equal(codes, results[0][0])

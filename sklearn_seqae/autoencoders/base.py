@@ -41,9 +41,10 @@ from sklearn_seqae.autoencoders._warnings import (
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.family import make_spec
 from sklearn_seqae.fitting.model import FittedModel
+from sklearn_seqae.fitting.runs import TrainingRun
 from sklearn_seqae.fitting.scaling import along
 from sklearn_seqae.fitting.selection import explained
-from sklearn_seqae.fitting.trainer import Trainer, TrainingRun
+from sklearn_seqae.fitting.trainer import Trainer
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
 from sklearn_seqae.modules.noise import NOISES

@@ -1,13 +1,12 @@
 """Training of a network: once for each validation fold, then on all samples."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from threading import Event
-from typing import Any, Protocol, cast
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.bottlenecks import (
@@ -26,6 +25,13 @@ from sklearn_seqae.fitting.pca_init import (
     estimate_n_components,
     pca_init,
 )
+from sklearn_seqae.fitting.runs import (
+    Listener,
+    Training,
+    TrainingRun,
+    finish,
+    finish_together,
+)
 from sklearn_seqae.fitting.scaling import Scaling, mean_sample, scaled
 from sklearn_seqae.fitting.selection import Selection, mean_curve
 from sklearn_seqae.fitting.validation import (
@@ -43,71 +49,10 @@ from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.callbacks import EpochLog, check_monitors
 from sklearn_seqae.training.isolation import isolated
-from sklearn_seqae.training.net import AutoencoderNet
-from sklearn_seqae.training.parallel import Cancelled, map_in_threads
+from sklearn_seqae.training.parallel import map_in_threads
 
 EVALUATION_BATCH_SIZE = 512  # batch size without gradients
 REFIT_BELOW = 40_000  # rows; with more, a refit would change the model little
-
-
-@dataclass
-class TrainingRun:
-    """One training: its net, its scaling and its losses.
-
-    Parameters
-    ----------
-    net : AutoencoderNet
-        Trained net.
-
-    scaling : Scaling
-        Scaling of the training rows.
-
-    spec : NetworkSpec
-        Shape of the network.
-
-    loss_curve : list of float
-        Mean training loss of each epoch.
-
-    states : dict
-        Weights after some epochs, by the number of the epoch.
-
-    selection : Selection or None
-        Losses of the validation rows; None without validation rows.
-    """
-
-    net: AutoencoderNet
-    scaling: Scaling
-    spec: NetworkSpec
-    loss_curve: list[float] = field(default_factory=list)
-    states: dict[int, dict[str, Tensor]] = field(default_factory=dict)
-    selection: Selection | None = None
-
-    def restore_weights(self, epoch: int) -> None:
-        """Restore the weights after an epoch in `states`."""
-        self.net.module_.load_state_dict(self.states[epoch])
-
-
-class Listener(Protocol):
-    """Observer of the trainings of a fit."""
-
-    @property
-    def follows(self) -> bool:
-        """Whether trainings must come one after the other."""
-
-    def begin(self, n_trainings: int) -> None:
-        """Called before the first training."""
-
-    def begin_training(self, run: TrainingRun, name: str, n_epochs: int) -> list[Any]:
-        """Called before a training of at most n epochs.
-
-        Returns
-        -------
-        callbacks : list of skorch callbacks
-            Callbacks of this training.
-        """
-
-    def end_training(self) -> None:
-        """Called after a training."""
 
 
 class Trainer:
@@ -205,34 +150,38 @@ class Trainer:
     def _train_folds(self) -> list[TrainingRun]:
         """Train once for each validation split.
 
-        If the folds so far show that a significant gain is unlikely, the others are
-        left out, and the model keeps its initial weights. In families with large
-        operations, all folds after the first are trained side by side, unless a
-        callback or `verbose` follows them one after the other.
+        In families with small operations, all folds are trained together, in one
+        computation for each batch. In the others, the first fold is trained alone. If
+        it shows that a significant gain is unlikely, the other folds are left out, and
+        the model keeps its initial weights. Otherwise they are trained in threads.
+        A callback or `verbose` follows the same folds one after the other.
         """
 
-        def train(fold: int, failed: Event) -> TrainingRun:
+        def training(fold: int) -> Training:
             rows, held_out = self.splits[fold]
             name = f"fold {fold + 1} of {len(self.splits)}"
-            return self.train(rows, held_out, name=name, failed=failed)
+            return self._training(rows, held_out, name=name)
+
+        def train(fold: int, failed: Event) -> TrainingRun:
+            return finish(training(fold), failed)
 
         config, listener = self.config, self.listener
         is_followed = bool(config.skorch_callbacks or config.verbose) or (
             listener is not None and listener.follows
         )
+        is_followed = is_followed or config.device != "cpu"
+        folds = range(len(self.splits))
+        if not self.family.in_threads:
+            if is_followed:
+                return [train(fold, Event()) for fold in folds]
+            return finish_together([training(fold) for fold in folds])
+        runs, others = [train(0, Event())], folds[1:]
         n_rows = sum(len(held_out) for _, held_out in self.splits)
-        runs = [train(0, Event())]
-        while len(runs) < len(self.splits):
-            if self._join(runs).is_futile(n_rows):
-                break
-            others = range(len(runs), len(self.splits))
-            if not self.family.in_threads:
-                runs.append(train(others[0], Event()))
-            elif is_followed or config.device != "cpu":
-                runs += [train(fold, Event()) for fold in others]
-            else:
-                runs += map_in_threads(train, others)
-        return runs
+        if self._join(runs).is_futile(n_rows):
+            return runs
+        if is_followed:
+            return runs + [train(fold, Event()) for fold in others]
+        return runs + map_in_threads(train, others)
 
     @staticmethod
     def _join(runs: list[TrainingRun]) -> Selection:
@@ -246,7 +195,6 @@ class Trainer:
         n_epochs: int | None = None,
         valid_losses: list[float] | None = None,
         name: str = "training",
-        failed: Event | None = None,
     ) -> TrainingRun:
         """Train once.
 
@@ -267,13 +215,25 @@ class Trainer:
         name : str, default="training"
             Name of the training, which `verbose` prints.
 
-        failed : Event or None, default=None
-            Set if a training in another thread has failed: then this one stops, too.
-
         Returns
         -------
         run : TrainingRun
         """
+        training = self._training(
+            rows, held_out, n_epochs=n_epochs, valid_losses=valid_losses, name=name
+        )
+        return finish(training, Event())
+
+    def _training(
+        self,
+        rows: NDArray[np.int64] | None = None,
+        held_out: NDArray[np.int64] | None = None,
+        *,
+        n_epochs: int | None = None,
+        valid_losses: list[float] | None = None,
+        name: str = "training",
+    ) -> Training:
+        """Begin a training as in `train`. It goes on for an epoch with each step."""
         part = self.samples if rows is None else self.samples.take(rows)
         run, train = self._prepare(part)
         monitor = None
@@ -293,18 +253,17 @@ class Trainer:
             valid_losses=valid_losses,
             callbacks=callbacks,
         )
+        yield run, train
         for train_loss, held_out_rows in epochs:
             run.loss_curve.append(train_loss)
-            if failed is not None and failed.is_set():
-                raise Cancelled
             if monitor and monitor.record(held_out_rows):
                 break
+            yield run, train
         epochs.close()
         if self.listener is not None:
             self.listener.end_training()
         if monitor:
             run.states, run.selection = monitor.states, monitor.selection()
-        return run
 
     def _epoch_log(
         self,

@@ -1,7 +1,7 @@
 """skorch net with a fast training loop, and the learning-rate schedules."""
 
 import copy
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,12 +19,12 @@ from skorch.callbacks import (
 )
 from skorch.dataset import Dataset
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from sklearn_seqae.modules.stacked_weights import release
 from sklearn_seqae.training.batches import Batches
+from sklearn_seqae.training.stack import NetStack, train_together, weighted_means
+from sklearn_seqae.training.updates import Updates
 
-WARM_UP = 100  # number of steps of the learning-rate warm-up
-MEMORY = 100  # time constant of the moving average of the weights, in steps
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -39,10 +39,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
     Its loop over the batches is replaced, because it is five times slower for a small
     network.
 
-    There are two learning-rate schedules. A constant rate after a short warm-up is
-    combined with an exponential moving average of the weights, which is measured and
-    kept (Polyak and Juditsky, 1992). Training can stop after any epoch. One cycle
-    (Smith and Topin, 2019) needs fewer steps, but their number must be known before.
+    `Updates` describes the two learning-rate schedules. The moving average of the
+    weights is measured and kept.
 
     Parameters
     ----------
@@ -155,7 +153,14 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             [weight for weight in module.parameters() if weight.requires_grad]
             for module in (self.module_, self.average_)
         )
-        self.n_steps_ = 0
+        self.stack_: NetStack | None = None
+        self.updates_: Any = None
+        self.optimizer_ = self._weight_optimizer()
+        return self
+
+    def _weight_optimizer(self) -> torch.optim.Optimizer:
+        """Make an optimizer of the weights, with a group for the linear path."""
+        path = getattr(self.module_, "linear_path", None)
         slow = set() if path is None else set(path.parameters())
         groups = [
             {"params": [w for w in self.weights_ if w not in slow], "lr": self.lr},
@@ -165,13 +170,18 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
                 "weight_decay": 0.0,
             },
         ]
-        self.optimizer_ = self.optimizer(
-            [group for group in groups if group["params"]],
+        return self.make_optimizer([group for group in groups if group["params"]])
+
+    def make_optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Make an optimizer of groups of weights."""
+        optimizer: torch.optim.Optimizer = self.optimizer(
+            groups,
+            lr=self.lr,
             betas=(0.9, 0.95) if self.one_cycle else (0.9, 0.999),
             weight_decay=self.weight_decay,
             fused=True,
         )
-        return self
+        return optimizer
 
     def train(
         self,
@@ -215,11 +225,13 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         """
         if n_epochs == 0:
             return
-        self.step_: Callable[..., Any] | None = None
         self.lowest_: dict[str, float] = {}
-        self.scheduler_ = self._make_scheduler(self.max_epochs * train.n_batches)
         net_callbacks: list[tuple[str, Callback]] = self.callbacks_  # type: ignore[has-type]
         self.callbacks_ = [("", callback) for callback in callbacks] + net_callbacks
+        if self.stack_ is None:
+            train_together([self], [train])
+        if self.stack_ is None:
+            self._begin(train)
         self.batch_size = train.batch_size  # read by ProgressBar
         data = {"dataset_train": train, "dataset_valid": self._dataset(valid)}
         self.notify("on_train_begin", X=train.x, y=None)
@@ -242,7 +254,23 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             self.module_.load_state_dict(self.average_.state_dict())
             self.notify("on_train_end", X=train.x, y=None)
             self.callbacks_ = net_callbacks
-            self.step_ = None  # frees its buffers
+            self.stack_ = None
+            release(self.weights_ + self.averaged_weights_)
+
+    def _begin(self, train: Batches) -> None:
+        """Make what updates the weights."""
+        weights = self.weights_, self.averaged_weights_
+        self.updates_ = self.make_updates(self.optimizer_, train.n_batches, *weights)
+
+    @property
+    def _has_callbacks(self) -> bool:
+        """Whether callbacks may change or observe the training."""
+        return len(self.callbacks_) > len(self._default_callbacks)
+
+    @property
+    def n_steps_(self) -> int:
+        """Number of steps that were trained."""
+        return 0 if self.updates_ is None else self.updates_.n_steps
 
     def _epoch_is_last(self, data: dict[str, Any]) -> bool:
         """Call the hooks, and return whether a callback stops the training."""
@@ -256,8 +284,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         return False
 
     def _swap_weights(self) -> None:
-        """Exchange the weights of the module with their moving average."""
-        if self.average_ is self.module_:
+        """Exchange the weights of the module with their average, for callbacks."""
+        if self.average_ is self.module_ or not self._has_callbacks:
             return
         pairs = zip(self.weights_, self.averaged_weights_, strict=True)
         for weight, average in pairs:
@@ -306,7 +334,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         **fit_params: Any,
     ) -> None:
         """Train for one epoch and record the mean loss."""
-        self._set_training(training)
+        if not self.module_.training:
+            self._set_training(True)
         loss = self._train_epoch(iterator)
         if not self.history[-1]["batches"]:  # Checkpoint reads the last batch
             self.history.new_batch()
@@ -329,9 +358,28 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
                 "The callbacks in 'skorch_callbacks' freeze all weights, so nothing is "
                 "left to train. Freeze fewer weights."
             )
-        hooks = self._has_batch_hooks()
+        if self.stack_ is not None and self._has_callbacks:
+            if self.make_step(batches) is None or not self.stack_.has_weights(self):
+                self._leave_stack(batches)
+        if self.stack_ is not None:
+            return self.stack_.train_epoch(self)
+        computations = ((rows, partial(self._autograd, rows)) for rows in batches)
+        return float(self.train_on(computations))
+
+    def train_on(
+        self, computations: Iterable[tuple[Any, Callable[[], tuple[Tensor, Any]]]]
+    ) -> NDArray[np.float64]:
+        """Train on batches, and return the mean loss.
+
+        Parameters
+        ----------
+        computations : iterable of (Batch, callable)
+            Batches, and functions that compute their gradients. A function returns the
+            mean loss and the number of values.
+        """
+        hooks = self.has_batch_hooks
         losses, n_values = [], []
-        for batch, compute in self._computations(batches, hooks):
+        for batch, compute in computations:
             if hooks:
                 self.notify("on_batch_begin", batch=batch, training=True)
             loss, number = compute()
@@ -341,46 +389,31 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
                 self.notify("on_grad_computed", named_parameters=named, **options)
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(self.weights_, self.clip)
-            self.optimizer_.step()
-            if self.scheduler_ and (self.one_cycle or self.n_steps_ < WARM_UP):
-                self.scheduler_.step()
-            self._average()
+            self.updates_.step()
             losses.append(loss)
             n_values.append(number)
             if hooks:
                 self.history.record_batch("train_loss", loss.item())
                 self.history.record_batch("train_batch_size", len(batch.x))
                 self.notify("on_batch_end", loss=loss, y_pred=None, **options)
-        return float(np.average(torch.stack(losses).cpu().numpy(), weights=n_values))
+        return weighted_means(losses, n_values)
 
-    def _computations(
-        self, batches: Batches, hooks: bool
-    ) -> Iterator[tuple[Any, Callable[[], tuple[Tensor, int]]]]:
-        """Yield each batch with a function that computes its gradients.
+    def _leave_stack(self, batches: Batches) -> None:
+        """Continue with autograd, because a callback has changed the module."""
+        stack, updates = self.stack_, self.updates_
+        assert stack is not None
+        release(self.weights_ + self.averaged_weights_)
+        self.optimizer_ = self._weight_optimizer()
+        self._begin(batches)
+        self.updates_.continue_from(updates, stack.places)
+        self.stack_ = None
 
-        The function returns the mean loss and the number of values. Without hooks,
-        the batch may be None.
-        """
-        step = self._make_step(batches)
-        if step is None:
-            for batch in batches:
-                yield batch, partial(self._autograd, batch)
-            return
-        size = batches.batch_size
-        for pool in batches.pools():
-            compute = partial(next, step(pool, size, self.gain))
-            for start in range(0, len(pool.x), size):
-                yield (pool.rows(start, start + size) if hooks else None), compute
-
-    def _make_step(self, batches: Batches) -> Callable[..., Any] | None:
+    def make_step(self, batches: Batches) -> Any:
         """Return the criterion's own training step; None to use autograd."""
         make = getattr(self.criterion_, "step", None)
         if make is None or batches.lengths is not None or batches.target is not None:
             return None
-        has_callbacks = len(self.callbacks_) > len(self._default_callbacks)
-        if self.step_ is None or has_callbacks:  # a callback may change the module
-            self.step_ = make(self.module_)
-        return self.step_
+        return make(self.module_)
 
     def _autograd(self, batch: Any) -> tuple[Tensor, int]:
         """Compute the gradients of a batch with autograd."""
@@ -390,36 +423,24 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         loss.backward(torch.full_like(loss, self.gain))
         return loss.detach(), batch.n_values
 
-    def _make_scheduler(
-        self, n_steps: int
-    ) -> torch.optim.lr_scheduler.LRScheduler | None:
-        """Make the schedule of the net, unless a callback has its own."""
-        if any(isinstance(callback, LRScheduler) for _, callback in self.callbacks_):
-            return None
-        if self.one_cycle:
-            return torch.optim.lr_scheduler.OneCycleLR(
-                self.optimizer_,
-                [group["lr"] for group in self.optimizer_.param_groups],
-                total_steps=n_steps,
-                cycle_momentum=False,
-            )
-        return torch.optim.lr_scheduler.LinearLR(
-            self.optimizer_, start_factor=1 / WARM_UP, total_iters=WARM_UP
+    def make_updates(
+        self,
+        optimizer: torch.optim.Optimizer,
+        n_batches: int,
+        weights: list[Any],
+        averaged: list[Any],
+    ) -> Updates:
+        """Make the updates of weights, without a schedule if a callback has its own."""
+        return Updates(
+            optimizer,
+            self.max_epochs * n_batches,
+            weights=weights,
+            averaged=averaged,
+            one_cycle=self.one_cycle,
+            has_schedule=not any(
+                isinstance(cb, LRScheduler) for _, cb in self.callbacks_
+            ),
         )
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Update the moving average of the weights. Its time constant increases."""
-        self.n_steps_ += 1
-        if self.one_cycle:
-            return
-        memory = min(MEMORY, 1 + self.n_steps_ / 10)
-        stride = 4 if memory > 20 else 1  # a long average changes slowly
-        if self.n_steps_ % stride:
-            return
-        decay = (1 - 1 / memory) ** stride
-        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        update(self.averaged_weights_, self.weights_, self.n_steps_)
 
     def measure(self, batches: Batches, module: nn.Module | None = None) -> Any:
         """Return the losses of each row.
@@ -438,13 +459,15 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             Result of `criterion.rows` for the rows of all batches.
         """
         module = self.average_ if module is None else module
-        module.eval()
+        if module.training:
+            module.eval()
         with torch.no_grad():
             rows = [self.criterion_.rows(module, batch) for batch in batches]
         fields = (torch.cat(parts) for parts in zip(*rows, strict=True))
         return type(rows[0])(*(f.cpu().numpy().astype(np.float64) for f in fields))
 
-    def _has_batch_hooks(self) -> bool:
+    @property
+    def has_batch_hooks(self) -> bool:
         """Return whether a callback overrides a hook of batches."""
         return any(
             getattr(type(callback), hook) is not getattr(Callback, hook)
@@ -456,7 +479,10 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         """Raise a ValueError if a loss or a weight is not finite."""
         row = self.history[-1]
         losses = [row["train_loss"], row.get("valid_loss", 0.0)]
-        if np.isfinite(losses).all() and all(w.isfinite().all() for w in self.weights_):
+        weights: list[Tensor] = self.weights_
+        if self.stack_ is not None:
+            weights = [self.stack_.weights_of(self)]
+        if np.isfinite(losses).all() and all(w.isfinite().all() for w in weights):
             return
         raise ValueError(
             f"The training diverged: the loss is not finite in epoch {row['epoch']} "
