@@ -41,7 +41,6 @@ from sklearn_seqae.autoencoders._warnings import (
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.family import make_spec
 from sklearn_seqae.fitting.model import FittedModel
-from sklearn_seqae.fitting.runs import TrainingRun
 from sklearn_seqae.fitting.scaling import along
 from sklearn_seqae.fitting.selection import explained
 from sklearn_seqae.fitting.trainer import Trainer
@@ -509,7 +508,7 @@ def _fitted_part(estimator, name):
     return getattr(estimator.model_, name)
 
 
-def _fitted_attributes(model: FittedModel, run: TrainingRun):
+def _fitted_attributes(model: FittedModel, run: Any):
     """Return the fitted attributes that depend on the model."""
     return {
         "model_": model,
