@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import repeat
 from threading import Event
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,12 +22,20 @@ from sklearn_seqae.training.alignment import AlignedProducts
 from sklearn_seqae.training.isolation import available_threads, isolated
 from sklearn_seqae.training.parallel import Cancelled, map_in_threads
 
-# Rows of one or several tiles, and their number of steps.
-Piece = tuple[NDArray[np.int64] | slice, int | None]
 Conversion = Callable[[NDArray[Any], NDArray[np.int64] | None], NDArray[Any]]
 TABLE_ROWS = 256  # number of rows of a tile of a table
 SEQUENCE_ROWS = 32  # number of sequences of a tile
+MOST_SEQUENCES = 128  # the same for short sequences of the usual length
+USUAL_STEPS = 4096  # maximum number of time steps of such a tile
 PIECE_VALUES = 2**16
+
+
+class Piece(NamedTuple):
+    """Rows of one or several tiles."""
+
+    rows: NDArray[np.int64] | slice
+    steps: int | None  # padded length of the sequences; None for tables
+    tile_rows: int
 
 
 def padded_length(
@@ -102,7 +110,8 @@ def in_tiles(
         As in `padded_length`.
 
     tile_rows : int or None, default=None
-        Number of rows of a tile; None: 256 for tables and 32 for sequences.
+        Number of rows of a tile; None: 256 for tables, 32 for sequences, and up to 128
+        for short sequences of the usual length.
 
     is_aligned : bool, default=False
         Whether the products of `function` do not depend on memory addresses. If False,
@@ -120,18 +129,18 @@ def in_tiles(
     result : ndarray of shape (N, ...)
         Results, zero on padding.
     """
-    n_tiles = 1
-    if tile_rows is None:
-        tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
     if lengths is None:
+        tile_rows = tile_rows or TABLE_ROWS
         n_tiles = max(1, PIECE_VALUES // max(1, tile_rows * x[:1].size))
-    pieces = list(_pieces(len(x), lengths, usual_length, n_tiles * tile_rows))
+        pieces = _pieces_of_table(len(x), tile_rows, n_tiles)
+    else:
+        pieces = _pieces_of_sequences(lengths, tile_rows, usual_length)
     result: NDArray[Any] = np.zeros(0, dtype=np.float32)
     products = nullcontext if is_aligned else AlignedProducts
 
     def compute(piece: Piece) -> NDArray[Any]:
         """Return the converted results of the rows of a piece."""
-        rows, steps = piece
+        rows, steps, tile_rows = piece
         part = x[rows] if steps is None or x.ndim == 2 else x[rows, :steps]
         part_lengths = None if lengths is None else lengths[rows]
         if before is not None:
@@ -143,9 +152,9 @@ def in_tiles(
 
     def store(piece: Piece, found: NDArray[Any]) -> None:
         if found.ndim == 3:
-            result[piece[0], : found.shape[1]] = found
+            result[piece.rows, : found.shape[1]] = found
         else:
-            result[piece[0]] = found
+            result[piece.rows] = found
 
     def compute_some(some: Sequence[Piece], failed: Event) -> None:
         with isolated(), torch.inference_mode(), products():
@@ -168,19 +177,32 @@ def in_tiles(
     return result
 
 
-def _pieces(
-    n: int, lengths: NDArray[np.int64] | None, usual_length: int, n_rows: int
-) -> Iterator[Piece]:
-    """Yield the rows of each piece and its number of steps."""
-    if lengths is None:
-        for start in range(0, n, n_rows):
-            yield slice(start, start + n_rows), None
-        return
+def _pieces_of_table(n: int, tile_rows: int, n_tiles: int) -> list[Piece]:
+    """Return pieces of `n_tiles` tiles."""
+    n_rows = n_tiles * tile_rows
+    return [
+        Piece(slice(start, start + n_rows), None, tile_rows)
+        for start in range(0, n, n_rows)
+    ]
+
+
+def _pieces_of_sequences(
+    lengths: NDArray[np.int64], tile_rows: int | None, usual_length: int
+) -> list[Piece]:
+    """Return pieces of one tile. Its size depends on the length of its sequences."""
+    pieces = []
     padded = padded_length(lengths, usual_length)
-    for steps in np.unique(padded):
+    for steps in map(int, np.unique(padded)):
+        n_rows = tile_rows or SEQUENCE_ROWS
+        if tile_rows is None and steps == usual_length:  # most data has many of them
+            n_rows = int(np.clip(USUAL_STEPS // steps, SEQUENCE_ROWS, MOST_SEQUENCES))
         rows = np.flatnonzero(padded == steps)
         for start in range(0, len(rows), n_rows):
-            yield rows[start : start + n_rows], int(steps)
+            some = rows[start : start + n_rows]
+            is_run = some[-1] - some[0] == len(some) - 1  # a slice is not copied
+            which = slice(some[0], some[-1] + 1) if is_run else some
+            pieces.append(Piece(which, steps, n_rows))
+    return pieces
 
 
 def _outputs(
