@@ -5,6 +5,7 @@ cells that each contain one sequence (lists, object arrays, data frames). With t
 `kind` of `fit`, lists are read as in `fit`, and other kinds raise a ValueError.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -71,7 +72,7 @@ class Samples:
     def n_features(self) -> int:
         """Number of columns of a table, else of channels."""
         if self.kind in ("table", "flat"):
-            return int(np.prod(self.values.shape[1:]))
+            return math.prod(self.values.shape[1:])
         shape = self.container.shape
         return self.values.shape[-1] if shape is None else shape[-1]
 
@@ -271,6 +272,8 @@ def feature_names(X: Any, cells: list | None = None) -> np.ndarray | None:
     """
     if isinstance(X, (list, tuple)):
         return _names_of_items(X)
+    if isinstance(X, np.ndarray):
+        return None
     cells = cells_of(X) if cells is None else cells
     if cells is not None and is_column_of_tables(cells):
         return None

@@ -139,7 +139,7 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            *["_layout", "_warn", "training/blas"],
+            *["_layout", "_warn", "training/blas", "training/parallel"],
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
         "packages": ESTIMATOR,

@@ -106,6 +106,50 @@ def test_tiles_give_each_row_the_same_bits_in_any_company():
     assert (in_tiles(function, x[3:4]) == whole[3:4]).all()
 
 
+@pytest.mark.parametrize("usual_length", [0, 7, 30, 200])
+def test_tiles_give_each_sequence_the_same_bits_in_any_company(usual_length):
+    generator = torch.Generator().manual_seed(0)
+    layer = recurrent("lstm", 3, 17, generator=generator)
+    rng = np.random.RandomState(0)
+    lengths = rng.choice([1, 6, 7, 29, 30, 31, 200], size=300)
+    x = rng.normal(size=(300, 200, 3)).astype(np.float32)
+    x[np.arange(200) >= lengths[:, np.newaxis]] = 0
+    n_rows = set()
+
+    def last(tile, tile_lengths, n_steps):
+        n_rows.add(len(tile))
+        return layer(tile)[0][torch.arange(len(tile)), tile_lengths - 1]
+
+    options = {"usual_length": usual_length}
+    whole = in_tiles(last, x, lengths, **options)
+    assert n_rows == {0: {32}, 7: {32, 128}, 30: {32, 128}, 200: {32}}[usual_length]
+    order = rng.permutation(300)
+    assert (in_tiles(last, x[order], lengths[order], **options) == whole[order]).all()
+    for row in range(20):
+        at = slice(row, row + 1)
+        assert (in_tiles(last, x[at], lengths[at], **options) == whole[at]).all()
+
+
+def test_rows_are_converted_piece_by_piece_in_their_own_precision():
+    x = np.random.RandomState(0).normal(size=(20_000, 5)) + 1e6
+    seen = []
+
+    def centred(rows, lengths):
+        seen.append(len(rows))
+        assert rows.dtype == np.float64
+        return (rows - 1e6).astype(np.float32)
+
+    result = in_tiles(
+        lambda tile, *_: tile[:, :2],
+        x,
+        before=centred,
+        after=lambda rows, _: rows * np.float64(2),
+    )
+    assert len(seen) > 1
+    assert result.dtype == np.float64
+    np.testing.assert_array_equal(result, 2.0 * (x - 1e6).astype(np.float32)[:, :2])
+
+
 # The loop
 
 

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
 from sklearn_seqae._sequences import overall_scale, parse_sequences, resample
+from sklearn_seqae._warn import keep_warnings, warn
 from sklearn_seqae.anomaly.scoring import Parts, scaled_by
 from sklearn_seqae.training.blas import one_blas_thread
 
@@ -144,6 +145,79 @@ def fitted_clone(estimator, samples):
         ) from error
 
 
+def map_fits(function, items, estimator, random_state):
+    """Apply a function that fits clones of an estimator, side by side if it is safe.
+
+    Autoencoders with large operations use the cores in Python threads. Other fits run
+    one after the other. The results are the same.
+
+    Parameters
+    ----------
+    function : callable
+        Function of an item.
+
+    items : list
+        Its arguments.
+
+    estimator : estimator
+        Estimator whose clones are fitted.
+
+    random_state : int, RandomState instance or None
+        Set as every `random_state` of the clones. They draw from an instance in turn.
+
+    Returns
+    -------
+    results : list
+        In the order of the items.
+    """
+    is_shared = isinstance(random_state, np.random.RandomState)
+    if is_shared or not _fits_in_threads(estimator):
+        return [function(item) for item in items]
+    # torch is loaded already, by the autoencoder.
+    from sklearn_seqae.training.parallel import map_in_threads
+
+    results = []
+    for result, warnings in map_in_threads(
+        lambda item, failed: keep_warnings(function, item), items
+    ):
+        for arguments in warnings:
+            warn(*arguments)
+        results.append(result)
+    return results
+
+
+def _fits_in_threads(estimator):
+    """Return whether an estimator may be fitted in threads.
+
+    It is an autoencoder, perhaps after scikit-learn's transformers in a Pipeline, and
+    draws no random numbers from a generator that several fits share.
+    """
+    steps, has_memory = [estimator], False
+    if isinstance(estimator, Pipeline):
+        steps, has_memory = steps_of(estimator), estimator.memory is not None
+    *before, last = steps or [None]
+    return (
+        not has_memory
+        and _uses_threads(last)
+        and all(
+            type(step).__module__.startswith(("sklearn.", "sklearn_seqae."))
+            and all(
+                step.get_params()[name] is not None for name in _random_states(step)
+            )
+            for step in before
+        )
+    )
+
+
+def _uses_threads(estimator):
+    """Return whether threads help, and nobody follows a fit."""
+    family = getattr(estimator, "_family", None)
+    if not getattr(family, "in_threads", False) or estimator.device != "cpu":
+        return False
+    followers = ("verbose", "skorch_callbacks", "_skl_callbacks")
+    return not any(getattr(estimator, name, None) for name in followers)
+
+
 def unit_of(samples):
     """Return the overall standard deviation of samples."""
     rows = samples.values if samples.values.ndim == 2 else samples.steps
@@ -197,9 +271,13 @@ def takes_sequences(estimator):
 
 def set_random_state(estimator, seed):
     """Set every `random_state` of the estimator and of its nested estimators."""
-    names = [
+    estimator.set_params(**dict.fromkeys(_random_states(estimator), seed))
+
+
+def _random_states(estimator):
+    """Return the names of every `random_state` of an estimator."""
+    return [
         name
         for name in estimator.get_params()
         if name == "random_state" or name.endswith("__random_state")
     ]
-    estimator.set_params(**dict.fromkeys(names, seed))

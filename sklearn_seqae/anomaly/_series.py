@@ -235,6 +235,24 @@ class Windows:
         result[starts + self.size - 1] = scores
         return result
 
+    def of_block(self, make_model, items, block):
+        """Return the scores of the pieces of a block, by a model of all other pieces.
+
+        Parameters
+        ----------
+        make_model : callable
+            Makes a model of samples, `Model`, and other values after it.
+
+        items : list of ndarray
+            Steps of each series.
+
+        block : list of (int, slice)
+            A block of `calibration.blocks`.
+        """
+        rest = without(list(enumerate(items)), block)
+        model, *_ = make_model(self.to_fit(rest))
+        return [self.held_out(model, items[number], at) for number, at in block]
+
     def held_out(self, model: Any, item: NDArray, at: slice) -> NDArray:
         """Return the scores of a held-out part of a piece, except beside a cut.
 

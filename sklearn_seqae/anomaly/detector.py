@@ -1,6 +1,7 @@
 """Anomaly detection with an autoencoder."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -31,6 +32,7 @@ from sklearn_seqae.anomaly._attribution import (
 from sklearn_seqae.anomaly._model import (
     Model,
     default_estimator,
+    map_fits,
     set_random_state,
     takes_sequences,
     unit_of,
@@ -40,7 +42,6 @@ from sklearn_seqae.anomaly._series import (
     Windows,
     automatic_window,
     of_each,
-    without,
 )
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
 from sklearn_seqae.anomaly.scoring import SCORES, scorer_of
@@ -309,10 +310,16 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         folds = list(calibration.folds(len(samples)))
         if self.contamination != "auto" or not folds:
             return self._model.scores_of(parts)
-        scores = np.empty(len(samples))
-        for others, rows in folds:
+
+        def held_out(fold):
+            others, rows = fold
             model, *_ = self._make_model(samples.take(others))
-            scores[rows] = model.scores(samples.take(rows))
+            return model.scores(samples.take(rows))
+
+        scores = np.empty(len(samples))
+        found = map_fits(held_out, folds, self.estimator_, self.random_state)
+        for (_, rows), each in zip(folds, found, strict=True):
+            scores[rows] = each
         return scores
 
     def _fit_series(self, samples):
@@ -336,7 +343,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             as_sequences=takes_sequences(self.estimator),
         )
         pieces = series.whole_pieces(size)
-        _, errors = self._fit_model(self._windows.to_fit(series.take(pieces)))
+        items = series.take(pieces)
+        _, errors = self._fit_model(self._windows.to_fit(items))
         width = series.items[0].shape[1]
         errors = errors.reshape(-1, width)
         self._attribution = Attribution().fit(errors, self._unit)
@@ -345,19 +353,12 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             lengths = [at.stop - at.start for _, at in pieces]
             blocks = calibration.blocks(lengths, size, self.step)
         if not blocks:
-            scores = [
-                self._windows.look(self._model, x)[0] for x in series.take(pieces)
-            ]
-            return np.concatenate(scores)
-        scores = []
-        for block in blocks:
-            rest = without(list(enumerate(series.take(pieces))), block)
-            model, *_ = self._make_model(self._windows.to_fit(rest))
-            scores += [
-                self._windows.held_out(model, series.take(pieces)[number], at)
-                for number, at in block
-            ]
-        return np.concatenate(scores)
+            return np.concatenate(
+                [self._windows.look(self._model, x)[0] for x in items]
+            )
+        held_out = partial(self._windows.of_block, self._make_model, items)
+        found = map_fits(held_out, blocks, self.estimator_, self.random_state)
+        return np.concatenate([scores for block in found for scores in block])
 
     def _fit_model(self, samples):
         """Store the model of all samples. Return their parts and errors."""

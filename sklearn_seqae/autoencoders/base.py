@@ -170,8 +170,7 @@ class BaseAutoencoder(
         return Z
 
     def _model(self):
-        """Return the fitted model, on `device`."""
-        check_is_fitted(self)
+        """Return the model, on `device`. X was read before, so there is one."""
         return self.model_.to(self.device)
 
     # Fitting

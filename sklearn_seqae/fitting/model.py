@@ -1,7 +1,9 @@
 """Fitted model, which encodes samples into latent codes and decodes them."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from sklearn_seqae.fitting.family import Family, NetworkSpec
 from sklearn_seqae.fitting.pca_init import ROUNDING, make_linear_path
 from sklearn_seqae.fitting.scaling import Scaling, Whitening
 from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.dense_tile import DenseTile, decoder_tile, encoder_tile
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.resampling import time_warp
@@ -188,6 +191,8 @@ class FittedModel:
         """Move the network to a device, and return the model."""
         if device == self.missing_device:
             device = "cpu"
+        if device == self.device.type == "cpu":
+            return self
         wanted = torch.device(find_device(device))
         is_there = wanted.index in (None, self.device.index)
         if wanted.type != self.device.type or not is_there:
@@ -231,15 +236,25 @@ class FittedModel:
 
     def encode(self, samples: Samples) -> NDArray[Any]:
         """Encode samples into latent codes (N, Z), in the dtype of the samples."""
-        x = self.scaling.apply(samples.values, samples.lengths)
-        encoder = self.encoder()
+        unit, dtype = np.float64(self.code_unit), samples.values.dtype
+        encode: Any = encoder_tile(
+            self.module, self.n_components, self._whitening_tensors()
+        )
+        if encode is None:
+            encoder = self.encoder()
 
-        def encode(tile: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
-            codes: Tensor = encoder(tile, lengths)
-            return codes
+            def encode(tile: Tensor, lengths: Tensor | None, _: Any) -> Tensor:
+                codes: Tensor = encoder(tile, lengths)
+                return codes
 
-        codes = in_tiles(encode, x, _lengths(samples), **self._tile_options())
-        return (codes * np.float64(self.code_unit)).astype(samples.values.dtype)
+        return in_tiles(
+            encode,
+            samples.values,
+            _lengths(samples),
+            before=self.scaling.apply,
+            after=lambda codes, _: (codes * unit).astype(dtype),
+            **self._tile_options(encode),
+        )
 
     def decode(
         self,
@@ -270,8 +285,27 @@ class FittedModel:
         values : ndarray of shape (N, D) or (N, n_steps, C)
             Values in the dtype of the codes, zero on padding.
         """
+        whitening, width = self._whitening_tensors(), codes.shape[1]
+        decode: Any = None
+        if not ahead:
+            decode = decoder_tile(self.module, width, whitening)
+        if decode is None:
+            decode = self._decoder(whitening, ahead)
+        return in_tiles(
+            decode,
+            self._scaled_codes(codes),
+            lengths,
+            after=partial(self.scaling.undo, dtype=codes.dtype),
+            n_steps=n_steps,
+            **self._tile_options(decode),
+        )
+
+    def _decoder(
+        self, whitening: "WhiteningTensors | None", ahead: bool
+    ) -> Callable[[Tensor, Tensor | None, int | None], Tensor]:
+        """Return the decoder, or the forecaster, of tiles of codes in scaled units."""
         network = self.module.forecast if ahead else self.module.decode
-        whitening, width = self._whitening_tensors(), self.spec.n_components
+        width = self.spec.n_components
 
         def decode(tile: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
             k = tile.shape[1]
@@ -285,14 +319,7 @@ class FittedModel:
                 output = network(code, lengths, n_steps, kept)
             return output.sigmoid() if self.spec.is_logistic else output
 
-        values = in_tiles(
-            decode,
-            self._scaled_codes(codes),
-            lengths,
-            n_steps=n_steps,
-            **self._tile_options(),
-        )
-        return self.scaling.undo(values, lengths, codes.dtype)
+        return decode
 
     def _scaled_codes(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Divide codes by their unit."""
@@ -409,11 +436,15 @@ class FittedModel:
             missing_device=missing,
         )
 
-    def _tile_options(self) -> dict[str, Any]:
+    def _tile_options(self, function: Callable[..., Tensor]) -> dict[str, Any]:
         """Return the arguments of `in_tiles` that depend on the model."""
+        tile_rows, is_written_out = self.family.tile_rows, False
+        if isinstance(function, DenseTile):
+            tile_rows, is_written_out = function.n_rows, True
         return {
             "usual_length": self.spec.n_steps or 0,
-            "tile_rows": self.family.tile_rows,
+            "tile_rows": tile_rows,
+            "is_aligned": is_written_out,
             "in_threads": self.family.in_threads and self.device.type == "cpu",
             "device": self.device,
         }

@@ -97,7 +97,8 @@ class Scaling:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             centered_values = values - self.center.astype(values.dtype)
-            result = (centered_values / self.scale).astype(np.float32)
+            centered_values /= self.scale  # in place: no other array of this size
+            result = centered_values.astype(np.float32, copy=False)
         if not np.isfinite(result).all():
             raise ValueError(
                 "Input X contains infinity or a value too large for dtype('float32') "
@@ -220,7 +221,7 @@ def _clear_padding(
     values: NDArray[Any], lengths: NDArray[np.int64] | None
 ) -> NDArray[Any]:
     """Set values on padding to zero, in place."""
-    if lengths is not None:
+    if lengths is not None and (lengths < values.shape[1]).any():
         values[np.arange(values.shape[1]) >= lengths[:, None]] = 0
     return values
 

@@ -7,8 +7,11 @@ aligned in memory. The result of a row then has the same bits alone, in another 
 or among a million other rows.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import repeat
 from threading import Event
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,9 +22,20 @@ from sklearn_seqae.training.alignment import AlignedProducts
 from sklearn_seqae.training.isolation import available_threads, isolated
 from sklearn_seqae.training.parallel import Cancelled, map_in_threads
 
-Tile = tuple[NDArray[np.int64] | slice, int | None]  # rows, and their number of steps
+Conversion = Callable[[NDArray[Any], NDArray[np.int64] | None], NDArray[Any]]
 TABLE_ROWS = 256  # number of rows of a tile of a table
 SEQUENCE_ROWS = 32  # number of sequences of a tile
+MOST_SEQUENCES = 128  # the same for short sequences of the usual length
+USUAL_STEPS = 4096  # maximum number of time steps of such a tile
+PIECE_VALUES = 2**16
+
+
+class Piece(NamedTuple):
+    """Rows of one or several tiles."""
+
+    rows: NDArray[np.int64] | slice
+    steps: int | None  # padded length of the sequences; None for tables
+    tile_rows: int
 
 
 def padded_length(
@@ -58,15 +72,18 @@ def padded_length(
 
 def in_tiles(
     function: Callable[..., Tensor],
-    x: NDArray[np.float32],
+    x: NDArray[Any],
     lengths: NDArray[np.int64] | None = None,
     *,
+    before: Conversion | None = None,
+    after: Conversion | None = None,
     n_steps: int | None = None,
     usual_length: int = 0,
     tile_rows: int | None = None,
+    is_aligned: bool = False,
     in_threads: bool = False,
     device: str = "cpu",
-) -> NDArray[np.float32]:
+) -> NDArray[Any]:
     """Apply `function` to all rows of `x`, tile by tile.
 
     Parameters
@@ -74,13 +91,17 @@ def in_tiles(
     function : callable
         Function of (tile, lengths, n_steps): tensors and the number of time steps of
         the tile; lengths and n_steps are None for tables. It returns a tensor with one
-        row for each row of the tile.
+        row for each row of the tile, which is only read before the next call.
 
-    x : ndarray of shape (N, D) or (N, T, C), float32
+    x : ndarray of shape (N, D) or (N, T, C)
         Rows, zero on padding. To decode sequences, rows are codes (N, Z).
 
     lengths : ndarray of shape (N,) or None
         Number of time steps of each sequence; None for tables.
+
+    before, after : callable or None, default=None
+        Functions of (rows, lengths) that convert rows of `x` to float32, and float32
+        results to the values that are returned, for the rows of a tile.
 
     n_steps : int or None, default=None
         Number of time steps of the result, if the function returns (N, T, C).
@@ -89,7 +110,12 @@ def in_tiles(
         As in `padded_length`.
 
     tile_rows : int or None, default=None
-        Number of rows of a tile; None: 256 for tables and 32 for sequences.
+        Number of rows of a tile; None: 256 for tables, 32 for sequences, and up to 128
+        for short sequences of the usual length.
+
+    is_aligned : bool, default=False
+        Whether the products of `function` do not depend on memory addresses. If False,
+        they are computed by `AlignedProducts`.
 
     in_threads : bool, default=False
         Whether to compute several tiles side by side. For small operations, Python
@@ -100,85 +126,120 @@ def in_tiles(
 
     Returns
     -------
-    result : ndarray of shape (N, ...), float32
+    result : ndarray of shape (N, ...)
         Results, zero on padding.
     """
-    if tile_rows is None:
-        tile_rows = TABLE_ROWS if lengths is None else SEQUENCE_ROWS
-    tiles = list(_tiles(len(x), lengths, usual_length, tile_rows))
-    result = np.zeros(0, dtype=np.float32)
+    if lengths is None:
+        tile_rows = tile_rows or TABLE_ROWS
+        n_tiles = max(1, PIECE_VALUES // max(1, tile_rows * x[:1].size))
+        pieces = _pieces_of_table(len(x), tile_rows, n_tiles)
+    else:
+        pieces = _pieces_of_sequences(lengths, tile_rows, usual_length)
+    result: NDArray[Any] = np.zeros(0, dtype=np.float32)
+    products = nullcontext if is_aligned else AlignedProducts
 
-    def compute(tile: Tile) -> NDArray[np.float32]:
-        """Return the results of the rows of a tile."""
-        rows, steps = tile
-        values, tile_lengths = _one_tile(x, lengths, rows, steps, tile_rows)
-        if tile_lengths is not None:
-            tile_lengths = tile_lengths.to(device)
-        output = function(values.to(device), tile_lengths, steps)
-        found: NDArray[np.float32] = output[: len(x[rows])].cpu().numpy()
-        return found
+    def compute(piece: Piece) -> NDArray[Any]:
+        """Return the converted results of the rows of a piece."""
+        rows, steps, tile_rows = piece
+        part = x[rows] if steps is None or x.ndim == 2 else x[rows, :steps]
+        part_lengths = None if lengths is None else lengths[rows]
+        if before is not None:
+            part = before(part, part_lengths)
+        values = _outputs(function, part, part_lengths, steps, tile_rows, device)
+        if values.ndim == 3:
+            values = values[:, :n_steps]
+        return values if after is None else after(values, part_lengths)
 
-    def store(tile: Tile, found: NDArray[np.float32]) -> None:
+    def store(piece: Piece, found: NDArray[Any]) -> None:
         if found.ndim == 3:
-            found = found[:, :n_steps]
-            result[tile[0], : found.shape[1]] = found
+            result[piece.rows, : found.shape[1]] = found
         else:
-            result[tile[0]] = found
+            result[piece.rows] = found
 
-    def compute_some(some: Sequence[Tile], failed: Event) -> None:
-        with isolated(), torch.inference_mode(), AlignedProducts():
-            for tile in some:
+    def compute_some(some: Sequence[Piece], failed: Event) -> None:
+        with isolated(), torch.inference_mode(), products():
+            for piece in some:
                 if failed.is_set():
                     raise Cancelled
-                store(tile, compute(tile))
+                store(piece, compute(piece))
 
-    with isolated(), torch.inference_mode(), AlignedProducts():
-        for tile in tiles[:1]:
-            found = compute(tile)
+    with isolated(), torch.inference_mode(), products():
+        for piece in pieces[:1]:
+            found = compute(piece)
             shape: tuple[int, ...] = found.shape[1:]
             if found.ndim == 3 and n_steps is not None:  # the output is sequences
                 shape = (n_steps, shape[1])
-            result = np.zeros((len(x), *shape), dtype=np.float32)
-            store(tile, found)
+            result = np.zeros((len(x), *shape), dtype=found.dtype)
+            store(piece, found)
     n_threads = available_threads() if in_threads else 1
-    pieces = [tiles[1 + first :: n_threads] for first in range(n_threads)]
-    map_in_threads(compute_some, [piece for piece in pieces if piece])
+    parts = [pieces[1 + first :: n_threads] for first in range(n_threads)]
+    map_in_threads(compute_some, [part for part in parts if part])
     return result
 
 
-def _tiles(
-    n: int, lengths: NDArray[np.int64] | None, usual_length: int, tile_rows: int
-) -> Iterator[Tile]:
-    """Yield the rows of each tile and its number of steps."""
-    if lengths is None:
-        for start in range(0, n, tile_rows):
-            yield slice(start, start + tile_rows), None
-        return
+def _pieces_of_table(n: int, tile_rows: int, n_tiles: int) -> list[Piece]:
+    """Return pieces of `n_tiles` tiles."""
+    n_rows = n_tiles * tile_rows
+    return [
+        Piece(slice(start, start + n_rows), None, tile_rows)
+        for start in range(0, n, n_rows)
+    ]
+
+
+def _pieces_of_sequences(
+    lengths: NDArray[np.int64], tile_rows: int | None, usual_length: int
+) -> list[Piece]:
+    """Return pieces of one tile. Its size depends on the length of its sequences."""
+    pieces = []
     padded = padded_length(lengths, usual_length)
-    for steps in np.unique(padded):
+    for steps in map(int, np.unique(padded)):
+        n_rows = tile_rows or SEQUENCE_ROWS
+        if tile_rows is None and steps == usual_length:  # most data has many of them
+            n_rows = int(np.clip(USUAL_STEPS // steps, SEQUENCE_ROWS, MOST_SEQUENCES))
         rows = np.flatnonzero(padded == steps)
-        for start in range(0, len(rows), tile_rows):
-            yield rows[start : start + tile_rows], int(steps)
+        for start in range(0, len(rows), n_rows):
+            some = rows[start : start + n_rows]
+            is_run = some[-1] - some[0] == len(some) - 1  # a slice is not copied
+            which = slice(some[0], some[-1] + 1) if is_run else some
+            pieces.append(Piece(which, steps, n_rows))
+    return pieces
 
 
-def _one_tile(
-    x: NDArray[np.float32],
+def _outputs(
+    function: Callable[..., Tensor],
+    part: NDArray[np.float32],
     lengths: NDArray[np.int64] | None,
-    rows: NDArray[np.int64] | slice,
     steps: int | None,
     tile_rows: int,
-) -> tuple[Tensor, Tensor | None]:
-    """Return rows of x and their lengths, padded to the shape of a tile."""
-    part = x[rows]
-    if steps is not None and x.ndim == 3:
-        part = part[:, :steps]
-        shape: tuple[int, ...] = (tile_rows, steps, x.shape[2])
-    else:
-        shape = (tile_rows, *x.shape[1:])
-    tile = torch.zeros(shape)  # torch allocates at a multiple of 64 bytes
-    tile.numpy()[tuple(slice(n) for n in part.shape)] = part
-    if lengths is None or steps is None:
-        return tile, None
-    tile_lengths = np.full(tile_rows, steps, dtype=np.int64)
-    tile_lengths[: len(part)] = lengths[rows]
-    return tile, torch.from_numpy(tile_lengths)
+    device: str,
+) -> NDArray[np.float32]:
+    """Return the results of `function` for the rows of a piece."""
+    found = []
+    for tile, tile_lengths in _tiles(part, lengths, steps, tile_rows):
+        if tile_lengths is not None:
+            tile_lengths = tile_lengths.to(device)
+        output = function(tile.to(device), tile_lengths, steps)
+        found.append(output.clone(memory_format=torch.contiguous_format))
+    values = found[0] if len(found) == 1 else torch.cat(found)
+    return values[: len(part)].cpu().numpy()
+
+
+def _tiles(
+    part: NDArray[np.float32],
+    lengths: NDArray[np.int64] | None,
+    steps: int | None,
+    n_rows: int,
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yield tiles of the rows of a piece, and their lengths, padded to one shape."""
+    n_tiles = -(-len(part) // n_rows)
+    shape: tuple[int, ...] = (n_tiles * n_rows, *part.shape[1:])
+    if steps is not None and part.ndim == 3:
+        shape = (n_tiles * n_rows, steps, part.shape[2])
+    tiles = torch.zeros(shape)  # torch allocates at a multiple of 64 bytes
+    tiles.numpy()[tuple(slice(n) for n in part.shape)] = part
+    split_lengths: Iterable[Tensor | None] = repeat(None)
+    if lengths is not None and steps is not None:
+        padded = np.full(len(tiles), steps, dtype=np.int64)
+        padded[: len(part)] = lengths
+        split_lengths = torch.split(torch.from_numpy(padded), n_rows)
+    yield from zip(torch.split(tiles, n_rows), split_lengths, strict=False)
