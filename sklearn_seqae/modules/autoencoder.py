@@ -120,6 +120,16 @@ class Autoencoder(nn.Module):
         for name, value in units.items():
             getattr(self, name).copy_(value)
 
+    def n_products(self, n_steps: int) -> int:
+        """Return the number of products that a row of n steps takes in the networks."""
+        networks = (self.encoder, self.decoder, self.forecaster)
+        steps = (n_steps, n_steps, self.n_ahead or n_steps)
+        return sum(
+            network.n_products(n)  # type: ignore[operator]
+            for network, n in zip(networks, steps, strict=True)
+            if network is not None
+        )
+
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map samples to codes (N, Z); a variational code is its mean."""
         return self.posterior(x, lengths)[0]

@@ -38,6 +38,14 @@ def to_rows(images: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1).flatten(1)
 
 
+def _n_products(layers: Sequence[nn.Module], sizes: Sequence[Size]) -> int:
+    """Return the number of products in layers that are applied at H * W positions."""
+    return sum(
+        math.prod(size) * sum(weight.numel() for weight in layer.parameters())
+        for layer, size in zip(layers, sizes, strict=True)
+    )
+
+
 class ConvolutionalEncoder(nn.Module):
     """Convolutional encoder: stages of stride 2, then a linear layer.
 
@@ -97,6 +105,10 @@ class ConvolutionalEncoder(nn.Module):
             self.head = zero_linear(n_last, n_components)
         else:
             self.head = linear(n_last, n_components, generator=generator)
+
+    def n_products(self, n_steps: int | None = None) -> int:
+        """Return the number of products of one row."""
+        return _n_products([*self.stages, self.head], [*self.sizes[1:], (1, 1)])
 
     def forward(
         self, x: Tensor, lengths: Tensor | None, residual: Tensor | None
@@ -173,6 +185,13 @@ class ConvolutionalDecoder(nn.Module):
                 kernel=KERNEL,
                 generator=generator,
             )
+
+    def n_products(self, n_steps: int | None = None) -> int:
+        """Return the number of products of one row."""
+        number = _n_products([self.head, *self.stages], [(1, 1), *self.sizes[:-1]])
+        if self.skip is None:
+            return number
+        return number + _n_products([self.skip], [self.sizes[-2]])
 
     def forward(
         self,

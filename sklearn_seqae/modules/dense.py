@@ -108,6 +108,10 @@ class DenseNetwork(nn.Module):
         self.low[: x.shape[1]] = x.amin(0)
         self.high[: x.shape[1]] = x.amax(0)
 
+    def n_products(self, n_steps: int | None = None) -> int:
+        """Return the number of products of one row."""
+        return sum(weight.numel() for weight in self.parameters())
+
     def forward(self, x: Tensor, *unused: object) -> Tensor:
         """Map (N, sizes[0]) to (N, sizes[-1]), with D columns on a projected side."""
         if self.rotated_in:

@@ -1,7 +1,9 @@
 """Training objectives: reconstruction, forecast, or both."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise, repeat
 from typing import NamedTuple, cast
 
 import torch
@@ -10,12 +12,15 @@ from torch import Tensor, nn
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.bottleneck import Bottleneck, NestedDropout, Plain
-from sklearn_seqae.modules.dense_step import DenseStep, make_step
+from sklearn_seqae.modules.dense_step import DenseStep, has_hooks, make_step
 from sklearn_seqae.modules.losses import masked_loss, row_losses
 from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.resampling import time_warp
 
 OBJECTIVES = ("reconstruct", "predict", "composite")
+MIN_SHARD_ROWS = 16
+MIN_SHARD_PRODUCTS = 40_000_000  # products of a shard, in the forward pass
+MAX_SHARDS = 16
 
 
 class Part(NamedTuple):
@@ -69,18 +74,92 @@ class Objective:
 
     def __call__(self, module: Autoencoder, batch: Batch) -> Tensor:
         """Return the mean loss of a batch, for training."""
+        return self._training_loss(module, self._draw(module, batch))
+
+    def shards(self, module: Autoencoder, batch: Batch) -> list[Callable[[], Tensor]]:
+        """Divide the mean loss of a batch into terms that can be computed in threads.
+
+        All random numbers are drawn for the batch, in this call.
+
+        Parameters
+        ----------
+        module : Autoencoder
+            Autoencoder to train.
+
+        batch : Batch
+            Training rows.
+
+        Returns
+        -------
+        terms : list of callable
+            Functions that compute the loss of some of the rows. Their sum is the mean
+            loss of the batch. There is a single term if the batch is small, if the loss
+            is not a sum over rows, or if a hook of torch has to see the whole batch.
+        """
+        n_shards = self.n_shards(module, *batch.x.shape[:2])
+        batch = self._draw(module, batch)
+        if n_shards == 1 or batch.x.device.type != "cpu" or has_hooks(module):
+            return [partial(self._training_loss, module, batch)]
+        sizes = self._n_values(batch)
+        bounds = [len(batch.x) * i // n_shards for i in range(n_shards + 1)]
+        shards = [
+            batch.rows(start, stop)._replace(n_values=batch.n_values)
+            for start, stop in pairwise(bounds)
+        ]
+        return [partial(self._training_loss, module, shard, sizes) for shard in shards]
+
+    def n_shards(self, module: Autoencoder, n_rows: int, n_steps: int) -> int:
+        """Return the number of shards of a batch. It depends on shapes alone."""
+        if not self.bottleneck.is_by_row:
+            return 1
+        per_row = module.n_products(n_steps)
+        rows = max(MIN_SHARD_ROWS, -(-MIN_SHARD_PRODUCTS // per_row))
+        most = max(1, min(n_rows // rows, MAX_SHARDS))
+        return 1 << (most.bit_length() - 1)  # a power of two: threads end together
+
+    def _draw(self, module: Autoencoder, batch: Batch) -> Batch:
+        """Draw the random numbers of a training batch."""
         if self.generator is not None and self.warp:
             batch = _warped(batch, self.warp, self.generator)
-        x = self.encoder_input(batch, in_training=True)
-        encoded = self.bottleneck(module, x, batch.lengths, True)
+        noisy = free_running = None
+        if self.noise is not None:
+            noisy = self.noise(batch.x, batch.mask, True)
+        drawn = self.bottleneck.draw_for(module, batch.x if noisy is None else noisy)
+        if self.scheduled_sampling:
+            targets = [batch.x] if batch.target is None else [batch.x, batch.target]
+            shape = len(batch.x), max(target.shape[1] for target in targets)
+            uniform = torch.rand(shape, generator=self.generator)
+            free_running = (uniform < self.scheduled_sampling).to(batch.x.device)
+        return batch._replace(noisy=noisy, drawn=drawn, free_running=free_running)
+
+    def _n_values(self, batch: Batch) -> list[float]:
+        """Return the number of values of each part, without padding."""
+        sizes: list[float] = [] if self.kind == "predict" else [batch.n_values]
+        if self.kind != "reconstruct":
+            target, _, mask, _ = _forecast_target(batch)
+            n_steps = len(target) * target.shape[1] if mask is None else mask.sum()
+            sizes.append(int(n_steps) * target.shape[2])
+        return sizes
+
+    def _training_loss(
+        self, module: Autoencoder, batch: Batch, sizes: list[float] | None = None
+    ) -> Tensor:
+        """Return the loss of a batch whose random numbers have been drawn.
+
+        For a shard, `sizes` are the numbers of values of each part of the whole batch.
+        """
+        x = batch.x if batch.noisy is None else batch.noisy
+        encoded = self.bottleneck(module, x, batch.lengths, True, batch.drawn)
         weights, penalty = encoded.weights, encoded.penalty
         if batch.weight is not None:
             weights = batch.weight if weights is None else batch.weight * weights
             penalty = None if penalty is None else batch.weight * penalty
         parts = self.parts(module, encoded.code, batch, encoded.kept, in_training=True)
         losses = [
-            masked_loss(self.loss, output, target, mask, weights)
-            for output, target, mask, _ in parts
+            masked_loss(self.loss, output, target, mask, weights, n_values)
+            for (output, target, mask, _), n_values in zip(
+                parts, sizes or repeat(None), strict=False
+            )
         ]
         if penalty is not None:
             losses.append(penalty.sum() / batch.n_values)
@@ -110,11 +189,9 @@ class Objective:
         )
         return make_step(module, factor) if is_plain else None
 
-    def encoder_input(self, batch: Batch, in_training: bool = False) -> Tensor:
-        """Return the samples of a batch with noise, if there is any."""
-        if self.noise is None:
-            return batch.x
-        return self.noise(batch.x, batch.mask, in_training)
+    def encoder_input(self, batch: Batch) -> Tensor:
+        """Return the samples of a batch with the noise of validation, if any."""
+        return batch.x if self.noise is None else self.noise(batch.x, batch.mask)
 
     def rows(self, module: Autoencoder, batch: Batch) -> RowLosses[Tensor]:
         """Return the losses of each row, multiplied by its weight.
@@ -192,17 +269,23 @@ class Objective:
             target = batch.x
             if self.kind == "reconstruct" and batch.target is not None:
                 target = batch.target[:, : target.shape[1]]  # padded like x
-            options = self._teacher_options(module.decoder, target, in_training)
+            options = self._teacher_options(module.decoder, target, batch, in_training)
             output = module.decode(code, batch.lengths, n_steps, kept, **options)
             yield Part(output, target, batch.mask, 1.0)
         if self.kind != "reconstruct":
             target, lengths, mask, scale = _forecast_target(batch)
-            options = self._teacher_options(module.forecaster, target, in_training)
+            options = self._teacher_options(
+                module.forecaster, target, batch, in_training
+            )
             output = module.forecast(code, lengths, target.shape[1], kept, **options)
             yield Part(output, target, mask, scale)
 
     def _teacher_options(
-        self, decoder: nn.Module | None, target: Tensor, in_training: bool
+        self,
+        decoder: nn.Module | None,
+        target: Tensor,
+        batch: Batch,
+        in_training: bool,
     ) -> dict[str, Tensor | None]:
         """Return the keyword arguments of a conditional decoder in training.
 
@@ -211,13 +294,9 @@ class Objective:
         """
         if not in_training or not getattr(decoder, "is_conditional", False):
             return {}
-        free_running = None
-        if self.scheduled_sampling:
-            free_running = (
-                torch.rand(target.shape[:2], generator=self.generator)
-                < self.scheduled_sampling
-            )
-            free_running = free_running.to(target.device)
+        free_running = batch.free_running
+        if free_running is not None:
+            free_running = free_running[:, : target.shape[1]]
         return {"teacher": target, "free_running": free_running}
 
     def _losses_and_square(

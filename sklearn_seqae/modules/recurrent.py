@@ -156,6 +156,10 @@ class RecurrentEncoder(nn.Module):
         else:
             self.head = linear(self.stack.n_out, n_components, generator=generator)
 
+    def n_products(self, n_steps: int) -> int:
+        """Return the number of products of a row of n steps."""
+        return self.stack.n_products(-(-n_steps // self.patch_size))
+
     def forward(
         self, x: Tensor, lengths: Tensor | None, residual: Tensor | None
     ) -> Tensor:
@@ -273,6 +277,10 @@ class RecurrentDecoder(nn.Module):
             self.head = zero_linear(self.stack.n_out, n_out)
         else:
             self.head = linear(self.stack.n_out, n_out, generator=generator)
+
+    def n_products(self, n_steps: int) -> int:
+        """Return the number of products of a row of n steps."""
+        return self.stack.n_products(-(-n_steps // self.patch_size))
 
     def forward(
         self,
