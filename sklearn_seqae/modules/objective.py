@@ -18,9 +18,9 @@ from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.resampling import time_warp
 
 OBJECTIVES = ("reconstruct", "predict", "composite")
-MIN_SHARD_ROWS = 16
-MIN_SHARD_PRODUCTS = 40_000_000  # products of a shard, in the forward pass
-MAX_SHARDS = 16
+MIN_SHARD_ROWS = 16  # fewer rows take much longer than their share
+MIN_PRODUCTS = 90_000_000  # of a forward pass; the threads take time for less
+MAX_SHARD_PRODUCTS = 200_000_000  # with more, memory is freed and taken at each step
 
 
 class Part(NamedTuple):
@@ -109,13 +109,20 @@ class Objective:
         return [partial(self._training_loss, module, shard, sizes) for shard in shards]
 
     def n_shards(self, module: Autoencoder, n_rows: int, n_steps: int) -> int:
-        """Return the number of shards of a batch. It depends on shapes alone."""
-        if not self.bottleneck.is_by_row:
+        """Return the number of shards of a batch, a power of two.
+
+        It depends on shapes alone, so that no result depends on the number of threads.
+        """
+        most = n_rows // MIN_SHARD_ROWS
+        if most < 2 or not self.bottleneck.is_by_row:
             return 1
-        per_row = module.n_products(n_steps)
-        rows = max(MIN_SHARD_ROWS, -(-MIN_SHARD_PRODUCTS // per_row))
-        most = max(1, min(n_rows // rows, MAX_SHARDS))
-        return 1 << (most.bit_length() - 1)  # a power of two: threads end together
+        products = n_rows * module.n_products(n_steps)
+        if products < MIN_PRODUCTS:
+            return 1
+        n_shards = 2
+        while 2 * n_shards <= most and products > n_shards * MAX_SHARD_PRODUCTS:
+            n_shards *= 2
+        return n_shards
 
     def _draw(self, module: Autoencoder, batch: Batch) -> Batch:
         """Draw the random numbers of a training batch."""
