@@ -19,7 +19,6 @@ class Batch(NamedTuple):
     # Random numbers of a training step
     noisy: Tensor | None = None  # as x, with noise; None without noise
     drawn: Tensor | None = None  # (N, ...), random numbers of the bottleneck
-    free_running: Tensor | None = None  # (N, T), bool, for scheduled sampling
 
     def rows(self, start: int, stop: int) -> "Batch":
         """Return some of the rows, padded to the longest of them."""
@@ -36,6 +35,13 @@ class Batch(NamedTuple):
                 fields[name] = fields[name][:, :longest]
         fields["n_values"] = int(lengths.sum()) * x.shape[2]
         return Batch(**fields)
+
+
+class ShardSize(NamedTuple):
+    """Size of a shard, a part of a batch that is computed in a thread."""
+
+    n_rows: int
+    n_products: float  # of its forward pass
 
 
 class RowLosses(NamedTuple, Generic[Values]):

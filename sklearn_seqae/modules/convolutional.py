@@ -10,11 +10,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sklearn_seqae.modules.batch import ShardSize
 from sklearn_seqae.modules.layers import ACTIVATIONS, convolution, linear, zero_linear
 
 __all__ = ["ACTIVATIONS", "ConvolutionalDecoder", "ConvolutionalEncoder"]
 
 KERNEL, TRANSPOSED_KERNEL = 3, 4  # smallest kernels that overlap with stride 2
+MIN_SHARD = ShardSize(32, 100e6)
 
 Size = tuple[int, int]
 
@@ -106,6 +108,8 @@ class ConvolutionalEncoder(nn.Module):
         else:
             self.head = linear(n_last, n_components, generator=generator)
 
+    min_shard = MIN_SHARD
+
     def n_products(self, n_steps: int | None = None) -> int:
         """Return the number of products of one row."""
         return _n_products([*self.stages, self.head], [*self.sizes[1:], (1, 1)])
@@ -185,6 +189,8 @@ class ConvolutionalDecoder(nn.Module):
                 kernel=KERNEL,
                 generator=generator,
             )
+
+    min_shard = MIN_SHARD
 
     def n_products(self, n_steps: int | None = None) -> int:
         """Return the number of products of one row."""

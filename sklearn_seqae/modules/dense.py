@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sklearn_seqae.modules.batch import ShardSize
 from sklearn_seqae.modules.layers import ACTIVATIONS, linear, zero_linear
 
 __all__ = ["ACTIVATIONS", "DenseNetwork"]
@@ -58,6 +59,7 @@ class DenseNetwork(nn.Module):
     high: Tensor
     basis: Tensor
     takes_residual = False
+    min_shard = ShardSize(512, 200e6)  # measured, as for the other networks
 
     def __init__(
         self,

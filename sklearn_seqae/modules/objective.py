@@ -18,9 +18,7 @@ from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.resampling import time_warp
 
 OBJECTIVES = ("reconstruct", "predict", "composite")
-MIN_SHARD_ROWS = 16  # fewer rows take much longer than their share
-MIN_PRODUCTS = 90_000_000  # of a forward pass; the threads take time for less
-MAX_SHARD_PRODUCTS = 200_000_000  # with more, memory is freed and taken at each step
+LARGE_SHARD = 200e6  # products; for more, torch frees and takes memory at each step
 
 
 class Part(NamedTuple):
@@ -98,7 +96,7 @@ class Objective:
         """
         n_shards = self.n_shards(module, *batch.x.shape[:2])
         batch = self._draw(module, batch)
-        if n_shards == 1 or batch.x.device.type != "cpu" or has_hooks(module):
+        if n_shards == 1 or not self._is_divisible(module):
             return [partial(self._training_loss, module, batch)]
         sizes = self._n_values(batch)
         bounds = [len(batch.x) * i // n_shards for i in range(n_shards + 1)]
@@ -113,31 +111,34 @@ class Objective:
 
         It depends on shapes alone, so that no result depends on the number of threads.
         """
-        most = n_rows // MIN_SHARD_ROWS
-        if most < 2 or not self.bottleneck.is_by_row:
+        smallest = module.min_shard
+        if n_rows < 2 * smallest.n_rows:
             return 1
-        products = n_rows * module.n_products(n_steps)
-        if products < MIN_PRODUCTS:
-            return 1
-        n_shards = 2
-        while 2 * n_shards <= most and products > n_shards * MAX_SHARD_PRODUCTS:
-            n_shards *= 2
+        n_products = n_rows * module.n_products(n_steps)
+        n_shards, large = 1, 2 * smallest.n_products
+        while min(n_rows / (2 * smallest.n_rows), n_products / large) >= n_shards:
+            n_shards, large = 2 * n_shards, max(large, LARGE_SHARD)
         return n_shards
 
+    def _is_divisible(self, module: Autoencoder) -> bool:
+        """Return whether shards have the loss, the draws and the hooks of the batch."""
+        draws_later = self.scheduled_sampling and any(
+            getattr(decoder, "is_conditional", False)
+            for decoder in (module.decoder, module.forecaster)
+        )
+        is_on_cpu = module.code_scale.device.type == "cpu"
+        is_by_row = self.bottleneck.is_by_row
+        return is_on_cpu and is_by_row and not draws_later and not has_hooks(module)
+
     def _draw(self, module: Autoencoder, batch: Batch) -> Batch:
-        """Draw the random numbers of a training batch."""
+        """Draw the random numbers of a training batch, except scheduled sampling."""
         if self.generator is not None and self.warp:
             batch = _warped(batch, self.warp, self.generator)
-        noisy = free_running = None
+        noisy = None
         if self.noise is not None:
             noisy = self.noise(batch.x, batch.mask, True)
         drawn = self.bottleneck.draw_for(module, batch.x if noisy is None else noisy)
-        if self.scheduled_sampling:
-            targets = [batch.x] if batch.target is None else [batch.x, batch.target]
-            shape = len(batch.x), max(target.shape[1] for target in targets)
-            uniform = torch.rand(shape, generator=self.generator)
-            free_running = (uniform < self.scheduled_sampling).to(batch.x.device)
-        return batch._replace(noisy=noisy, drawn=drawn, free_running=free_running)
+        return batch._replace(noisy=noisy, drawn=drawn)
 
     def _n_values(self, batch: Batch) -> list[float]:
         """Return the number of values of each part, without padding."""
@@ -276,23 +277,17 @@ class Objective:
             target = batch.x
             if self.kind == "reconstruct" and batch.target is not None:
                 target = batch.target[:, : target.shape[1]]  # padded like x
-            options = self._teacher_options(module.decoder, target, batch, in_training)
+            options = self._teacher_options(module.decoder, target, in_training)
             output = module.decode(code, batch.lengths, n_steps, kept, **options)
             yield Part(output, target, batch.mask, 1.0)
         if self.kind != "reconstruct":
             target, lengths, mask, scale = _forecast_target(batch)
-            options = self._teacher_options(
-                module.forecaster, target, batch, in_training
-            )
+            options = self._teacher_options(module.forecaster, target, in_training)
             output = module.forecast(code, lengths, target.shape[1], kept, **options)
             yield Part(output, target, mask, scale)
 
     def _teacher_options(
-        self,
-        decoder: nn.Module | None,
-        target: Tensor,
-        batch: Batch,
-        in_training: bool,
+        self, decoder: nn.Module | None, target: Tensor, in_training: bool
     ) -> dict[str, Tensor | None]:
         """Return the keyword arguments of a conditional decoder in training.
 
@@ -301,9 +296,13 @@ class Objective:
         """
         if not in_training or not getattr(decoder, "is_conditional", False):
             return {}
-        free_running = batch.free_running
-        if free_running is not None:
-            free_running = free_running[:, : target.shape[1]]
+        free_running = None
+        if self.scheduled_sampling:
+            free_running = (
+                torch.rand(target.shape[:2], generator=self.generator)
+                < self.scheduled_sampling
+            )
+            free_running = free_running.to(target.device)
         return {"teacher": target, "free_running": free_running}
 
     def _losses_and_square(

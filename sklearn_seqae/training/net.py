@@ -395,6 +395,10 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         make = getattr(self.criterion_, "step", None)
         if make is None or batches.lengths is not None or batches.target is not None:
             return None
+        n_shards = getattr(self.criterion_, "n_shards", None)
+        shape = batches.batch_size, batches.x.shape[1]
+        if n_shards is not None and n_shards(self.module_, *shape) > 1:
+            return None
         has_callbacks = len(self.callbacks_) > len(self._default_callbacks)
         if self.step_ is None or has_callbacks:  # a callback may change the module
             self.step_ = make(self.module_)
