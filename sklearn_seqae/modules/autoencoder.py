@@ -6,6 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from sklearn_seqae.modules.batch import ShardSize
 from sklearn_seqae.modules.bottleneck import truncate
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 
@@ -119,6 +120,24 @@ class Autoencoder(nn.Module):
         """
         for name, value in units.items():
             getattr(self, name).copy_(value)
+
+    @property
+    def min_shard(self) -> ShardSize:
+        """Smallest shard of a batch that takes little more than its share of time."""
+        sizes = [net.min_shard for net in self._networks() if net is not None]
+        return ShardSize(*(max(size) for size in zip(*sizes, strict=True)))
+
+    def _networks(self) -> tuple[Any, Any, Any]:
+        return self.encoder, self.decoder, self.forecaster
+
+    def n_products(self, n_steps: int) -> int:
+        """Return the number of products that a row of n steps takes in the networks."""
+        steps = (n_steps, n_steps, self.n_ahead or n_steps)
+        return sum(
+            network.n_products(n)
+            for network, n in zip(self._networks(), steps, strict=True)
+            if network is not None
+        )
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map samples to codes (N, Z); a variational code is its mean."""

@@ -1,6 +1,6 @@
 """Batches of samples, and the losses of their rows."""
 
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
@@ -16,15 +16,32 @@ class Batch(NamedTuple):
     n_values: int  # number of values without padding
     target: Tensor | None = None  # (N, ...); None: x is the target
     weight: Tensor | None = None  # (N,), sample weights; None: all are 1
+    # Random numbers of a training step
+    noisy: Tensor | None = None  # as x, with noise; None without noise
+    drawn: Tensor | None = None  # (N, ...), random numbers of the bottleneck
 
     def rows(self, start: int, stop: int) -> "Batch":
-        """Return some of the rows of a batch without padding."""
-        x, target, weight = (
-            None if values is None else values[start:stop]
-            for values in (self.x, self.target, self.weight)
-        )
-        assert x is not None
-        return Batch(x, None, None, x.numel(), target, weight)
+        """Return some of the rows, padded to the longest of them."""
+        fields: dict[str, Any] = {
+            name: values[start:stop] if isinstance(values, Tensor) else values
+            for name, values in self._asdict().items()
+        }
+        x, lengths = fields["x"], fields["lengths"]
+        if lengths is None:
+            return Batch(**{**fields, "n_values": x.numel()})
+        longest = int(lengths.max())
+        for name in ("x", "mask", "noisy"):
+            if fields[name] is not None:
+                fields[name] = fields[name][:, :longest]
+        fields["n_values"] = int(lengths.sum()) * x.shape[2]
+        return Batch(**fields)
+
+
+class ShardSize(NamedTuple):
+    """Size of a shard, a part of a batch that is computed in a thread."""
+
+    n_rows: int
+    n_products: float  # of its forward pass
 
 
 class RowLosses(NamedTuple, Generic[Values]):

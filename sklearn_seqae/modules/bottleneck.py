@@ -33,7 +33,16 @@ class Encoded(NamedTuple):
 
 
 class Bottleneck(Protocol):
-    """Interface of a bottleneck: encode a batch (N, D) or (N, T, C)."""
+    """Interface of a bottleneck: encode a batch (N, D) or (N, T, C).
+
+    `draw_for` draws the random numbers of a training batch, with one row for each
+    sample, for the argument `drawn`. `is_by_row` says whether the code and the penalty
+    of a row do not depend on the other rows of the batch.
+    """
+
+    is_by_row: bool
+
+    def draw_for(self, module: "Autoencoder", x: Tensor) -> Tensor | None: ...
 
     def __call__(
         self,
@@ -41,6 +50,7 @@ class Bottleneck(Protocol):
         x: Tensor,
         lengths: Tensor | None,
         in_training: bool,
+        drawn: Tensor | None = None,
     ) -> Encoded: ...
 
 
@@ -69,12 +79,18 @@ def loss_per_nat(loss: str, unit: Tensor) -> Tensor:
 class Plain:
     """Bottleneck without a constraint, apart from the latent size."""
 
+    is_by_row = True
+
+    def draw_for(self, module: "Autoencoder", x: Tensor) -> None:
+        """Draw nothing."""
+
     def __call__(
         self,
         module: "Autoencoder",
         x: Tensor,
         lengths: Tensor | None,
         in_training: bool,
+        drawn: Tensor | None = None,
     ) -> Encoded:
         """Encode a batch."""
         return Encoded(module.encode(x, lengths))
@@ -100,6 +116,8 @@ class NestedDropout:
         all sizes are equally likely.
     """
 
+    is_by_row = True
+
     def __init__(
         self,
         size_weights: Tensor,
@@ -116,13 +134,17 @@ class NestedDropout:
         x: Tensor,
         lengths: Tensor | None,
         in_training: bool,
+        drawn: Tensor | None = None,
     ) -> Encoded:
         """Encode a batch, and truncate the codes in training."""
         code = module.encode(x, lengths)
-        if not in_training:
+        if drawn is None:
             return Encoded(code)
-        kept = self.draw(len(code))
-        return Encoded(code, kept=kept, weights=self.size_weights[kept - 1])
+        return Encoded(code, kept=drawn, weights=self.size_weights[drawn - 1])
+
+    def draw_for(self, module: "Autoencoder", x: Tensor) -> Tensor:
+        """Draw the sizes of the codes of a batch."""
+        return self.draw(len(x))
 
     def draw(self, n: int) -> Tensor:
         """Draw the sizes of n codes, from 1 to Z. Return (n,), int64."""
@@ -154,10 +176,16 @@ class Penalty:
         Source of every random number in training.
     """
 
+    is_by_row = False  # codes are divided by their size over the batch
+
     def __init__(self, loss: str, weight: float, generator: torch.Generator):
         self.loss = loss
         self.weight = weight
         self.generator = generator
+
+    def draw_for(self, module: "Autoencoder", x: Tensor) -> Tensor | None:
+        """Draw nothing."""
+        return None
 
     def __call__(
         self,
@@ -165,6 +193,7 @@ class Penalty:
         x: Tensor,
         lengths: Tensor | None,
         in_training: bool,
+        drawn: Tensor | None = None,
     ) -> Encoded:
         """Encode a batch."""
         code = module.encode(x, lengths)
@@ -305,9 +334,17 @@ class Variational(Penalty):
     rises linearly over the first steps.
     """
 
+    is_by_row = True
+
     def __init__(self, loss: str, weight: float, generator: torch.Generator):
         super().__init__(loss, weight, generator)
-        self.n_calls = 0
+        self.n_batches = 0
+
+    def draw_for(self, module: "Autoencoder", x: Tensor) -> Tensor:
+        """Draw from N(0, 1) in the shape of the codes."""
+        self.n_batches += 1
+        shape = len(x), len(module.log_variance)
+        return torch.randn(shape, generator=self.generator).to(x.device)
 
     def __call__(
         self,
@@ -315,17 +352,18 @@ class Variational(Penalty):
         x: Tensor,
         lengths: Tensor | None,
         in_training: bool,
+        drawn: Tensor | None = None,
     ) -> Encoded:
         """Encode a batch and draw codes."""
         if module.encoder is None:
             return Encoded(module.encode(x, lengths))
         mean, log_variance = module.posterior(x, lengths)
-        generator = self.generator if in_training else fixed_generator()
-        code = mean + (log_variance / 2).exp() * normal_like(mean, generator)
+        if drawn is None:
+            drawn = normal_like(mean, fixed_generator())
+        code = mean + (log_variance / 2).exp() * drawn
         scale = self.scale(module)
         if in_training:
-            self.n_calls += 1
-            scale = scale * min(1.0, self.n_calls / WARM_UP)
+            scale = scale * min(1.0, self.n_batches / WARM_UP)
         return Encoded(code, scale * divergence(mean, log_variance), mean=mean)
 
 

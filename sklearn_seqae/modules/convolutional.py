@@ -10,11 +10,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sklearn_seqae.modules.batch import ShardSize
 from sklearn_seqae.modules.layers import ACTIVATIONS, convolution, linear, zero_linear
 
 __all__ = ["ACTIVATIONS", "ConvolutionalDecoder", "ConvolutionalEncoder"]
 
 KERNEL, TRANSPOSED_KERNEL = 3, 4  # smallest kernels that overlap with stride 2
+MIN_SHARD = ShardSize(32, 100e6)
 
 Size = tuple[int, int]
 
@@ -36,6 +38,14 @@ def to_images(rows: Tensor, size: Size) -> Tensor:
 def to_rows(images: Tensor) -> Tensor:
     """View (N, C, H, W) as (N, H * W * C)."""
     return images.permute(0, 2, 3, 1).flatten(1)
+
+
+def _n_products(layers: Sequence[nn.Module], sizes: Sequence[Size]) -> int:
+    """Return the number of products in layers that are applied at H * W positions."""
+    return sum(
+        math.prod(size) * sum(weight.numel() for weight in layer.parameters())
+        for layer, size in zip(layers, sizes, strict=True)
+    )
 
 
 class ConvolutionalEncoder(nn.Module):
@@ -97,6 +107,12 @@ class ConvolutionalEncoder(nn.Module):
             self.head = zero_linear(n_last, n_components)
         else:
             self.head = linear(n_last, n_components, generator=generator)
+
+    min_shard = MIN_SHARD
+
+    def n_products(self, n_steps: int | None = None) -> int:
+        """Return the number of products of one row."""
+        return _n_products([*self.stages, self.head], [*self.sizes[1:], (1, 1)])
 
     def forward(
         self, x: Tensor, lengths: Tensor | None, residual: Tensor | None
@@ -173,6 +189,15 @@ class ConvolutionalDecoder(nn.Module):
                 kernel=KERNEL,
                 generator=generator,
             )
+
+    min_shard = MIN_SHARD
+
+    def n_products(self, n_steps: int | None = None) -> int:
+        """Return the number of products of one row."""
+        number = _n_products([self.head, *self.stages], [(1, 1), *self.sizes[:-1]])
+        if self.skip is None:
+            return number
+        return number + _n_products([self.skip], [self.sizes[-2]])
 
     def forward(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sklearn_seqae.modules.batch import ShardSize
 from sklearn_seqae.modules.layers import ACTIVATIONS, linear, zero_linear
 
 __all__ = ["ACTIVATIONS", "DenseNetwork"]
@@ -58,6 +59,7 @@ class DenseNetwork(nn.Module):
     high: Tensor
     basis: Tensor
     takes_residual = False
+    min_shard = ShardSize(512, 200e6)  # measured, as for the other networks
 
     def __init__(
         self,
@@ -107,6 +109,10 @@ class DenseNetwork(nn.Module):
             x = x @ self.basis.T
         self.low[: x.shape[1]] = x.amin(0)
         self.high[: x.shape[1]] = x.amax(0)
+
+    def n_products(self, n_steps: int | None = None) -> int:
+        """Return the number of products of one row."""
+        return sum(weight.numel() for weight in self.parameters())
 
     def forward(self, x: Tensor, *unused: object) -> Tensor:
         """Map (N, sizes[0]) to (N, sizes[-1]), with D columns on a projected side."""

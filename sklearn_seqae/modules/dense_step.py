@@ -73,7 +73,7 @@ def make_step(module: Autoencoder, factor: float = 1.0) -> "DenseStep | None":
         return None
     if (module.encoder_unit != unit).any() or (others != 1).any():
         return None
-    if any(_has_hooks(part) for part in module.modules()):
+    if has_hooks(module):
         return None
     return DenseStep([module], [factor])
 
@@ -97,14 +97,17 @@ def _is_trained(module: nn.Module) -> bool:
     return any(weight.requires_grad for weight in module.parameters())
 
 
-def _has_hooks(module: nn.Module) -> bool:
+def has_hooks(module: nn.Module) -> bool:
     """Return whether a callback has registered hooks, which only autograd calls."""
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-        or any(w._backward_hooks for w in module.parameters(recurse=False))
+    return any(
+        part._forward_hooks
+        or part._forward_pre_hooks
+        or part._backward_hooks
+        or part._backward_pre_hooks
+        for part in module.modules()
+    ) or any(
+        weight._backward_hooks or weight._post_accumulate_grad_hooks
+        for weight in module.parameters()
     )
 
 

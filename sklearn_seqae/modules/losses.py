@@ -20,6 +20,7 @@ def masked_loss(
     target: Tensor,
     mask: Tensor | None = None,
     weights: Tensor | None = None,
+    n_values: float | None = None,
 ) -> Tensor:
     """Return the mean loss over the values that are not padding.
 
@@ -38,15 +39,23 @@ def masked_loss(
     weights : Tensor of shape (N,) or None
         Weights of the losses of the rows; None: all are 1.
 
+    n_values : float or None, default=None
+        Number of values by which the sum is divided, if the rows are a part of a batch;
+        None: the values of these rows.
+
     Returns
     -------
     mean : Tensor of shape ()
     """
     if mask is None and weights is None:
-        return LOSSES[loss](output, target)
-    n_values = output.numel() if mask is None else mask.sum() * output.shape[2]
+        if n_values is None:
+            return LOSSES[loss](output, target)
+        return LOSSES[loss](output, target, reduction="sum") / n_values
     each = row_losses(loss, output, target, mask)
-    return (each if weights is None else each * weights).sum() / n_values
+    total = (each if weights is None else each * weights).sum()
+    if n_values is not None:
+        return total / n_values
+    return total / (output.numel() if mask is None else mask.sum() * output.shape[2])
 
 
 def row_losses(

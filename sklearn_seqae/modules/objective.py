@@ -1,7 +1,9 @@
 """Training objectives: reconstruction, forecast, or both."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise, repeat
 from typing import NamedTuple, cast
 
 import torch
@@ -10,12 +12,13 @@ from torch import Tensor, nn
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.bottleneck import Bottleneck, NestedDropout, Plain
-from sklearn_seqae.modules.dense_step import DenseStep, make_step
+from sklearn_seqae.modules.dense_step import DenseStep, has_hooks, make_step
 from sklearn_seqae.modules.losses import masked_loss, row_losses
 from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.resampling import time_warp
 
 OBJECTIVES = ("reconstruct", "predict", "composite")
+LARGE_SHARD = 200e6  # products; for more, torch frees and takes memory at each step
 
 
 class Part(NamedTuple):
@@ -69,18 +72,102 @@ class Objective:
 
     def __call__(self, module: Autoencoder, batch: Batch) -> Tensor:
         """Return the mean loss of a batch, for training."""
+        return self._training_loss(module, self._draw(module, batch))
+
+    def shards(self, module: Autoencoder, batch: Batch) -> list[Callable[[], Tensor]]:
+        """Divide the mean loss of a batch into terms that can be computed in threads.
+
+        All random numbers are drawn for the batch, in this call.
+
+        Parameters
+        ----------
+        module : Autoencoder
+            Autoencoder to train.
+
+        batch : Batch
+            Training rows.
+
+        Returns
+        -------
+        terms : list of callable
+            Functions that compute the loss of some of the rows. Their sum is the mean
+            loss of the batch. There is a single term if the batch is small, if the loss
+            is not a sum over rows, or if a hook of torch has to see the whole batch.
+        """
+        n_shards = self.n_shards(module, *batch.x.shape[:2])
+        batch = self._draw(module, batch)
+        if n_shards == 1 or not self._is_divisible(module):
+            return [partial(self._training_loss, module, batch)]
+        sizes = self._n_values(batch)
+        bounds = [len(batch.x) * i // n_shards for i in range(n_shards + 1)]
+        shards = [
+            batch.rows(start, stop)._replace(n_values=batch.n_values)
+            for start, stop in pairwise(bounds)
+        ]
+        return [partial(self._training_loss, module, shard, sizes) for shard in shards]
+
+    def n_shards(self, module: Autoencoder, n_rows: int, n_steps: int) -> int:
+        """Return the number of shards of a batch, a power of two.
+
+        It depends on shapes alone, so that no result depends on the number of threads.
+        """
+        smallest = module.min_shard
+        if n_rows < 2 * smallest.n_rows:
+            return 1
+        n_products = n_rows * module.n_products(n_steps)
+        n_shards, large = 1, 2 * smallest.n_products
+        while min(n_rows / (2 * smallest.n_rows), n_products / large) >= n_shards:
+            n_shards, large = 2 * n_shards, max(large, LARGE_SHARD)
+        return n_shards
+
+    def _is_divisible(self, module: Autoencoder) -> bool:
+        """Return whether shards have the loss, the draws and the hooks of the batch."""
+        draws_later = self.scheduled_sampling and any(
+            getattr(decoder, "is_conditional", False)
+            for decoder in (module.decoder, module.forecaster)
+        )
+        is_on_cpu = module.code_scale.device.type == "cpu"
+        is_by_row = self.bottleneck.is_by_row
+        return is_on_cpu and is_by_row and not draws_later and not has_hooks(module)
+
+    def _draw(self, module: Autoencoder, batch: Batch) -> Batch:
+        """Draw the random numbers of a training batch, except scheduled sampling."""
         if self.generator is not None and self.warp:
             batch = _warped(batch, self.warp, self.generator)
-        x = self.encoder_input(batch, in_training=True)
-        encoded = self.bottleneck(module, x, batch.lengths, True)
+        noisy = None
+        if self.noise is not None:
+            noisy = self.noise(batch.x, batch.mask, True)
+        drawn = self.bottleneck.draw_for(module, batch.x if noisy is None else noisy)
+        return batch._replace(noisy=noisy, drawn=drawn)
+
+    def _n_values(self, batch: Batch) -> list[float]:
+        """Return the number of values of each part, without padding."""
+        sizes: list[float] = [] if self.kind == "predict" else [batch.n_values]
+        if self.kind != "reconstruct":
+            target, _, mask, _ = _forecast_target(batch)
+            n_steps = len(target) * target.shape[1] if mask is None else mask.sum()
+            sizes.append(int(n_steps) * target.shape[2])
+        return sizes
+
+    def _training_loss(
+        self, module: Autoencoder, batch: Batch, sizes: list[float] | None = None
+    ) -> Tensor:
+        """Return the loss of a batch whose random numbers have been drawn.
+
+        For a shard, `sizes` are the numbers of values of each part of the whole batch.
+        """
+        x = batch.x if batch.noisy is None else batch.noisy
+        encoded = self.bottleneck(module, x, batch.lengths, True, batch.drawn)
         weights, penalty = encoded.weights, encoded.penalty
         if batch.weight is not None:
             weights = batch.weight if weights is None else batch.weight * weights
             penalty = None if penalty is None else batch.weight * penalty
         parts = self.parts(module, encoded.code, batch, encoded.kept, in_training=True)
         losses = [
-            masked_loss(self.loss, output, target, mask, weights)
-            for output, target, mask, _ in parts
+            masked_loss(self.loss, output, target, mask, weights, n_values)
+            for (output, target, mask, _), n_values in zip(
+                parts, sizes or repeat(None), strict=False
+            )
         ]
         if penalty is not None:
             losses.append(penalty.sum() / batch.n_values)
@@ -110,11 +197,9 @@ class Objective:
         )
         return make_step(module, factor) if is_plain else None
 
-    def encoder_input(self, batch: Batch, in_training: bool = False) -> Tensor:
-        """Return the samples of a batch with noise, if there is any."""
-        if self.noise is None:
-            return batch.x
-        return self.noise(batch.x, batch.mask, in_training)
+    def encoder_input(self, batch: Batch) -> Tensor:
+        """Return the samples of a batch with the noise of validation, if any."""
+        return batch.x if self.noise is None else self.noise(batch.x, batch.mask)
 
     def rows(self, module: Autoencoder, batch: Batch) -> RowLosses[Tensor]:
         """Return the losses of each row, multiplied by its weight.

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sklearn_seqae.modules.batch import ShardSize
 from sklearn_seqae.modules.layers import CELLS, linear, reverse, zero_linear
 from sklearn_seqae.modules.stacks import (
     RecurrentStack,
@@ -89,6 +90,17 @@ def recurrent_networks(
     }
 
 
+def min_shard(cell: str, beside_pca: bool) -> ShardSize:
+    """Return the size of the smallest shard of a batch, which was measured.
+
+    torch computes all steps of an LSTM in one operation, but each step of the other
+    cells in several.
+    """
+    if cell != "lstm":
+        return ShardSize(64, 400e6)
+    return ShardSize(16, 80e6 if beside_pca else 45e6)
+
+
 class RecurrentEncoder(nn.Module):
     """Recurrent encoder of sequences.
 
@@ -143,6 +155,7 @@ class RecurrentEncoder(nn.Module):
         super().__init__()
         self.takes_residual = beside_pca
         self.patch_size = patch_size
+        self.min_shard = min_shard(cell, beside_pca)
         n_in = patch_size * n_channels
         self.stack = RecurrentStack(
             n_in=2 * n_in + TIME_FEATURES if beside_pca else n_in,
@@ -155,6 +168,10 @@ class RecurrentEncoder(nn.Module):
             self.head = zero_linear(2 * self.stack.n_out, n_components)
         else:
             self.head = linear(self.stack.n_out, n_components, generator=generator)
+
+    def n_products(self, n_steps: int) -> int:
+        """Return the number of products of a row of n steps."""
+        return self.stack.n_products(-(-n_steps // self.patch_size))
 
     def forward(
         self, x: Tensor, lengths: Tensor | None, residual: Tensor | None
@@ -257,6 +274,7 @@ class RecurrentDecoder(nn.Module):
     ):
         super().__init__()
         self.patch_size = patch_size
+        self.min_shard = min_shard(cell, beside_pca)
         self.is_conditional = is_conditional
         self.is_reversed = is_reversed
         self.is_logistic = is_logistic
@@ -273,6 +291,10 @@ class RecurrentDecoder(nn.Module):
             self.head = zero_linear(self.stack.n_out, n_out)
         else:
             self.head = linear(self.stack.n_out, n_out, generator=generator)
+
+    def n_products(self, n_steps: int) -> int:
+        """Return the number of products of a row of n steps."""
+        return self.stack.n_products(-(-n_steps // self.patch_size))
 
     def forward(
         self,

@@ -1,6 +1,8 @@
 """Training on tables with more columns than rows, in their row space."""
 
 import copy
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import torch
@@ -40,6 +42,18 @@ class RowSpaceObjective:
     def __call__(self, module: Autoencoder, batch: Batch) -> Tensor:
         """Return the loss of coordinates (N, R), averaged over all D columns."""
         return self.objective(self.projected, batch) * self.column_ratio
+
+    def n_shards(self, module: Autoencoder, n_rows: int, n_steps: int) -> int:
+        """Return the number of shards of a batch, as `Objective.n_shards` does."""
+        return self.objective.n_shards(self.projected, n_rows, n_steps)
+
+    def shards(self, module: Autoencoder, batch: Batch) -> list[Callable[[], Tensor]]:
+        """Divide the loss of coordinates into terms, as `Objective.shards` does."""
+        terms = self.objective.shards(self.projected, batch)
+        return [partial(self._per_column, term) for term in terms]
+
+    def _per_column(self, term: Callable[[], Tensor]) -> Tensor:
+        return term() * self.column_ratio
 
     def step(self, module: Autoencoder) -> DenseStep | None:
         """Return a faster step for coordinates, as `Objective.step` does."""

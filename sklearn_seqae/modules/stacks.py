@@ -100,6 +100,10 @@ class RecurrentStack(nn.Module):
             n_in = n_hidden * (1 + bidirectional)
         self.n_out = n_in
 
+    def n_products(self, n_steps: int) -> int:
+        """Return the number of products of a row of n steps."""
+        return n_steps * sum(weight.numel() for weight in self.parameters())
+
     def step(self, x: Tensor, states: list[Any]) -> Tensor:
         """Compute one step of the forward direction: map (N, 1, n_in) to (N, 1, n_out).
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from sklearn_seqae.modules.stacked_weights import release
 from sklearn_seqae.training.batches import Batches
+from sklearn_seqae.training.parallel import Threads
 from sklearn_seqae.training.stack import NetStack, train_together, weighted_means
 from sklearn_seqae.training.updates import Updates
 
@@ -30,6 +31,18 @@ BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 class StopTraining(Exception):
     """Exception with which a callback stops the training. It is not an error."""
+
+
+def _loss_and_gradients(
+    term: Callable[[], Tensor], weights: Sequence[Tensor], gain: float
+) -> tuple[Tensor, Sequence[Tensor | None]]:
+    """Compute a term of the loss, and the gradients of `gain` times the term.
+
+    Terms are computed in several threads, which must not write to the same `grad`.
+    """
+    loss = term()
+    factor = torch.full_like(loss, gain)
+    return loss.detach(), torch.autograd.grad(loss, weights, factor, allow_unused=True)
 
 
 class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
@@ -52,7 +65,9 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         `rows` takes the same arguments and returns a named tuple of tensors with one
         row for each row of the batch. The field `total` is the minimized loss, summed
         over the values of the row. Its optional method `step` takes the module and
-        returns a faster computation of the gradients, or None.
+        returns a faster computation of the gradients, or None. Its optional method
+        `shards` takes (module, batch) and returns functions without arguments, whose
+        results sum to the loss of the batch. They are computed in threads.
 
     lr : float, default=1e-3
         Learning rate after the warm-up.
@@ -225,6 +240,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         """
         if n_epochs == 0:
             return
+        self.threads_ = Threads()
         self.lowest_: dict[str, float] = {}
         net_callbacks: list[tuple[str, Callback]] = self.callbacks_  # type: ignore[has-type]
         self.callbacks_ = [("", callback) for callback in callbacks] + net_callbacks
@@ -256,6 +272,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             self.callbacks_ = net_callbacks
             self.stack_ = None
             release(self.weights_ + self.averaged_weights_)
+            self.threads_.close()
+            del self.threads_
 
     def _begin(self, train: Batches) -> None:
         """Make what updates the weights."""
@@ -413,15 +431,30 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         make = getattr(self.criterion_, "step", None)
         if make is None or batches.lengths is not None or batches.target is not None:
             return None
+        n_shards = getattr(self.criterion_, "n_shards", None)
+        shape = batches.batch_size, batches.x.shape[1]
+        if n_shards is not None and n_shards(self.module_, *shape) > 1:
+            return None
         return make(self.module_)
 
     def _autograd(self, batch: Any) -> tuple[Tensor, int]:
         """Compute the gradients of a batch with autograd."""
         for weight in self.weights_:  # this is faster than zero_grad
             weight.grad = None
-        loss = self.criterion_(self.module_, batch)
-        loss.backward(torch.full_like(loss, self.gain))
-        return loss.detach(), batch.n_values
+        terms = [partial(self.criterion_, self.module_, batch)]
+        if hasattr(self.criterion_, "shards"):
+            terms = self.criterion_.shards(self.module_, batch)
+        if len(terms) == 1:
+            loss = terms[0]()
+            loss.backward(torch.full_like(loss, self.gain))
+            return loss.detach(), batch.n_values
+        weights = [weight for weight in self.weights_ if weight.requires_grad]
+        compute = partial(_loss_and_gradients, weights=weights, gain=self.gain)
+        losses, gradients = zip(*self.threads_.map(compute, terms), strict=True)
+        for weight, *parts in zip(weights, *gradients, strict=True):
+            if parts[0] is not None:
+                weight.grad = sum(parts, torch.zeros_like(weight))
+        return torch.stack(losses).sum(), batch.n_values
 
     def make_updates(
         self,

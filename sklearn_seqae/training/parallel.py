@@ -8,7 +8,7 @@ are joined in their order, so no result depends on it either.
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -20,6 +20,34 @@ Result = TypeVar("Result")
 
 class Cancelled(Exception):
     """Exception that stops a computation because another one has failed."""
+
+
+class Threads:
+    """Python threads that are kept between computations.
+
+    They are started at the first computation that can use more than one, as many as
+    torch may use. `close` ends them.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    def map(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> list[Result]:
+        """Apply a function to each item. The results are in the order of the items."""
+        n_threads = available_threads()
+        if n_threads < 2 or len(items) < 2:
+            return [function(item) for item in items]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(n_threads)
+        return _results(_submit(self._pool, function, items))
+
+    def close(self) -> None:
+        """Wait for the threads, and end them."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._pool = None
 
 
 def map_in_threads(
@@ -50,28 +78,38 @@ def map_in_threads(
         if failed.is_set():
             raise Cancelled
         try:
-            with as_worker(), isolated():
-                return function(item, failed)
+            return function(item, failed)
         except BaseException:
             failed.set()
             raise
 
     with ThreadPoolExecutor(n_threads) as pool:
-        # Each has a copy of the context: numpy's errstate, for example.
-        futures = [pool.submit(copy_context().run, compute, item) for item in items]
         try:
-            return _results([future.result for future in futures])
+            return _results(_submit(pool, compute, items))
         except BaseException:
             failed.set()
             raise
 
 
-def _results(waits: Sequence[Callable[[], Any]]) -> list[Any]:
+def _submit(
+    pool: ThreadPoolExecutor, function: Callable[..., Any], items: Sequence[Any]
+) -> list[Future[Any]]:
+    """Start the computations, each on one torch thread."""
+
+    def compute(item: Any) -> Any:
+        with as_worker(), isolated():
+            return function(item)
+
+    # Each has a copy of the context: numpy's errstate, for example.
+    return [pool.submit(copy_context().run, compute, item) for item in items]
+
+
+def _results(futures: Sequence[Future[Any]]) -> list[Any]:
     """Wait for all results, and raise the first error that is not `Cancelled`."""
     results, cancelled = [], None
-    for wait in waits:
+    for future in futures:
         try:
-            results.append(wait())
+            results.append(future.result())
         except Cancelled as error:
             cancelled = error
     if cancelled is not None:
