@@ -205,8 +205,8 @@ class Trainer:
     def _train_folds(self) -> list[TrainingRun]:
         """Train once for each validation split.
 
-        If the folds so far show that a significant gain is unlikely, the others are
-        left out, and the model keeps its initial weights. In families with large
+        If the folds so far show a clear gain, or that a significant gain is unlikely,
+        the others are left out (`Selection.is_decided`). In families with large
         operations, all folds after the first are trained side by side, unless a
         callback or `verbose` follows them one after the other.
         """
@@ -223,7 +223,7 @@ class Trainer:
         n_rows = sum(len(held_out) for _, held_out in self.splits)
         runs = [train(0, Event())]
         while len(runs) < len(self.splits):
-            if self._join(runs).is_futile(n_rows):
+            if self._join(runs).is_decided(n_rows):
                 break
             others = range(len(runs), len(self.splits))
             if not self.family.in_threads:
