@@ -12,6 +12,7 @@ STANDARD_ERRORS = 2.5  # number of standard errors that a gain must exceed
 INTERIM_STANDARD_ERRORS = 3.0  # the same before all folds are trained
 STANDARD_ERRORS_PER_SIZE = 1.0  # the same for each size of an ordered code
 ROUNDING = 1e-8  # rounding error, relative to the squared error with one component
+UNSEEN_GAIN = 1.5  # standard errors by which other folds may gain more than the first
 LEAST_VARIANCE = 1e-12  # rounding error of float32, squared, in scaled units
 MIN_GAIN = 0.01  # minimum gain, relative to the error at epoch 0
 
@@ -163,10 +164,10 @@ class Selection:
     def _is_futile(self, n_rows: int) -> bool:
         """Return whether a significant gain of all n rows is unlikely.
 
-        The gain of the rows of other folds is assumed to be one standard error higher
-        than the gain of these rows, at their best epoch. If the mean over all n rows
-        is then not significant, `best_epoch` will keep epoch 0 (stochastic curtailment;
-        Lan, Simon and Halperin, 1982).
+        The gain of the rows of other folds is assumed to be `UNSEEN_GAIN` standard
+        errors higher than the gain of these rows, at their best epoch. If the mean over
+        all n rows is then not significant, `best_epoch` will keep epoch 0 (stochastic
+        curtailment; Lan, Simon and Halperin, 1982).
         """
         losses = [self.selection_loss(rows) for rows in self._epochs()]
         start, end = np.sqrt(self.history.total[[0, int(np.argmin(losses))]])
@@ -174,7 +175,7 @@ class Selection:
         if n < 2:
             return False
         spread = gain.std(ddof=1)
-        others = gain.mean() + spread / np.sqrt(n)
+        others = gain.mean() + UNSEEN_GAIN * spread / np.sqrt(n)
         mean = (n * gain.mean() + (n_rows - n) * others) / n_rows
         needed = MIN_GAIN * start.mean() + STANDARD_ERRORS * spread / np.sqrt(n_rows)
         return bool(mean <= needed)

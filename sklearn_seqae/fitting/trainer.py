@@ -396,7 +396,8 @@ class Trainer:
         config, size, least = self.config, self.config.batch_size, 1
         if config.batch_size == "auto":
             size = self.family.auto_batch_size(len(data))
-            least = self.family.least_batches
+            # In a fold as many passes over the rows as in all samples.
+            least = -(-self.family.least_batches * len(data) // len(self.samples))
         return self._batches(data, min(int(size), len(data)), generator, least)
 
     def _set_units(
