@@ -42,7 +42,7 @@ from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.callbacks import EpochLog, check_monitors
-from sklearn_seqae.training.isolation import isolated
+from sklearn_seqae.training.isolation import available_threads, isolated
 from sklearn_seqae.training.net import AutoencoderNet
 from sklearn_seqae.training.parallel import Cancelled, map_in_threads
 
@@ -207,8 +207,9 @@ class Trainer:
 
         If the folds so far show a clear gain, or that a significant gain is unlikely,
         the others are left out (`Selection.is_decided`). In families with large
-        operations, all folds after the first are trained side by side, unless a
-        callback or `verbose` follows them one after the other.
+        operations, the folds after the first are trained side by side, unless a
+        callback or `verbose` follows them one after the other. The result does not
+        depend on the number of threads: a fold is dropped if those before it decide.
         """
 
         def train(fold: int, failed: Event) -> TrainingRun:
@@ -220,18 +221,19 @@ class Trainer:
         is_followed = bool(config.skorch_callbacks or config.verbose) or (
             listener is not None and listener.follows
         )
+        is_parallel = self.family.in_threads and config.device == "cpu"
+        n_threads = available_threads() if is_parallel and not is_followed else 1
         n_rows = sum(len(held_out) for _, held_out in self.splits)
         runs = [train(0, Event())]
-        while len(runs) < len(self.splits):
+        for start in range(1, len(self.splits), n_threads):
             if self._join(runs).is_decided(n_rows):
                 break
-            others = range(len(runs), len(self.splits))
-            if not self.family.in_threads:
-                runs.append(train(others[0], Event()))
-            elif is_followed or config.device != "cpu":
-                runs += [train(fold, Event()) for fold in others]
-            else:
-                runs += map_in_threads(train, others)
+            folds = range(start, min(start + n_threads, len(self.splits)))
+            for run in map_in_threads(train, folds):
+                # The others of its threads are dropped: without threads, they would
+                # not have been trained.
+                if not self._join(runs).is_decided(n_rows):
+                    runs.append(run)
         return runs
 
     @staticmethod
