@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
 from sklearn_seqae import AutoencoderAnomalyDetector, SequenceScaler
 from sklearn_seqae.anomaly import _model
+from sklearn_seqae.fitting import runs
+from sklearn_seqae.training import stack
 from tests.instances import convolutional, dense, recurrent
 from tests.test_parallel import threads
 
@@ -24,8 +27,17 @@ IN_THREADS = {
     "pipeline": (make_pipeline(SequenceScaler(), recurrent(**SHORT)), {}),
     "series": (recurrent(**SHORT), {"window_size": 5}),
 }
+TOGETHER = {
+    "dense": dense(**SHORT),
+    "dense of odd sizes": dense(hidden_layer_sizes=(7,), batch_size=9, **SHORT),
+    "one component": dense(1, **SHORT),
+    "with folds of its own": dense(max_iter=30, n_iter_no_change=2),
+    "random": dense(init="random", **SHORT),
+    "with autograd": dense(noise="gaussian", **SHORT),
+    "in a pipeline": make_pipeline(StandardScaler(), dense(**SHORT)),
+}
 IN_TURN = {
-    "dense": (dense(**SHORT), {}),
+    "dense with verbose": (dense(verbose=1, **SHORT), {}),
     "verbose": (recurrent(verbose=1, **SHORT), {}),
     "callback": (recurrent(skorch_callbacks=[Callback()], **SHORT), {}),
     "drawn before": (
@@ -83,6 +95,53 @@ def test_folds_are_fitted_in_turn_where_threads_are_not_safe(name, names, capsys
     capsys.readouterr()
     assert len(names) == 6
     assert set(names) == {threading.current_thread().name}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("model", TOGETHER.values(), ids=TOGETHER)
+def test_small_networks_are_trained_together_with_the_same_bits(
+    model, number, names, monkeypatch
+):
+    stacked = []
+    monkeypatch.setattr(
+        runs, "train_together", lambda *nets: stacked.append(nets) or together(*nets)
+    )
+    together = stack.train_together
+    X = np.random.default_rng(3).normal(size=(53, 6)) ** 3
+    with threads(number):
+        scores = fit(model, {}, X).calibration_scores_
+    assert len(set(names)) == 6
+    assert max(len(nets) for nets, _ in stacked) == 5
+    monkeypatch.setattr(_model, "_family_to_fit", lambda estimator: None)
+    np.testing.assert_array_equal(scores, fit(model, {}, X).calibration_scores_)
+
+
+def test_windows_of_series_are_trained_together_with_the_same_bits(monkeypatch):
+    scores = fit(dense(**SHORT), {"window_size": 5}).calibration_scores_
+    monkeypatch.setattr(_model, "_family_to_fit", lambda estimator: None)
+    in_turn = fit(dense(**SHORT), {"window_size": 5}).calibration_scores_
+    np.testing.assert_array_equal(scores, in_turn)
+
+
+def test_an_error_of_a_training_together_is_that_of_the_fit():
+    model = dense(init="random", learning_rate_init=1e25, max_iter=20)
+    with pytest.raises(ValueError, match="diverged"):
+        fit(model, {})
+
+
+def test_an_error_of_one_fold_does_not_leave_the_others_waiting(monkeypatch):
+    started = []
+
+    def failing(*arguments):
+        started.append(None)
+        if len(started) == 4:
+            raise KeyError("fourth")
+        return fitted_clone(*arguments)
+
+    fitted_clone = _model.fitted_clone
+    monkeypatch.setattr(_model, "fitted_clone", failing)
+    with pytest.raises(KeyError, match="fourth"):
+        fit(dense(**SHORT), {})
 
 
 def test_warnings_of_threads_are_issued_at_the_line_of_the_user():

@@ -140,6 +140,7 @@ LAYERS = {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
             *["_layout", "_warn", "training/blas", "training/parallel"],
+            "fitting/runs",
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
         "packages": ESTIMATOR,

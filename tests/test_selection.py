@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklearn_seqae.fitting.selection import Selection
+from sklearn_seqae.fitting.selection import INTERIM_STANDARD_ERRORS, Selection
 from sklearn_seqae.modules.batch import RowLosses
 
 
@@ -89,22 +89,35 @@ def of_a_fold(n, standard_errors):
     )
 
 
-@pytest.mark.parametrize("standard_errors", [-3.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0])
-def test_folds_are_left_out_only_if_the_gain_would_have_to_grow(standard_errors):
+@pytest.mark.parametrize("standard_errors", np.linspace(-3, 16, 20))
+def test_folds_are_left_out_if_the_gain_is_clear_or_would_have_to_grow(standard_errors):
     fold = of_a_fold(40, standard_errors)
-    # All rows: the same gain per row, one standard error of the fold higher.
-    all_rows = of_a_fold(200, (standard_errors + 1) * np.sqrt(200 / 40))
-    assert fold.is_futile(200) == (all_rows.best_epoch() == 0)
+    # All rows: the same gain per row, 1.2 standard errors of the fold higher: 1.5 more
+    # in the other four fifths.
+    all_rows = of_a_fold(200, (standard_errors + 1.2) * np.sqrt(200 / 40))
+    is_clear = fold.best_epoch(INTERIM_STANDARD_ERRORS) > 0
+    assert fold.is_decided(200) == (is_clear or all_rows.best_epoch() == 0)
 
 
-@pytest.mark.parametrize("standard_errors", np.linspace(-3, 9, 13))
-def test_folds_that_are_enough_to_stop_keep_the_start(standard_errors):
+@pytest.mark.parametrize("standard_errors", np.linspace(-3, 16, 20))
+def test_folds_that_are_enough_decide_as_all_rows_with_their_gain(standard_errors):
     fold = of_a_fold(40, standard_errors)
-    if fold.is_futile(200):
-        assert fold.best_epoch() == 0
+    all_rows = of_a_fold(200, standard_errors * np.sqrt(200 / 40))
+    if fold.is_decided(200):
+        assert fold.best_epoch() == all_rows.best_epoch()
 
 
-def test_folds_of_ordered_codes_and_penalties_are_not_left_out():
-    assert of_a_fold(40, 0.0).is_futile(200)
-    assert not gaining(40, 0.0).is_futile(200)
-    assert not replace(of_a_fold(40, 0.0), is_penalized=True).is_futile(200)
+def test_the_best_epoch_is_kept_early_only_with_more_standard_errors():
+    worth_it = 0.01 / (0.05 / np.sqrt(4000))  # 1 % of the start, in standard errors
+    nearly, clear = (of_a_fold(4000, worth_it + errors) for errors in (2.8, 3.2))
+    assert nearly.best_epoch() == clear.best_epoch() == 1
+    assert not nearly.is_decided(20_000)
+    assert clear.is_decided(20_000)
+
+
+@pytest.mark.parametrize("standard_errors", [0.0, 16.0])
+def test_folds_of_ordered_codes_and_penalties_are_not_left_out(standard_errors):
+    fold = of_a_fold(40, standard_errors)
+    assert fold.is_decided(200)
+    assert not gaining(40, standard_errors).is_decided(200)
+    assert not replace(fold, is_penalized=True).is_decided(200)

@@ -1,5 +1,6 @@
 """A fitted estimator together with a score that is fitted to its residuals."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,8 @@ def fitted_clone(estimator, samples):
 def map_fits(function, items, estimator, random_state):
     """Apply a function that fits clones of an estimator, side by side if it is safe.
 
-    Autoencoders with large operations use the cores in Python threads. Other fits run
+    Autoencoders with large operations use the cores in Python threads. Those with small
+    operations are trained together, in one computation for each batch. Other fits run
     one after the other. The results are the same.
 
     Parameters
@@ -171,23 +173,32 @@ def map_fits(function, items, estimator, random_state):
         In the order of the items.
     """
     is_shared = isinstance(random_state, np.random.RandomState)
-    if is_shared or not _fits_in_threads(estimator):
+    family = None if is_shared else _family_to_fit(estimator)
+    if family is None:
         return [function(item) for item in items]
     # torch is loaded already, by the autoencoder.
+    from sklearn_seqae.fitting.runs import Together
     from sklearn_seqae.training.parallel import map_in_threads
 
+    n_threads, together = None, Together(len(items))
+    if not family.in_threads:
+        n_threads = len(items)
+
+    def fit(item, failed):
+        if family.in_threads or len(items) < 2:
+            return keep_warnings(function, item)
+        return together.fit(partial(keep_warnings, function, item), failed)
+
     results = []
-    for result, warnings in map_in_threads(
-        lambda item, failed: keep_warnings(function, item), items
-    ):
+    for result, warnings in map_in_threads(fit, items, n_threads):
         for arguments in warnings:
             warn(*arguments)
         results.append(result)
     return results
 
 
-def _fits_in_threads(estimator):
-    """Return whether an estimator may be fitted in threads.
+def _family_to_fit(estimator):
+    """Return the family of an estimator that may be fitted in threads, or None.
 
     It is an autoencoder, perhaps after scikit-learn's transformers in a Pipeline, and
     draws no random numbers from a generator that several fits share.
@@ -196,26 +207,17 @@ def _fits_in_threads(estimator):
     if isinstance(estimator, Pipeline):
         steps, has_memory = steps_of(estimator), estimator.memory is not None
     *before, last = steps or [None]
-    return (
-        not has_memory
-        and _uses_threads(last)
-        and all(
-            type(step).__module__.startswith(("sklearn.", "sklearn_seqae."))
-            and all(
-                step.get_params()[name] is not None for name in _random_states(step)
-            )
-            for step in before
-        )
+    is_safe = not has_memory and all(
+        type(step).__module__.startswith(("sklearn.", "sklearn_seqae."))
+        and all(step.get_params()[name] is not None for name in _random_states(step))
+        for step in before
     )
-
-
-def _uses_threads(estimator):
-    """Return whether threads help, and nobody follows a fit."""
-    family = getattr(estimator, "_family", None)
-    if not getattr(family, "in_threads", False) or estimator.device != "cpu":
-        return False
+    family = getattr(last, "_family", None)
     followers = ("verbose", "skorch_callbacks", "_skl_callbacks")
-    return not any(getattr(estimator, name, None) for name in followers)
+    is_followed = any(getattr(last, name, None) for name in followers)
+    if family is None or not is_safe or is_followed or last.device != "cpu":
+        return None
+    return family
 
 
 def unit_of(samples):

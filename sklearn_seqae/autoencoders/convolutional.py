@@ -185,7 +185,8 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     validation_fraction : float, default=0.2
         Fraction of the samples in a validation fold, in (0, 1). For small data, up to
         five folds are used, until 350 samples have been held out, or until a gain is
-        unlikely. A fold has at most 5000 samples, or 1000 with ordered components.
+        clear or unlikely. A fold has at most 5000 samples, or 1000 with ordered
+        components.
 
     n_iter_no_change : int or inf, default=inf
         Patience: number of epochs without improvement after which training stops. The

@@ -223,7 +223,8 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     batch_size : "auto" or int, default="auto"
         Number of samples in a batch. "auto" is a tenth of the samples, from 16 to 64.
-        An epoch has at least ten batches.
+        An epoch of all samples has at least ten batches, and an epoch of a fold has
+        proportionally fewer.
 
     learning_rate_init : float, default=0.01
         Maximum learning rate of the optimizer AdamW. The rate rises and falls in one
@@ -242,9 +243,9 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
     validation_fraction : float, default=0.3
         Fraction of the samples in a validation fold, in (0, 1). For small data, up to
         five folds are used, until 150 samples have been held out, or until a gain is
-        unlikely. A fold has at most 5000 samples, or 1000 with ordered components. With
-        a `horizon`, a fold is a block of consecutive samples, the last ones first,
-        because windows of one series overlap.
+        clear or unlikely. A fold has at most 5000 samples, or 1000 with ordered
+        components. With a `horizon`, a fold is a block of consecutive samples, the last
+        ones first, because windows of one series overlap.
 
     n_iter_no_change : int or inf, default=inf
         Patience: number of epochs without improvement after which training stops. The

@@ -1,8 +1,9 @@
 """Trainings of one fit, and their observers."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Condition, Event
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -82,6 +83,9 @@ Training = Generator[tuple[TrainingRun, Batches], None, None]
 
 def finish(training: Training, failed: Event) -> TrainingRun:
     """Train to the end, unless a training in another thread has failed."""
+    together = _together.get()
+    if together is not None:
+        return together.finish(training)
     run, _ = next(training)
     for _ in training:
         if failed.is_set():
@@ -89,10 +93,88 @@ def finish(training: Training, failed: Event) -> TrainingRun:
     return run
 
 
-def finish_together(trainings: list[Training]) -> list[TrainingRun]:
-    """Train to the end, one epoch of all trainings after the other."""
-    runs, batches = zip(*map(next, trainings), strict=True)
-    train_together([run.net for run in runs], batches)
-    while trainings:
-        trainings = [each for each in trainings if next(each, None) is not None]
-    return list(runs)
+class Together:
+    """Fits whose trainings are finished together, one epoch of all after the other.
+
+    Each fit has its own thread, but only one of them computes at a time. A fit waits
+    when it comes to a training. When all fits wait, their trainings are finished in
+    one computation for each batch, if their networks have one shape.
+
+    Parameters
+    ----------
+    n_fits : int
+        Number of fits.
+    """
+
+    def __init__(self, n_fits: int):
+        self._turn = Condition()
+        self._n_fits = n_fits
+        self._waiting: list[_Waiting] = []
+
+    def fit(self, function: Callable[[], Any], failed: Event) -> Any:
+        """Call a function that fits, unless the event `failed` is set meanwhile."""
+        with self._turn:
+            token = _together.set(self)
+            self._failed = failed
+            try:
+                return function()
+            except BaseException:  # fits that have not begun will not begin
+                failed.set()
+                raise
+            finally:
+                _together.reset(token)
+                self._n_fits -= 1
+                self._finish_if_all_wait()
+
+    def finish(self, training: Training) -> TrainingRun:
+        """Train to the end, together with the other fits."""
+        mine = _Waiting(training)
+        self._waiting.append(mine)
+        self._finish_if_all_wait()
+        self._turn.wait_for(lambda: mine.is_over or self._failed.is_set())
+        if mine.error is not None:
+            raise mine.error
+        if mine.run is None:
+            raise Cancelled
+        return mine.run
+
+    def _finish_if_all_wait(self) -> None:
+        if self._failed.is_set():
+            self._turn.notify_all()
+        if not self._waiting or len(self._waiting) < self._n_fits:
+            return
+        waiting, self._waiting = self._waiting, []
+        try:
+            self._finish_all(waiting)
+        except BaseException as error:
+            for each in waiting:
+                each.error = error
+        self._turn.notify_all()
+
+    def _finish_all(self, waiting: list["_Waiting"]) -> None:
+        trainings = [each.training for each in waiting]
+        runs, batches = zip(*map(next, trainings), strict=True)
+        train_together([run.net for run in runs], batches)
+        while trainings:
+            if self._failed.is_set():
+                raise Cancelled
+            trainings = [each for each in trainings if next(each, None) is not None]
+        for each, run in zip(waiting, runs, strict=True):
+            each.run = run
+
+
+@dataclass
+class _Waiting:
+    """Training of a fit that waits for the others, and what became of it."""
+
+    training: Training
+    run: TrainingRun | None = None
+    error: BaseException | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the training has ended."""
+        return self.run is not None or self.error is not None
+
+
+_together: ContextVar[Together | None] = ContextVar("together", default=None)

@@ -9,8 +9,10 @@ from scipy.special import ndtr, stdtrit
 from sklearn_seqae.modules.batch import RowLosses
 
 STANDARD_ERRORS = 2.5  # number of standard errors that a gain must exceed
+INTERIM_STANDARD_ERRORS = 3.0  # the same before all folds are trained
 STANDARD_ERRORS_PER_SIZE = 1.0  # the same for each size of an ordered code
 ROUNDING = 1e-8  # rounding error, relative to the squared error with one component
+UNSEEN_GAIN = 1.5  # standard errors by which other folds may gain more than the first
 LEAST_VARIANCE = 1e-12  # rounding error of float32, squared, in scaled units
 MIN_GAIN = 0.01  # minimum gain, relative to the error at epoch 0
 
@@ -114,23 +116,23 @@ class Selection:
             explained(pca, mean, self.n_values),
         )
 
-    def best_epoch(self) -> int:
+    def best_epoch(self, n_errors: float = STANDARD_ERRORS) -> int:
         """Return the epoch with the lowest validation loss if its gain is significant.
 
         The square roots of the rows' losses are compared with those at epoch 0, because
         the losses are heavy-tailed and one outlier could determine the result. The mean
-        gain minus `STANDARD_ERRORS` standard errors must exceed `MIN_GAIN`; otherwise
-        epoch 0 is kept. For few rows, the number of standard errors follows from
-        Student's t distribution. For ordered codes, the gain must also be significant
-        at each size, by one standard error.
+        gain minus `n_errors` standard errors must exceed `MIN_GAIN`; otherwise epoch 0
+        is kept. For few rows, the number of standard errors follows from Student's t
+        distribution. For ordered codes, the gain must also be significant at each size,
+        by one standard error.
 
         With a fraction, the best epoch reaches it with the smallest number of
-        components, and the gain is the gain at this size.
+        components, and the gain is the gain at this size, which must exceed one
+        standard error.
         """
         losses = [self.selection_loss(rows) for rows in self._epochs()]
         best = int(np.argmin(losses))
-        losses_of_rows, n_errors = self.history.total, STANDARD_ERRORS
-        min_gain = MIN_GAIN
+        losses_of_rows, min_gain = self.history.total, MIN_GAIN
         if self.fraction is not None:
             sizes = self.history.squared_error_by_size
             size = min(int(np.ceil(losses[best])), sizes.shape[2])
@@ -142,23 +144,38 @@ class Selection:
         is_better = gain_lower_bound(start - end, n_errors) > min_gain * start.mean()
         return best if is_better else 0
 
-    def is_futile(self, n_rows: int) -> bool:
-        """Return whether more folds are unlikely to make the gain significant.
+    def is_decided(self, n_rows: int) -> bool:
+        """Return whether more folds are unlikely to change which epoch is kept.
 
-        The gain of the rows of other folds is assumed to be one standard error higher
-        than the gain of these rows, at their best epoch. If the mean over all n rows
-        is then not significant, `best_epoch` will keep epoch 0 (stochastic curtailment;
-        Lan, Simon and Halperin, 1982).
+        The best epoch is kept if the gain of these rows exceeds
+        `INTERIM_STANDARD_ERRORS` standard errors (Haybittle, 1971; Peto et al., 1976).
+        Epoch 0 is kept if a significant gain is unlikely. With ordered codes and with a
+        penalty, all folds are needed.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of validation rows of all folds.
         """
         if self.is_penalized or self.history.squared_error_by_size.shape[2]:
             return False
+        return self._is_futile(n_rows) or self.best_epoch(INTERIM_STANDARD_ERRORS) > 0
+
+    def _is_futile(self, n_rows: int) -> bool:
+        """Return whether a significant gain of all n rows is unlikely.
+
+        The gain of the rows of other folds is assumed to be `UNSEEN_GAIN` standard
+        errors higher than the gain of these rows, at their best epoch. If the mean over
+        all n rows is then not significant, `best_epoch` will keep epoch 0 (stochastic
+        curtailment; Lan, Simon and Halperin, 1982).
+        """
         losses = [self.selection_loss(rows) for rows in self._epochs()]
         start, end = np.sqrt(self.history.total[[0, int(np.argmin(losses))]])
         gain, n = start - end, len(start)
         if n < 2:
             return False
         spread = gain.std(ddof=1)
-        others = gain.mean() + spread / np.sqrt(n)
+        others = gain.mean() + UNSEEN_GAIN * spread / np.sqrt(n)
         mean = (n * gain.mean() + (n_rows - n) * others) / n_rows
         needed = MIN_GAIN * start.mean() + STANDARD_ERRORS * spread / np.sqrt(n_rows)
         return bool(mean <= needed)

@@ -30,7 +30,6 @@ from sklearn_seqae.fitting.runs import (
     Training,
     TrainingRun,
     finish,
-    finish_together,
 )
 from sklearn_seqae.fitting.scaling import Scaling, mean_sample, scaled
 from sklearn_seqae.fitting.selection import Selection, mean_curve
@@ -48,7 +47,7 @@ from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.callbacks import EpochLog, check_monitors
-from sklearn_seqae.training.isolation import isolated
+from sklearn_seqae.training.isolation import available_threads, isolated
 from sklearn_seqae.training.parallel import map_in_threads
 
 EVALUATION_BATCH_SIZE = 512  # batch size without gradients
@@ -150,11 +149,11 @@ class Trainer:
     def _train_folds(self) -> list[TrainingRun]:
         """Train once for each validation split.
 
-        In families with small operations, all folds are trained together, in one
-        computation for each batch. In the others, the first fold is trained alone. If
-        it shows that a significant gain is unlikely, the other folds are left out, and
-        the model keeps its initial weights. Otherwise they are trained in threads.
-        A callback or `verbose` follows the same folds one after the other.
+        If the folds so far show a clear gain, or that a significant gain is unlikely,
+        the others are left out (`Selection.is_decided`). In families with large
+        operations, the folds after the first are trained side by side, unless a
+        callback or `verbose` follows them one after the other. The result does not
+        depend on the number of threads: a fold is dropped if those before it decide.
         """
 
         def training(fold: int) -> Training:
@@ -170,18 +169,20 @@ class Trainer:
             listener is not None and listener.follows
         )
         is_followed = is_followed or config.device != "cpu"
-        folds = range(len(self.splits))
-        if not self.family.in_threads:
-            if is_followed:
-                return [train(fold, Event()) for fold in folds]
-            return finish_together([training(fold) for fold in folds])
-        runs, others = [train(0, Event())], folds[1:]
         n_rows = sum(len(held_out) for _, held_out in self.splits)
-        if self._join(runs).is_futile(n_rows):
-            return runs
-        if is_followed:
-            return runs + [train(fold, Event()) for fold in others]
-        return runs + map_in_threads(train, others)
+        runs = [train(0, Event())]
+        is_parallel = self.family.in_threads and not is_followed
+        n_threads = available_threads() if is_parallel else 1
+        for start in range(1, len(self.splits), n_threads):
+            if self._join(runs).is_decided(n_rows):
+                break
+            folds = range(start, min(start + n_threads, len(self.splits)))
+            for run in map_in_threads(train, folds):
+                # The others of its threads are dropped: without threads, they would
+                # not have been trained.
+                if not self._join(runs).is_decided(n_rows):
+                    runs.append(run)
+        return runs
 
     @staticmethod
     def _join(runs: list[TrainingRun]) -> Selection:
@@ -355,7 +356,8 @@ class Trainer:
         config, size, least = self.config, self.config.batch_size, 1
         if config.batch_size == "auto":
             size = self.family.auto_batch_size(len(data))
-            least = self.family.least_batches
+            # In a fold as many passes over the rows as in all samples.
+            least = -(-self.family.least_batches * len(data) // len(self.samples))
         return self._batches(data, min(int(size), len(data)), generator, least)
 
     def _set_units(

@@ -51,7 +51,9 @@ class Threads:
 
 
 def map_in_threads(
-    function: Callable[[Item, threading.Event], Result], items: Iterable[Item]
+    function: Callable[[Item, threading.Event], Result],
+    items: Iterable[Item],
+    n_threads: int | None = None,
 ) -> list[Result]:
     """Apply a function to each item, in as many threads as torch may use.
 
@@ -64,13 +66,16 @@ def map_in_threads(
     items : iterable
         Pieces of the computation.
 
+    n_threads : int or None, default=None
+        Number of threads; None for as many as torch may use.
+
     Returns
     -------
     results : list
         In the order of the items.
     """
     items, failed = list(items), threading.Event()
-    n_threads = min(available_threads(), len(items))
+    n_threads = min(n_threads or available_threads(), len(items))
     if n_threads < 2:
         return [function(item, failed) for item in items]
 
