@@ -156,13 +156,20 @@ class Trainer:
         depend on the number of threads: a fold is dropped if those before it decide.
         """
 
-        def training(fold: int) -> Training:
+        def train(fold: int, failed: Event) -> TrainingRun | ValueError:
             rows, held_out = self.splits[fold]
             name = f"fold {fold + 1} of {len(self.splits)}"
-            return self._training(rows, held_out, name=name)
+            try:
+                return finish(self._training(rows, held_out, name=name), failed)
+            except ValueError as error:  # it diverged
+                return error
 
-        def train(fold: int, failed: Event) -> TrainingRun:
-            return finish(training(fold), failed)
+        runs: list[TrainingRun] = []
+
+        def keep(run: TrainingRun | ValueError) -> None:
+            if isinstance(run, ValueError):
+                raise run
+            runs.append(run)
 
         config, listener = self.config, self.listener
         is_followed = bool(config.skorch_callbacks or config.verbose) or (
@@ -170,7 +177,7 @@ class Trainer:
         )
         is_followed = is_followed or config.device != "cpu"
         n_rows = sum(len(held_out) for _, held_out in self.splits)
-        runs = [train(0, Event())]
+        keep(train(0, Event()))
         is_parallel = self.family.in_threads and not is_followed
         n_threads = available_threads() if is_parallel else 1
         for start in range(1, len(self.splits), n_threads):
@@ -181,7 +188,7 @@ class Trainer:
                 # The others of its threads are dropped: without threads, they would
                 # not have been trained.
                 if not self._join(runs).is_decided(n_rows):
-                    runs.append(run)
+                    keep(run)
         return runs
 
     @staticmethod
