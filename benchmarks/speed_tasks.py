@@ -24,7 +24,7 @@ from sklearn_seqae.datasets import make_ragged_sequences
 PLAIN = {"init": "random", "early_stopping": False, "random_state": 0}
 LEARNING_RATE = 0.01
 CLIP = 1.0  # largest norm of the gradient of a recurrent network
-BATCHES = tuple(4**power for power in range(3, 10))  # of the bare forward pass
+BATCHES = (64, 256, 1024, 4096, 16384)  # of the bare forward pass
 
 
 def warm_up():
@@ -252,18 +252,15 @@ def seconds_per_epoch(*, n_rows):
 
 def transform_dense(way="ours", *, n_rows):
     """Encode rows with the dense network 17-64-3."""
-    model = fitted_dense()
     if way == "bare":
-        bare = hand_written_dense(17, 3)[:3]
-        return best_forward(bare, torch.from_numpy(normal(n_rows, 17)))
-    return measured(lambda: model.transform(normal(n_rows, 17)))
+        return best_forward("dense", n_rows, 17)
+    return measured(lambda: fitted_dense().transform(normal(n_rows, 17)))
 
 
 def transform_lstm(way="ours", *, n_rows):
     """Encode sequences of 28 steps with LSTM 28-100-30."""
     if way == "bare":
-        x = torch.from_numpy(normal(n_rows, 28, 28))
-        return best_forward(HandWrittenLSTM(28, 30).encode, x, start=32)
+        return best_forward("lstm", n_rows, 28, 28)
     return measured(lambda: fitted_lstm().transform(normal(n_rows, 28, 28)))
 
 
@@ -283,25 +280,35 @@ def fitted_lstm():
 
 
 @functools.cache
-def best_batch(forward, x, start):
+def bare_forward(name):
+    """Return the encoder of the hand-written network."""
+    return {
+        "dense": lambda: hand_written_dense(17, 3)[:3],
+        "lstm": lambda: HandWrittenLSTM(28, 30).encode,
+    }[name]()
+
+
+@functools.cache
+def best_batch(name, *shape):
     """Return the fastest of several batch sizes, each tried twice."""
-    batches = [size for size in BATCHES if start <= size <= len(x)]
-    measured(lambda: forward_batches(forward, x, batches[0]))
+    sizes = [size for size in BATCHES if size <= shape[0]]
+    encode_batches(name, *shape, size=sizes[-1])  # the first call allocates memory
     tries = [
-        (measured(lambda size=size: forward_batches(forward, x, size))["wall"], size)
-        for size in 2 * batches
+        (measured(lambda size=size: encode_batches(name, *shape, size=size)), size)
+        for size in 2 * sizes
     ]
-    return min(tries)[1]
+    return min(tries, key=lambda each: each[0]["wall"])[1]
 
 
-def best_forward(forward, x, start=256):
+def best_forward(name, *shape):
     """Return the seconds of a bare forward pass with the fastest batch size."""
-    size = best_batch(forward, x, start)
-    return {**measured(lambda: forward_batches(forward, x, size)), "batch": size}
+    size = best_batch(name, *shape)
+    return measured(lambda: encode_batches(name, *shape, size=size))
 
 
-def forward_batches(forward, x, size):
-    """Return the concatenated outputs of all batches."""
+def encode_batches(name, *shape, size):
+    """Return the concatenated latent codes of all batches."""
+    forward, x = bare_forward(name), torch.from_numpy(normal(*shape))
     with torch.inference_mode():
         return torch.cat([forward(batch) for batch in x.split(size)]).numpy()
 

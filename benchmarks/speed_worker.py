@@ -72,8 +72,8 @@ class Worker:
         return answer
 
     def close(self):
-        """End the process."""
-        self._process.stdin.close()
+        """End the process, and the task that an interrupt has left running."""
+        self._process.kill()
         self._process.wait()
 
 
