@@ -22,6 +22,7 @@ and the files are ``speed_quick.csv`` and ``speed_quick.png``.
 import argparse
 import functools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -279,6 +280,8 @@ def main():
     if args.list:
         print_entries()
         return
+    # A terminated run also ends its workers and removes the worktree.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / ("speed_quick.csv" if args.quick else "speed.csv")
     results, failed = None, []
