@@ -7,7 +7,10 @@ import torch
 from sklearn_seqae import DenseAutoencoderTransformer
 from sklearn_seqae.modules.dense_tile import (
     BLOCK,
+    MOST_BLOCKS,
+    N_TILES,
     DenseTile,
+    DenseTiles,
     decoder_tile,
     encoder_tile,
     tile_rows,
@@ -64,7 +67,7 @@ def test_tiles_compute_what_the_modules_compute(case):
     model, data = fitted(case)
     for network in (encoder_tile, decoder_tile):
         size = model.n_components_
-        assert isinstance(network(model.module_, size), DenseTile)
+        assert isinstance(network(model.module_, size), DenseTiles)
     expected = results(model, data)
 
     called = []
@@ -84,7 +87,8 @@ def test_tiles_compute_what_the_modules_compute(case):
 @pytest.mark.parametrize("case", CASES)
 def test_a_row_has_the_same_bits_alone_and_among_others(case):
     model, data = fitted(case)
-    order = RNG.permutation(np.arange(2000) % len(data))
+    n_at_once = N_TILES * encoder_tile(model.module_, 1).n_rows
+    order = RNG.permutation(np.arange(n_at_once + 500) % len(data))
     for alone, among in zip(
         results(model, data), results(model, data[order]), strict=True
     ):
@@ -112,6 +116,13 @@ def test_equal_columns_of_a_tile_have_equal_products(n_in, n_blocks):
             row = torch.randn(1, n_in, generator=generator)
             output = tile(row.expand(tile.n_rows, -1))
             assert (output == output[:1]).all()
+            column, bias = row.T.contiguous(), layer.bias[:, None]
+            products = [
+                torch.addmm(bias, layer.weight, column.repeat(1, n))
+                for n in (tile.n_rows, N_TILES * tile.n_rows)
+            ]
+            for product in products[: 2 if n_blocks == MOST_BLOCKS else 1]:
+                assert (product == products[0][:, :1]).all()
             expected = 2 * layer(row) - layer.bias
             torch.testing.assert_close(output[:1], expected, rtol=1e-4, atol=1e-5)
 

@@ -18,7 +18,11 @@ from sklearn_seqae.fitting.family import Family, NetworkSpec
 from sklearn_seqae.fitting.pca_init import ROUNDING, make_linear_path
 from sklearn_seqae.fitting.scaling import Scaling, Whitening
 from sklearn_seqae.modules.autoencoder import Autoencoder
-from sklearn_seqae.modules.dense_tile import DenseTile, decoder_tile, encoder_tile
+from sklearn_seqae.modules.dense_tile import (
+    DenseTiles,
+    decoder_tile,
+    encoder_tile,
+)
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.resampling import time_warp
@@ -438,13 +442,16 @@ class FittedModel:
 
     def _tile_options(self, function: Callable[..., Tensor]) -> dict[str, Any]:
         """Return the arguments of `in_tiles` that depend on the model."""
-        tile_rows, is_written_out = self.family.tile_rows, False
-        if isinstance(function, DenseTile):
-            tile_rows, is_written_out = function.n_rows, True
+        if isinstance(function, DenseTiles):
+            return {
+                "tile_rows": function.n_rows,
+                "n_tiles": function.n_tiles,
+                "is_aligned": True,
+                "in_threads": True,
+            }
         return {
             "usual_length": self.spec.n_steps or 0,
-            "tile_rows": tile_rows,
-            "is_aligned": is_written_out,
+            "tile_rows": self.family.tile_rows,
             "in_threads": self.family.in_threads and self.device.type == "cpu",
             "device": self.device,
         }

@@ -6,6 +6,7 @@ rows are features and columns are samples: a product then treats all samples ali
 the bits of a sample depend neither on its position nor on its address in memory.
 """
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
@@ -21,12 +22,12 @@ from sklearn_seqae.modules.linear_path import LinearPath
 BLOCK = 48  # a multiple of the number of samples in a block of a BLAS kernel
 MOST_BLOCKS = 8  # in a tile
 TILE_VALUES = 2**18  # maximum number of values of a layer in a larger tile
+N_TILES = 32  # tiles that are computed at once, if there are enough samples
 
 
-@torch.no_grad()
 def encoder_tile(
     module: Autoencoder, n_components: int, whitening: Any = None
-) -> "DenseTile | None":
+) -> "DenseTiles | None":
     """Return the pass from scaled samples (N, D) to their codes (N, K).
 
     Parameters
@@ -42,14 +43,21 @@ def encoder_tile(
 
     Returns
     -------
-    tile : DenseTile or None
+    tiles : DenseTiles or None
         None if the pass is not written out for this module.
     """
-    network, path = module.encoder, module.linear_path
-    if not _is_written_out(network, path):
+    if not _is_written_out(module.encoder, module.linear_path):
         return None
-    network = cast(DenseNetwork, network)
-    tile = DenseTile(tile_rows(network), network.low)
+    build = partial(_encoder, module, n_components, whitening)
+    return DenseTiles(build, tile_rows(cast(DenseNetwork, module.encoder)))
+
+
+@torch.no_grad()
+def _encoder(
+    module: Autoencoder, n_components: int, whitening: Any, n_rows: int
+) -> "DenseTile":
+    network, path = cast(DenseNetwork, module.encoder), cast(Any, module.linear_path)
+    tile = DenseTile(n_rows, network.low)
     x = tile.input = tile.buffer(network.rotated_in or len(network.low))
     start = None if path is None else tile.linear(path.encoder, x, n_components)
     unit = _column(module.encoder_unit[:n_components])
@@ -61,20 +69,27 @@ def encoder_tile(
     return tile
 
 
-@torch.no_grad()
 def decoder_tile(
     module: Autoencoder, n_components: int, whitening: Any = None
-) -> "DenseTile | None":
+) -> "DenseTiles | None":
     """Return the pass from codes (N, K) to samples in scaled units (N, D).
 
     The parameters and the result are as in `encoder_tile`. K may be less than the
     latent size if codes are ordered.
     """
-    network, path = module.decoder, module.linear_path
-    if not _is_written_out(network, path):
+    if not _is_written_out(module.decoder, module.linear_path):
         return None
-    network, k = cast(DenseNetwork, network), n_components
-    tile = DenseTile(tile_rows(network), network.low)
+    build = partial(_decoder, module, n_components, whitening)
+    return DenseTiles(build, tile_rows(cast(DenseNetwork, module.decoder)))
+
+
+@torch.no_grad()
+def _decoder(
+    module: Autoencoder, n_components: int, whitening: Any, n_rows: int
+) -> "DenseTile":
+    network, path = cast(DenseNetwork, module.decoder), cast(Any, module.linear_path)
+    k = n_components
+    tile = DenseTile(n_rows, network.low)
     width = len(module.code_scale)
     code = tile.buffer(width).zero_()
     tile.input = code[:k]
@@ -99,6 +114,37 @@ def tile_rows(network: DenseNetwork) -> int:
     outside = network.rotated_in or network.rotated_out or 1
     widest = max(len(network.low), outside, *sizes)
     return BLOCK * min(max(TILE_VALUES // (BLOCK * widest), 1), MOST_BLOCKS)
+
+
+class DenseTiles:
+    """Pass for tiles of samples of several sizes, in threads of the caller.
+
+    A sample has the same bits in a tile of `n_rows` samples and in `n_tiles` of them
+    that are computed at once.
+
+    Parameters
+    ----------
+    build : callable
+        Function of the number of samples of a tile that returns a `DenseTile`.
+
+    n_rows : int
+        Number of samples of a tile.
+    """
+
+    def __init__(self, build: Callable[[int], "DenseTile"], n_rows: int):
+        self.n_rows = n_rows
+        # BLAS libraries divide the features of wide layers, depending on the samples.
+        self.n_tiles = N_TILES if n_rows == BLOCK * MOST_BLOCKS else None
+        self._build = build
+        self._own = threading.local()  # threads cannot share buffers
+
+    def __call__(self, tile: Tensor, *unused: object) -> Tensor:
+        """Compute the outputs of a tile (N, ...), valid until the next call."""
+        passes = self._own.__dict__.setdefault("passes", {})
+        if len(tile) not in passes:
+            passes[len(tile)] = self._build(len(tile))
+        output: Tensor = passes[len(tile)](tile)
+        return output
 
 
 class DenseTile:
@@ -131,7 +177,7 @@ class DenseTile:
         self._example = example
         self.steps: list[Callable[[], Any]] = []
 
-    def __call__(self, tile: Tensor, *unused: object) -> Tensor:
+    def __call__(self, tile: Tensor) -> Tensor:
         """Compute all operations."""
         self.input.copy_(tile.t())
         for step in self.steps:

@@ -80,6 +80,7 @@ def in_tiles(
     n_steps: int | None = None,
     usual_length: int = 0,
     tile_rows: int | None = None,
+    n_tiles: int | None = None,
     is_aligned: bool = False,
     in_threads: bool = False,
     device: str = "cpu",
@@ -113,6 +114,10 @@ def in_tiles(
         Number of rows of a tile; None: 256 for tables, 32 for sequences, and up to 128
         for short sequences of the usual length.
 
+    n_tiles : int or None, default=None
+        Number of tiles of a table that `function` computes at once, if there are enough
+        rows, with the same bits as one after the other. None: it computes one tile.
+
     is_aligned : bool, default=False
         Whether the products of `function` do not depend on memory addresses. If False,
         they are computed by `AlignedProducts`.
@@ -130,9 +135,7 @@ def in_tiles(
         Results, zero on padding.
     """
     if lengths is None:
-        tile_rows = tile_rows or TABLE_ROWS
-        n_tiles = max(1, PIECE_VALUES // max(1, tile_rows * x[:1].size))
-        pieces = _pieces_of_table(len(x), tile_rows, n_tiles)
+        pieces = _pieces_of_table(x, tile_rows or TABLE_ROWS, n_tiles)
     else:
         pieces = _pieces_of_sequences(lengths, tile_rows, usual_length)
     result: NDArray[Any] = np.zeros(0, dtype=np.float32)
@@ -177,12 +180,19 @@ def in_tiles(
     return result
 
 
-def _pieces_of_table(n: int, tile_rows: int, n_tiles: int) -> list[Piece]:
-    """Return pieces of `n_tiles` tiles."""
-    n_rows = n_tiles * tile_rows
+def _pieces_of_table(
+    x: NDArray[Any], tile_rows: int, n_tiles: int | None
+) -> list[Piece]:
+    """Return pieces of several tiles: of `n_tiles` that are computed at once."""
+    most = max(1, PIECE_VALUES // max(1, tile_rows * x[:1].size))
+    n_rows = (n_tiles or most) * tile_rows
     return [
-        Piece(slice(start, start + n_rows), None, tile_rows)
-        for start in range(0, n, n_rows)
+        Piece(
+            slice(start, start + n_rows),
+            None,
+            n_rows if n_tiles and start + n_rows <= len(x) else tile_rows,
+        )
+        for start in range(0, len(x), n_rows)
     ]
 
 
