@@ -473,6 +473,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             has_schedule=not any(
                 isinstance(cb, LRScheduler) for _, cb in self.callbacks_
             ),
+            is_stack=optimizer is not self.optimizer_ and not self._has_callbacks,
         )
 
     def measure(self, batches: Batches, module: nn.Module | None = None) -> Any:

@@ -1,9 +1,10 @@
 """Updates of the weights in training, and the learning-rate schedules."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 WARM_UP = 100  # number of steps of the learning-rate warm-up
@@ -34,6 +35,9 @@ class Updates:
 
     has_schedule : bool, default=True
         False if the learning rate is set elsewhere.
+
+    is_stack : bool, default=False
+        Whether the weights are one tensor, and no callback follows the optimizer.
     """
 
     def __init__(
@@ -45,10 +49,12 @@ class Updates:
         averaged: list[Tensor],
         one_cycle: bool,
         has_schedule: bool = True,
+        is_stack: bool = False,
     ):
         self.optimizer = optimizer
         self.weights, self.averaged = weights, averaged
         self.one_cycle = one_cycle
+        self.is_stack = is_stack
         self.n_steps = 0
         self.scheduler: Any = None
         if has_schedule and one_cycle:
@@ -66,12 +72,40 @@ class Updates:
     @torch.no_grad()
     def step(self) -> None:
         """Update the weights from their gradients."""
-        self.optimizer.step()
+        if self.n_steps and self.is_stack:
+            self._step_of_stack()
+        else:
+            self.optimizer.step()
         if self.scheduler and (self.one_cycle or self.n_steps < WARM_UP):
             self.scheduler.step()
         self.n_steps += 1
         if not self.one_cycle:
             self._average()
+
+    def _step_of_stack(self) -> None:
+        """Take a step of AdamW for one tensor, without the hooks of the optimizer.
+
+        Torch's function takes two thirds of the time of its class, with the same bits.
+        """
+        (weights,), (group,) = self.weights, self.optimizer.param_groups
+        state = self.optimizer.state[weights]
+        beta1, beta2 = group["betas"]
+        adamw(
+            [weights],
+            [cast(Tensor, weights.grad)],
+            [state["exp_avg"]],
+            [state["exp_avg_sq"]],
+            [],
+            [state["step"]],
+            fused=True,
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
 
     def _average(self) -> None:
         """Update the moving average. Its time constant increases."""
