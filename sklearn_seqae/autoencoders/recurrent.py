@@ -223,8 +223,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     batch_size : "auto" or int, default="auto"
         Number of samples in a batch. "auto" is a tenth of the samples, from 16 to 64.
-        An epoch of all samples has at least ten batches, and an epoch of a fold has
-        proportionally fewer.
+        An epoch has at least ten batches.
 
     learning_rate_init : float, default=0.01
         Maximum learning rate of the optimizer AdamW. The rate rises and falls in one

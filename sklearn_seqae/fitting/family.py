@@ -90,7 +90,7 @@ class Family(Protocol):
     linear_path_rate: float = 0.0
     # Sufficient number of validation rows, over all folds.
     enough_held_out: int = 350
-    # Minimum number of batches in an epoch of all samples, if batch_size="auto".
+    # Minimum number of batches in an epoch, if batch_size="auto".
     least_batches: int = 1
     # Rows of an inference tile; None: 256 for tables, 32 for sequences.
     tile_rows: int | None = None

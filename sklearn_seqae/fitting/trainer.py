@@ -363,8 +363,7 @@ class Trainer:
         config, size, least = self.config, self.config.batch_size, 1
         if config.batch_size == "auto":
             size = self.family.auto_batch_size(len(data))
-            # In a fold as many passes over the rows as in all samples.
-            least = -(-self.family.least_batches * len(data) // len(self.samples))
+            least = self.family.least_batches
         return self._batches(data, min(int(size), len(data)), generator, least)
 
     def _set_units(
