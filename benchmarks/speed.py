@@ -205,7 +205,7 @@ def table(results):
         "|---|---|---|---:|---:|---|",
     ]
     for row in results.to_dict("records"):
-        spread = "{median:.3g} ({min:.3g} to {max:.3g})".format(**row)
+        spread = "{median:.4g} ({min:.4g} to {max:.4g})".format(**row)
         if row["unit"] != "ratio":
             spread += f" {row['unit']}"
         met = "yes" if row["met"] else "**no**"
