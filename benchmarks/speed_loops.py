@@ -30,8 +30,8 @@ class HandWrittenLSTM(nn.Module):
         return self.out(self.fourth(self.third(repeated)[0])[0])
 
 
-class PackedLSTM(nn.Module):
-    """LSTM n_channels-64, latent code, LSTM 64, for packed sequences."""
+class TwoLSTMs(nn.Module):
+    """Layers of an autoencoder: LSTM n_channels-64, latent code, LSTM 64, output."""
 
     def __init__(self, n_channels, n_components):
         super().__init__()
@@ -39,6 +39,10 @@ class PackedLSTM(nn.Module):
         self.code = nn.Linear(64, n_components)
         self.decoder = nn.LSTM(n_components, 64, batch_first=True)
         self.out = nn.Linear(64, n_channels)
+
+
+class PackedLSTM(TwoLSTMs):
+    """LSTM autoencoder for packed sequences."""
 
     def forward(self, x, lengths):
         code = self.code(self.encoder(pack(x, lengths))[1][0][-1])

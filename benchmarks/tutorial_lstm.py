@@ -19,20 +19,14 @@ import numpy as np
 import pandas as pd
 import representation
 import torch
+from speed_loops import TwoLSTMs
 from torch import nn
 
 from sklearn_seqae import RecurrentAutoencoderTransformer
 
 
-class TutorialLSTM(nn.Module):
+class TutorialLSTM(TwoLSTMs):
     """LSTM 64, last state, latent code; repeated code, LSTM 64, linear output."""
-
-    def __init__(self, n_channels, n_components):
-        super().__init__()
-        self.encoder = nn.LSTM(n_channels, 64, batch_first=True)
-        self.code = nn.Linear(64, n_components)
-        self.decoder = nn.LSTM(n_components, 64, batch_first=True)
-        self.out = nn.Linear(64, n_channels)
 
     def forward(self, x):
         code = self.code(self.encoder(x)[0][:, -1])

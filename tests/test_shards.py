@@ -1,7 +1,6 @@
 """Large batches in shards: the same bits, errors and callbacks as whole batches."""
 
 import threading
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -20,16 +19,7 @@ from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.isolation import as_worker, isolated
 from sklearn_seqae.training.parallel import Threads
 from tests.instances import convolutional, dense, recurrent
-
-
-@contextmanager
-def threads(number):
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+from tests.test_parallel import threads
 
 
 def large_sequences(n_rows=70, n_steps=40):

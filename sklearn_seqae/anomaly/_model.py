@@ -180,14 +180,13 @@ def map_fits(function, items, estimator, random_state):
     from sklearn_seqae.fitting.runs import Together
     from sklearn_seqae.training.parallel import map_in_threads
 
-    n_threads, together = None, Together(len(items))
+    n_threads = together = None
     if not family.in_threads:
-        n_threads = len(items)
+        n_threads, together = len(items), Together(len(items))
 
     def fit(item, failed):
-        if family.in_threads or len(items) < 2:
-            return keep_warnings(function, item)
-        return together.fit(partial(keep_warnings, function, item), failed)
+        compute = partial(keep_warnings, function, item)
+        return compute() if together is None else together.fit(compute, failed)
 
     results = []
     for result, warnings in map_in_threads(fit, items, n_threads):

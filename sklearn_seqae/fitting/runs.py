@@ -81,14 +81,14 @@ class Listener(Protocol):
 Training = Generator[tuple[TrainingRun, Batches], None, None]
 
 
-def finish(training: Training, failed: Event) -> TrainingRun:
+def finish(training: Training, failed: Event | None = None) -> TrainingRun:
     """Train to the end, unless a training in another thread has failed."""
     together = _together.get()
     if together is not None:
         return together.finish(training)
     run, _ = next(training)
     for _ in training:
-        if failed.is_set():
+        if failed is not None and failed.is_set():
             raise Cancelled
     return run
 

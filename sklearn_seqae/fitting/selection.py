@@ -1,6 +1,7 @@
 """Model selection: the best epoch, from the losses of the validation rows."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +131,7 @@ class Selection:
         components, and the gain is the gain at this size, which must exceed one
         standard error.
         """
-        losses = [self.selection_loss(rows) for rows in self._epochs()]
+        losses = self._selection_losses
         best = int(np.argmin(losses))
         losses_of_rows, min_gain = self.history.total, MIN_GAIN
         if self.fraction is not None:
@@ -169,8 +170,8 @@ class Selection:
         all n rows is then not significant, `best_epoch` will keep epoch 0 (stochastic
         curtailment; Lan, Simon and Halperin, 1982).
         """
-        losses = [self.selection_loss(rows) for rows in self._epochs()]
-        start, end = np.sqrt(self.history.total[[0, int(np.argmin(losses))]])
+        best = int(np.argmin(self._selection_losses))
+        start, end = np.sqrt(self.history.total[[0, best]])
         gain, n = start - end, len(start)
         if n < 2:
             return False
@@ -209,8 +210,11 @@ class Selection:
         """Return the losses of the validation rows at one epoch."""
         return RowLosses(*(losses[epoch] for losses in self.history))
 
-    def _epochs(self) -> list[Losses]:
-        return [self.at(epoch) for epoch in range(self.n_epochs + 1)]
+    @cached_property
+    def _selection_losses(self) -> list[float]:
+        """Loss of each epoch for the comparison of epochs."""
+        epochs = range(self.n_epochs + 1)
+        return [self.selection_loss(self.at(epoch)) for epoch in epochs]
 
 
 def _joined(parts: list[Losses], axis: int = 0) -> Losses:

@@ -134,7 +134,7 @@ class Trainer:
             refit = not self.splits or len(self.samples) < REFIT_BELOW
             self.listener.begin(len(self.splits) + refit)
         if not self.splits:
-            return self.train(), None
+            return finish(self.training()), None
         runs = self._train_folds()
         selection = self._join(runs)
         best = selection.best_epoch()
@@ -142,7 +142,9 @@ class Trainer:
             runs[0].restore_weights(best)
             return runs[0], selection
         valid_losses = selection.valid_losses[1:].tolist()
-        run = self.train(n_epochs=best, valid_losses=valid_losses, name="refit")
+        run = finish(
+            self.training(n_epochs=best, valid_losses=valid_losses, name="refit")
+        )
         run.loss_curve = mean_curve([run.loss_curve for run in runs])
         return run, selection
 
@@ -160,7 +162,7 @@ class Trainer:
             rows, held_out = self.splits[fold]
             name = f"fold {fold + 1} of {len(self.splits)}"
             try:
-                return finish(self._training(rows, held_out, name=name), failed)
+                return finish(self.training(rows, held_out, name=name), failed)
             except ValueError as error:  # it diverged
                 return error
 
@@ -180,22 +182,25 @@ class Trainer:
         keep(train(0, Event()))
         is_parallel = self.family.in_threads and not is_followed
         n_threads = available_threads() if is_parallel else 1
+        is_decided = self._join(runs).is_decided(n_rows)
         for start in range(1, len(self.splits), n_threads):
-            if self._join(runs).is_decided(n_rows):
+            if is_decided:
                 break
             folds = range(start, min(start + n_threads, len(self.splits)))
             for run in map_in_threads(train, folds):
                 # The others of its threads are dropped: without threads, they would
                 # not have been trained.
-                if not self._join(runs).is_decided(n_rows):
-                    keep(run)
+                if is_decided:
+                    break
+                keep(run)
+                is_decided = self._join(runs).is_decided(n_rows)
         return runs
 
     @staticmethod
     def _join(runs: list[TrainingRun]) -> Selection:
         return Selection.join([run.selection for run in runs if run.selection])
 
-    def train(
+    def training(
         self,
         rows: NDArray[np.int64] | None = None,
         held_out: NDArray[np.int64] | None = None,
@@ -203,8 +208,8 @@ class Trainer:
         n_epochs: int | None = None,
         valid_losses: list[float] | None = None,
         name: str = "training",
-    ) -> TrainingRun:
-        """Train once.
+    ) -> Training:
+        """Begin a training. It goes on for an epoch with each step.
 
         Parameters
         ----------
@@ -223,25 +228,11 @@ class Trainer:
         name : str, default="training"
             Name of the training, which `verbose` prints.
 
-        Returns
-        -------
-        run : TrainingRun
+        Yields
+        ------
+        run, batches : TrainingRun, Batches
+            The training and its rows, before the first epoch and after each epoch.
         """
-        training = self._training(
-            rows, held_out, n_epochs=n_epochs, valid_losses=valid_losses, name=name
-        )
-        return finish(training, Event())
-
-    def _training(
-        self,
-        rows: NDArray[np.int64] | None = None,
-        held_out: NDArray[np.int64] | None = None,
-        *,
-        n_epochs: int | None = None,
-        valid_losses: list[float] | None = None,
-        name: str = "training",
-    ) -> Training:
-        """Begin a training as in `train`. It goes on for an epoch with each step."""
         part = self.samples if rows is None else self.samples.take(rows)
         run, train = self._prepare(part)
         monitor = None

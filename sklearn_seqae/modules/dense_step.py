@@ -409,7 +409,6 @@ class DenseStep:
 
     factors : list of float
         Factor of the loss of each of them.
-
     """
 
     def __init__(self, modules: list[Any], factors: list[float]):

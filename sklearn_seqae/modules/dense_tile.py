@@ -46,10 +46,8 @@ def encoder_tile(
     tiles : DenseTiles or None
         None if the pass is not written out for this module.
     """
-    if not _is_written_out(module.encoder, module.linear_path):
-        return None
     build = partial(_encoder, module, n_components, whitening)
-    return DenseTiles(build, tile_rows(cast(DenseNetwork, module.encoder)))
+    return _tiles(module.encoder, module.linear_path, build)
 
 
 @torch.no_grad()
@@ -77,10 +75,8 @@ def decoder_tile(
     The parameters and the result are as in `encoder_tile`. K may be less than the
     latent size if codes are ordered.
     """
-    if not _is_written_out(module.decoder, module.linear_path):
-        return None
     build = partial(_decoder, module, n_components, whitening)
-    return DenseTiles(build, tile_rows(cast(DenseNetwork, module.decoder)))
+    return _tiles(module.decoder, module.linear_path, build)
 
 
 @torch.no_grad()
@@ -105,6 +101,17 @@ def _decoder(
     if module.is_logistic:
         tile.append(torch.sigmoid, tile.output, out=tile.output)
     return tile
+
+
+def _tiles(
+    network: nn.Module | None,
+    path: nn.Module | None,
+    build: Callable[[int], "DenseTile"],
+) -> "DenseTiles | None":
+    """Return the pass of a network, or None if it is not written out."""
+    if not _is_written_out(network, path):
+        return None
+    return DenseTiles(build, tile_rows(cast(DenseNetwork, network)))
 
 
 def tile_rows(network: DenseNetwork) -> int:

@@ -1,4 +1,4 @@
-"""skorch net with a fast training loop, and the learning-rate schedules."""
+"""skorch net with a fast training loop."""
 
 import copy
 from collections.abc import Callable, Generator, Iterable, Sequence
