@@ -37,6 +37,7 @@ BY_HAND, BY_KERAS_TF, BY_KERAS_JAX = (
 )
 PACKED, BY_SEQUITUR = "hand-written PackedSequence loop", "sequitur, one by one"
 BARE = "bare forward pass, best batch size"
+ENCODER = "refinement_steps=0"
 OLD = "commit {against}"
 
 LOOP = {"theirs": {"way": "by hand"}}
@@ -248,6 +249,28 @@ TRANSFORMS = (
         "transform_one_row",
         (Line("transform of one row, dense", "PCA.transform", CPU, 8.0),),
         paired("one_row", theirs={"way": "PCA"}, n_calls=Size(1_000, 200)),
+    ),
+    Entry(
+        "refined_dense",
+        (Line("transform with 2 refinement steps, 10,000 x 64", ENCODER, CPU, 18.0),),
+        paired("refined_dense", theirs={"way": "plain"}, n_rows=Size(10_000, 1_000)),
+    ),
+    Entry(
+        "refined_one_row",
+        (Line("transform with 2 refinement steps, one row", ENCODER, CPU, 10.0),),
+        paired(
+            "one_row", theirs={"way": "plain"}, way="refined", n_calls=Size(300, 50)
+        ),
+    ),
+    Entry(
+        "refined_lstm",
+        (
+            Line(
+                "transform with 2 refinement steps, 10,000 sequences of 100 steps",
+                *(ENCODER, CPU, 10.0),
+            ),
+        ),
+        paired("refined_lstm", theirs={"way": "plain"}, n_rows=Size(10_000, 500)),
     ),
 )
 

@@ -320,16 +320,38 @@ def fitted_on_digits(way):
     if way == "PCA":
         return PCA(8).fit(X)
     options = {"max_iter": 5, "early_stopping": False, "random_state": 0}
-    return DenseAutoencoderTransformer(8, **options).fit(X)
+    n_steps = 2 if way == "refined" else 0
+    return DenseAutoencoderTransformer(8, refinement_steps=n_steps, **options).fit(X)
 
 
-def one_row(way="ours", *, n_calls):
+def one_row(way="plain", *, n_calls):
     """Return the median seconds of `transform` of one row."""
     model, X = fitted_on_digits(way), load_digits().data
     calls = [
         measured(lambda i=i: model.transform(X[i : i + 1])) for i in range(n_calls)
     ]
     return {clock: float(np.median([c[clock] for c in calls])) for clock in calls[0]}
+
+
+def refined_dense(way="refined", *, n_rows):
+    """Encode rows of digits, repeated, with nearest-point codes or without them."""
+    rows = np.resize(load_digits().data, (n_rows, 64))
+    return measured(lambda: fitted_on_digits(way).transform(rows))
+
+
+def refined_lstm(way="refined", *, n_rows):
+    """Encode sequences of 100 steps, with nearest-point codes or without them."""
+    X = curved_table(n_rows, 100)[:, :, np.newaxis]
+    return measured(lambda: fitted_on_sequences(way).transform(X))
+
+
+@functools.cache
+def fitted_on_sequences(way):
+    """Return the recurrent model of two components; the training is short."""
+    options = {"max_iter": 2, "early_stopping": False, "random_state": 0}
+    n_steps = 2 if way == "refined" else 0
+    model = RecurrentAutoencoderTransformer(2, refinement_steps=n_steps, **options)
+    return model.fit(curved_table(500, 100)[:, :, np.newaxis])
 
 
 # --------------------------------------------------------------------------------------
@@ -375,6 +397,6 @@ if __name__ == "__main__":
     tasks = (
         *(warm_up, dense, lstm, ragged, default_fit, default_fits, monthly_values),
         *(detector, large_fit, fashion, search, transform_dense, transform_lstm),
-        *(one_row, bits, seconds_per_epoch),
+        *(refined_dense, refined_lstm, one_row, bits, seconds_per_epoch),
     )
     serve({task.__name__: task for task in tasks})

@@ -238,8 +238,13 @@ def default_estimator(samples, *, windows):
 
     # A latent code as large as the sample would also reconstruct anomalies.
     width = int(np.prod(samples.values.shape[1:]))
-    # The best epoch does not improve detection. A few epochs take about a second.
-    training: dict[str, Any] = {"early_stopping": False, "max_iter": 30}
+    # The best epoch and nearest-point codes do not improve detection. A few epochs take
+    # about a second.
+    training: dict[str, Any] = {
+        "early_stopping": False,
+        "max_iter": 30,
+        "refinement_steps": 0,
+    }
     if samples.values.ndim == 3:
         n_components = max(1, min(8, width // 2))
         return RecurrentAutoencoderTransformer(n_components, **training)

@@ -79,7 +79,8 @@ class ForecastingAutoencoder(BaseAutoencoder):
             lengths = np.full(len(samples), self._horizon)
         n_steps = int(lengths.max())
         model = self._model()
-        values = model.decode(model.encode(samples), lengths, n_steps, ahead=True)
+        codes = model.encode(samples, refined=False)
+        values = model.decode(codes, lengths, n_steps, ahead=True)
         return values, lengths
 
     def _compare(self, samples):

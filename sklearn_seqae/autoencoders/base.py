@@ -93,6 +93,10 @@ class BaseAutoencoder(
         "noise": [StrOptions(set(NOISES)), None],
         "noise_level": [Interval(Real, 0, None, closed="left")],
         "whiten": ["boolean"],
+        "refinement_steps": [
+            StrOptions({"auto"}),
+            Interval(Integral, 0, None, closed="left"),
+        ],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [
             StrOptions({"auto"}),
@@ -193,6 +197,8 @@ class BaseAutoencoder(
             config.check_domain(samples)
             config = config.with_seed(_draw_seed(self.random_state))
             last = self._model_to_continue(config, family, samples)
+            has_target = samples.target is not None
+            n_steps = config.n_refinement_steps(family.objective, has_target)
 
             def attributes_of(run, module):
                 model = FittedModel(
@@ -205,6 +211,7 @@ class BaseAutoencoder(
                     module=module.eval(),
                     n_components=run.spec.n_components,
                     target_mean=mean_target(samples, family),
+                    refinement_steps=n_steps,
                 )
                 return _fitted_attributes(model, run)
 

@@ -143,6 +143,13 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         If True, `transform` returns uncorrelated components of unit variance, as in
         PCA. The first k whitened components depend on the first k components alone.
 
+    refinement_steps : int or "auto", default="auto"
+        Number of Gauss-Newton steps with which `transform` moves the latent code of the
+        encoder to the code whose reconstruction is nearest to X. A code moves only if
+        its loss falls. 0: the code of the encoder, which is much faster. "auto": 2, but
+        0 with `noise`, with a `target`, with a bottleneck other than "plain" and
+        "ordered", and with ``init="random"``.
+
     alpha : float, default=0.01
         Decoupled weight decay (Loshchilov and Hutter, 2019): in each step, the weights
         of the networks shrink by the fraction ``lr * alpha``, where lr is the current
@@ -322,6 +329,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         noise: Literal["gaussian", "masking"] | None = None,
         noise_level: float = 0.3,
         whiten: bool = False,
+        refinement_steps: int | Literal["auto"] = "auto",
         alpha: float = 0.01,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate_init: float = 1e-2,
@@ -346,6 +354,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self.noise = noise
         self.noise_level = noise_level
         self.whiten = whiten
+        self.refinement_steps = refinement_steps
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init

@@ -215,6 +215,14 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         If True, `transform` returns uncorrelated components of unit variance, as in
         PCA. The first k whitened components depend on the first k components alone.
 
+    refinement_steps : int or "auto", default="auto"
+        Number of Gauss-Newton steps with which `transform` moves the latent code of the
+        encoder to the code whose reconstruction is nearest to X. A code moves only if
+        its loss falls. 0: the code of the encoder, which is much faster. "auto": 2, but
+        0 with `noise`, with a `target`, with a bottleneck other than "plain" and
+        "ordered", with ``objective="predict"`` and with ``init="random"``. `predict`
+        forecasts from the codes of the encoder.
+
     alpha : float, default=0.01
         Decoupled weight decay (Loshchilov and Hutter, 2019): in each step, the weights
         of the networks shrink by the fraction ``lr * alpha``, where lr is the current
@@ -414,6 +422,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         noise: Literal["gaussian", "masking"] | None = None,
         noise_level: float = 0.3,
         whiten: bool = False,
+        refinement_steps: int | Literal["auto"] = "auto",
         alpha: float = 0.01,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate_init: float = 1e-2,
@@ -441,6 +450,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         self.bottleneck, self.bottleneck_weight = bottleneck, bottleneck_weight
         self.noise, self.noise_level = noise, noise_level
         self.whiten = whiten
+        self.refinement_steps = refinement_steps
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
@@ -456,6 +466,12 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         self.verbose = verbose
 
     def _make_family(self, samples):
+        if self.objective == "predict" and self.refinement_steps not in ("auto", 0):
+            raise ValueError(
+                "With objective='predict' there is no reconstruction, so the "
+                f"'refinement_steps' parameter of {type(self).__name__} must be 'auto' "
+                f"or 0. Got {self.refinement_steps!r} instead."
+            )
         return RecurrentFamily(
             cell=self.cell,
             bidirectional=self.bidirectional,

@@ -11,6 +11,8 @@ from sklearn_seqae.modules.bottleneck import PENALTIES
 from sklearn_seqae.training.callbacks import check_callbacks
 from sklearn_seqae.training.devices import find_device
 
+REFINEMENT_STEPS = 2  # more change little
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -40,6 +42,7 @@ class TrainingConfig:
     noise: str | None
     noise_level: float
     whiten: bool
+    refinement_steps: int | str
     alpha: float
     batch_size: int | str
     learning_rate_init: float
@@ -110,6 +113,19 @@ class TrainingConfig:
     def is_logistic(self) -> bool:
         """Whether the outputs of the network are logits."""
         return self.loss == "binary_cross_entropy"
+
+    def n_refinement_steps(self, objective: str, has_target: bool) -> int:
+        """Return the number of steps from the code of the encoder to the nearest point.
+
+        By default there are none if the nearest point to X is not what is wanted.
+        """
+        if self.refinement_steps != "auto":
+            return int(self.refinement_steps)
+        has_clean_target = has_target and objective == "reconstruct"
+        is_unwanted = objective == "predict" or has_clean_target or bool(self.noise)
+        if is_unwanted or self.is_penalized or self.init == "random":
+            return 0
+        return REFINEMENT_STEPS
 
     def check_domain(self, samples: Samples) -> None:
         """Raise a ValueError if the loss is not defined for values of the samples."""

@@ -16,6 +16,7 @@ from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.family import Family, NetworkSpec
 from sklearn_seqae.fitting.pca_init import ROUNDING, make_linear_path
+from sklearn_seqae.fitting.refinement import NearestEncoder
 from sklearn_seqae.fitting.scaling import Scaling, Whitening
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.dense_tile import (
@@ -156,6 +157,9 @@ class FittedModel:
     whitening : Whitening or None, default=None
         Whitening of the codes; None without whitening.
 
+    refinement_steps : int, default=0
+        Number of Gauss-Newton steps from the code of the encoder to the nearest point.
+
     missing_device : str or None, default=None
         Device of a loaded model if it is not available here. The CPU replaces it.
     """
@@ -170,6 +174,7 @@ class FittedModel:
     n_components: int
     target_mean: NDArray[Any] | None = None
     whitening: Whitening | None = None
+    refinement_steps: int = 0
     missing_device: str | None = None
 
     @property
@@ -238,12 +243,19 @@ class FittedModel:
             and getattr(old, f.name) != getattr(new, f.name)
         ]
 
-    def encode(self, samples: Samples) -> NDArray[Any]:
-        """Encode samples into latent codes (N, Z), in the dtype of the samples."""
+    def encode(self, samples: Samples, *, refined: bool = True) -> NDArray[Any]:
+        """Encode samples into latent codes (N, Z), in the dtype of the samples.
+
+        With `refined=False`, the codes are those of the encoder.
+        """
         unit, dtype = np.float64(self.code_unit), samples.values.dtype
-        encode: Any = encoder_tile(
-            self.module, self.n_components, self._whitening_tensors()
-        )
+        encode: Any
+        if refined and self.refinement_steps:
+            encode = NearestEncoder(self, self.refinement_steps)
+        else:
+            encode = encoder_tile(
+                self.module, self.n_components, self.whitening_tensors()
+            )
         if encode is None:
             encoder = self.encoder()
 
@@ -289,7 +301,7 @@ class FittedModel:
         values : ndarray of shape (N, D) or (N, n_steps, C)
             Values in the dtype of the codes, zero on padding.
         """
-        whitening, width = self._whitening_tensors(), codes.shape[1]
+        whitening, width = self.whitening_tensors(), codes.shape[1]
         decode: Any = None
         if not ahead:
             decode = decoder_tile(self.module, width, whitening)
@@ -342,9 +354,13 @@ class FittedModel:
         return self.decode(self.encode(samples), _lengths(samples), steps)
 
     def encoder(
-        self, *, warp: float = 0.0, generator: torch.Generator | None = None
+        self,
+        *,
+        warp: float = 0.0,
+        generator: torch.Generator | None = None,
+        is_whitened: bool = True,
     ) -> "Encoder":
-        """Return the encoder as a differentiable torch module.
+        """Return the encoder as a differentiable torch module. Codes are not refined.
 
         Parameters
         ----------
@@ -354,6 +370,9 @@ class FittedModel:
         generator : torch.Generator or None, default=None
             Source of the time warping.
 
+        is_whitened : bool, default=True
+            Whether to whiten the codes if those of the model are whitened.
+
         Returns
         -------
         encoder : Encoder
@@ -361,7 +380,7 @@ class FittedModel:
         return Encoder(
             self.module,
             n_components=self.n_components,
-            whitening=self._whitening_tensors(),
+            whitening=self.whitening_tensors() if is_whitened else None,
             warp=warp,
             generator=generator,
         )
@@ -391,6 +410,7 @@ class FittedModel:
             "n_components": self.n_components,
             "target_mean": self.target_mean,
             "whitening": whitening,
+            "refinement_steps": self.refinement_steps,
             "weights": weights,
         }
 
@@ -437,11 +457,18 @@ class FittedModel:
             n_components=state["n_components"],
             target_mean=state["target_mean"],
             whitening=whitening and Whitening(**whitening),
+            refinement_steps=state["refinement_steps"],
             missing_device=missing,
         )
 
     def _tile_options(self, function: Callable[..., Tensor]) -> dict[str, Any]:
         """Return the arguments of `in_tiles` that depend on the model."""
+        if isinstance(function, NearestEncoder) and function.n_rows is not None:
+            return {
+                "tile_rows": function.n_rows,
+                "is_aligned": True,
+                "in_threads": True,
+            }
         if isinstance(function, DenseTiles):
             return {
                 "tile_rows": function.n_rows,
@@ -456,7 +483,7 @@ class FittedModel:
             "device": self.device,
         }
 
-    def _whitening_tensors(self) -> "WhiteningTensors | None":
+    def whitening_tensors(self) -> "WhiteningTensors | None":
         """Return the whitening as tensors on the device."""
         if self.whitening is None:
             return None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,13 @@ class Selection:
 
     fraction : float or None, default=None
         Fraction of variance to explain with as few components as possible.
+
+    refined : RowLosses of ndarray of shape (R, M, ...) or None, default=None
+        Losses with nearest-point codes after some epochs, epoch 0 first. They decide
+        which epoch is the best. None: `history` does.
+
+    refined_epochs : tuple of int of length R, default=()
+        These epochs.
     """
 
     history: Losses
@@ -49,25 +57,38 @@ class Selection:
     n_values: float
     is_penalized: bool = False
     fraction: float | None = None
+    refined: Losses | None = None
+    refined_epochs: tuple[int, ...] = ()
 
     @classmethod
     def join(cls, parts: list["Selection"]) -> "Selection":
         """Join the folds. The last epoch of a fold that stopped early is repeated."""
-        longest = max(part.n_epochs for part in parts) + 1
-
-        def pad(history: NDArray[np.float64]) -> NDArray[np.float64]:
-            missing = (0, longest - len(history))
-            return np.pad(history, [missing] + [(0, 0)] * (history.ndim - 1), "edge")
-
-        histories = [RowLosses(*map(pad, part.history)) for part in parts]
+        longest = max(parts, key=lambda part: part.n_epochs)
+        epochs = range(longest.n_epochs + 1)
+        refined = None
+        if longest.refined is not None:
+            each = [part._refined_at(longest.refined_epochs) for part in parts]
+            refined = _joined(each, axis=1)
         return cls(
-            history=_joined(histories, axis=1),
+            history=_joined([_at(part.history, epochs) for part in parts], axis=1),
             mean=_joined([part.mean for part in parts]),
             pca=_joined([part.pca for part in parts]),
             n_values=sum(part.n_values for part in parts),
             is_penalized=parts[0].is_penalized,
             fraction=parts[0].fraction,
+            refined=refined,
+            refined_epochs=longest.refined_epochs,
         )
+
+    def _refined_at(self, epochs: tuple[int, ...]) -> Losses:
+        """Return the losses with nearest-point codes after epochs of another fold."""
+        assert self.refined is not None
+        return _at(self.refined, np.searchsorted(self.refined_epochs, epochs))
+
+    @property
+    def compared(self) -> Losses:
+        """Losses after the epochs that are compared, epoch 0 first."""
+        return self.history if self.refined is None else self.refined
 
     @property
     def n_epochs(self) -> int:
@@ -94,7 +115,7 @@ class Selection:
 
     def r2(self) -> dict[str, float]:
         """Return the validation R² of the best epoch, of PCA and of the mean."""
-        model = self.history.squared_error[self.best_epoch()].sum()
+        model = self.compared.squared_error[self._best()].sum()
         mean, pca = self.mean.squared_error.sum(), self.pca.squared_error.sum()
         return {
             "model": float(explained(model, mean, self.n_values)),
@@ -110,7 +131,7 @@ class Selection:
         model, pca : ndarray of shape (Z,)
         """
         mean = self.mean.squared_error.sum()
-        model = self.history.squared_error_by_size[self.best_epoch()].sum(axis=0)
+        model = self.compared.squared_error_by_size[self._best()].sum(axis=0)
         pca = self.pca.squared_error_by_size.sum(axis=0)
         return (
             explained(model, mean, self.n_values),
@@ -131,13 +152,18 @@ class Selection:
         components, and the gain is the gain at this size, which must exceed one
         standard error.
         """
-        losses = self._selection_losses
+        best = self._best(n_errors)
+        return best if self.refined is None else self.refined_epochs[best]
+
+    def _best(self, n_errors: float = STANDARD_ERRORS) -> int:
+        """Return the position of the best epoch among those that are compared."""
+        losses, compared = self._selection_losses, self.compared
         best = int(np.argmin(losses))
-        losses_of_rows, min_gain = self.history.total, MIN_GAIN
+        losses_of_rows, min_gain = compared.total, MIN_GAIN
         if self.fraction is not None:
-            sizes = self.history.squared_error_by_size
+            sizes = compared.squared_error_by_size
             size = min(int(np.ceil(losses[best])), sizes.shape[2])
-            losses_of_rows = self.history.squared_error
+            losses_of_rows = compared.squared_error
             if size > 0:
                 losses_of_rows = sizes[:, :, size - 1]
             n_errors, min_gain = STANDARD_ERRORS_PER_SIZE, 0.0
@@ -158,7 +184,7 @@ class Selection:
         n_rows : int
             Number of validation rows of all folds.
         """
-        if self.is_penalized or self.history.squared_error_by_size.shape[2]:
+        if self.is_penalized or self.compared.squared_error_by_size.shape[2]:
             return False
         return self._is_futile(n_rows) or self.best_epoch(INTERIM_STANDARD_ERRORS) > 0
 
@@ -171,7 +197,7 @@ class Selection:
         curtailment; Lan, Simon and Halperin, 1982).
         """
         best = int(np.argmin(self._selection_losses))
-        start, end = np.sqrt(self.history.total[[0, best]])
+        start, end = np.sqrt(self.compared.total[[0, best]])
         gain, n = start - end, len(start)
         if n < 2:
             return False
@@ -190,7 +216,7 @@ class Selection:
         """
         if self.fraction is not None:
             return components_needed(rows, self.mean, self.fraction)
-        start, total = self.at(0), float(rows.total.sum())
+        start, total = _at(self.compared, 0), float(rows.total.sum())
         if self.is_penalized:
             return total
         if rows.loss.sum() > start.loss.sum():
@@ -206,15 +232,18 @@ class Selection:
             return np.inf
         return total
 
-    def at(self, epoch: int) -> Losses:
-        """Return the losses of the validation rows at one epoch."""
-        return RowLosses(*(losses[epoch] for losses in self.history))
-
     @cached_property
     def _selection_losses(self) -> list[float]:
-        """Loss of each epoch for the comparison of epochs."""
-        epochs = range(self.n_epochs + 1)
-        return [self.selection_loss(self.at(epoch)) for epoch in epochs]
+        """Loss of each epoch that is compared, for the comparison."""
+        compared = self.compared
+        positions = range(len(compared.total))
+        return [self.selection_loss(_at(compared, i)) for i in positions]
+
+
+def _at(losses: Losses, positions: Any) -> Losses:
+    """Take losses at some positions of the first axis, at most the last one."""
+    last = len(losses.total) - 1
+    return RowLosses(*(field[np.minimum(positions, last)] for field in losses))
 
 
 def _joined(parts: list[Losses], axis: int = 0) -> Losses:

@@ -91,6 +91,9 @@ class Trainer:
         self.n_steps = samples.median_steps
         self.splits = self._splits()
         check_monitors(config.skorch_callbacks, has_validation=bool(self.splits))
+        self.refinement_steps = config.n_refinement_steps(
+            family.objective, samples.target is not None
+        )
         self.n_components = int(config.n_components)
         if start is not None:
             self.n_components = start.spec.n_components
@@ -372,6 +375,8 @@ class Trainer:
         codes, residuals = codes_and_residuals(
             pca.autoencoder, batches, sizes, objective
         )
+        spread = codes.std(0, correction=0)
+        module.set_units(code_spread=spread.where(spread > 0, 1))
         if self.config.is_logistic:  # residuals are not in the units of logits
             residuals = torch.ones_like(residuals)
         if self.config.is_penalized:
@@ -442,7 +447,13 @@ class Trainer:
             pca = net.measure(data)
         else:
             pca = net.measure(data, self._pca(spec, part).autoencoder)
-        keeps_weights = len(self.samples) >= REFIT_BELOW
+        has_forecast = self.family.objective != "reconstruct"
         return ValidationMonitor(
-            self.config, net, data, keeps_weights=keeps_weights, mean=mean, pca=pca
+            self.config,
+            net,
+            data,
+            keeps_weights=len(self.samples) >= REFIT_BELOW,
+            mean=mean,
+            pca=pca,
+            refinement_steps=0 if has_forecast else self.refinement_steps,
         )

@@ -12,6 +12,7 @@ from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
 
 MAX_FOLDS = 5
+EPOCH_RATIO = 1.5  # between epochs at which nearest-point codes are measured
 MAX_VALIDATION_ROWS = 5000  # maximum number of validation rows of one split
 MAX_VALIDATION_ROWS_ORDERED = 1000  # for ordered codes, decoded once for each size
 
@@ -101,6 +102,11 @@ class ValidationMonitor:
     mean, pca : RowLosses of ndarray of shape (M, ...)
         Losses of each validation row for the training mean and for PCA.
 
+    refinement_steps : int, default=0
+        Number of steps to nearest-point codes, which decide which epoch is the best.
+        Their losses are measured after `EPOCH_RATIO` times more epochs each. 0: the
+        codes of the encoder decide, after each epoch.
+
     Attributes
     ----------
     states : dict
@@ -116,6 +122,7 @@ class ValidationMonitor:
         keeps_weights: bool,
         mean: Losses,
         pca: Losses,
+        refinement_steps: int = 0,
     ):
         self.config = config
         self.net = net
@@ -123,7 +130,10 @@ class ValidationMonitor:
         self.keeps_weights = keeps_weights
         self.mean = mean
         self.pca = pca
+        self.refinement_steps = refinement_steps
         self.history: list[Losses] = []
+        self.refined: dict[int, Losses] = {}
+        self.next_refined = 0
         self.states: dict[int, dict[str, Tensor]] = {}
         self.lowest_loss = self.lowest_kept_loss = np.inf
         self.n_without_improvement = 0
@@ -144,20 +154,33 @@ class ValidationMonitor:
         else:
             self.n_without_improvement += 1
         self.lowest_loss = min(self.lowest_loss, loss)
-        if self.keeps_weights:
-            self._keep_if_best(
-                epoch, self._selection([self.history[0]]).selection_loss(rows)
-            )
+        if not self.refinement_steps:
+            self._keep_if_best(epoch, rows)
+        elif epoch == self.next_refined:
+            self._record_refined()
         return self.n_without_improvement >= self.config.n_iter_no_change
 
-    def selection(self) -> Selection:
-        """Return the recorded losses."""
-        return self._selection(self.history)
+    def _record_refined(self) -> None:
+        """Record the losses with nearest-point codes after the last epoch."""
+        epoch = len(self.history) - 1
+        rows = self.net.measure(self.data, refinement_steps=self.refinement_steps)
+        self.refined[epoch] = rows
+        self.next_refined = max(epoch + 1, round(EPOCH_RATIO * epoch))
+        self._keep_if_best(epoch, rows)
 
-    def _selection(self, history: list[Losses]) -> Selection:
-        stacked = (np.stack(arrays) for arrays in zip(*history, strict=True))
+    def selection(self) -> Selection:
+        """Return the recorded losses, at the end of the training."""
+        if self.refinement_steps and len(self.history) - 1 not in self.refined:
+            self._record_refined()
+        return self._selection(self.history, self.refined)
+
+    def _selection(
+        self, history: list[Losses], refined: dict[int, Losses]
+    ) -> Selection:
         return Selection(
-            history=RowLosses(*stacked),
+            history=_stacked(history),
+            refined=_stacked(list(refined.values())) if refined else None,
+            refined_epochs=tuple(refined),
             mean=self.mean,
             pca=self.pca,
             n_values=self.data.n_values,
@@ -165,11 +188,20 @@ class ValidationMonitor:
             fraction=self.config.fraction,
         )
 
-    def _keep_if_best(self, epoch: int, loss: float) -> None:
+    def _keep_if_best(self, epoch: int, rows: Losses) -> None:
         """Copy the weights of epoch 0, or of an epoch with a lower loss."""
+        if not self.keeps_weights:
+            return
+        start = {0: self.refined[0]} if self.refinement_steps else {}
+        loss = self._selection(self.history[:1], start).selection_loss(rows)
         if epoch > 0 and loss >= self.lowest_kept_loss:
             return
         self.lowest_kept_loss = loss
         weights = self.net.average_.state_dict().items()
         copy = {name: weight.clone() for name, weight in weights}
         self.states = {0: self.states.get(0, copy), epoch: copy}
+
+
+def _stacked(history: list[Losses]) -> Losses:
+    """Stack the losses of epochs along a new first axis."""
+    return RowLosses(*(np.stack(fields) for fields in zip(*history, strict=True)))

@@ -64,6 +64,7 @@ class Autoencoder(nn.Module):
     decoder_unit: Tensor
     forecaster_unit: Tensor
     code_scale: Tensor
+    code_spread: Tensor
     residual_scale: Tensor
     log_variance: Tensor
 
@@ -93,6 +94,7 @@ class Autoencoder(nn.Module):
         self.register_buffer("decoder_unit", torch.ones(n_components))
         self.register_buffer("forecaster_unit", torch.ones(n_components))
         self.register_buffer("code_scale", torch.ones(n_components))
+        self.register_buffer("code_spread", torch.ones(n_components))
         self.register_buffer("residual_scale", torch.ones(()))
         self.register_buffer("log_variance", torch.zeros(n_components))
 
@@ -111,6 +113,9 @@ class Autoencoder(nn.Module):
 
         code_scale : Tensor of shape (Z,) or (), optional
             Divisor of the code before it enters the decoder.
+
+        code_spread : Tensor of shape (Z,), optional
+            Standard deviation of each component, for finite differences.
 
         residual_scale : Tensor of shape (), optional
             Divisor of the residual of the linear path before it enters the encoder.

@@ -68,20 +68,30 @@ def _encoder(
 
 
 def decoder_tile(
-    module: Autoencoder, n_components: int, whitening: Any = None
+    module: Autoencoder,
+    n_components: int,
+    whitening: Any = None,
+    *,
+    as_logits: bool = False,
 ) -> "DenseTiles | None":
     """Return the pass from codes (N, K) to samples in scaled units (N, D).
 
     The parameters and the result are as in `encoder_tile`. K may be less than the
-    latent size if codes are ordered.
+    latent size if codes are ordered. With `as_logits`, no sigmoid is added for binary
+    cross-entropy.
     """
-    build = partial(_decoder, module, n_components, whitening)
+    has_sigmoid = module.is_logistic and not as_logits
+    build = partial(_decoder, module, n_components, whitening, has_sigmoid)
     return _tiles(module.decoder, module.linear_path, build)
 
 
 @torch.no_grad()
 def _decoder(
-    module: Autoencoder, n_components: int, whitening: Any, n_rows: int
+    module: Autoencoder,
+    n_components: int,
+    whitening: Any,
+    has_sigmoid: bool,
+    n_rows: int,
 ) -> "DenseTile":
     network, path = cast(DenseNetwork, module.decoder), cast(Any, module.linear_path)
     k = n_components
@@ -98,7 +108,7 @@ def _decoder(
     x[width : width + k] = 1  # which components are present
     tile.append(torch.div, code, _column(module.code_scale), out=x[:width])
     tile.output = tile.network(network, x, start, module.decoder_unit[k - 1])
-    if module.is_logistic:
+    if has_sigmoid:
         tile.append(torch.sigmoid, tile.output, out=tile.output)
     return tile
 

@@ -14,6 +14,7 @@ from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.bottleneck import Bottleneck, NestedDropout, Plain
 from sklearn_seqae.modules.dense_step import DenseStep, has_hooks, make_step
 from sklearn_seqae.modules.losses import masked_loss, row_losses
+from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
 from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.resampling import time_warp
 
@@ -201,15 +202,19 @@ class Objective:
         """Return the samples of a batch with the noise of validation, if any."""
         return batch.x if self.noise is None else self.noise(batch.x, batch.mask)
 
-    def rows(self, module: Autoencoder, batch: Batch) -> RowLosses[Tensor]:
+    def rows(
+        self, module: Autoencoder, batch: Batch, refinement_steps: int = 0
+    ) -> RowLosses[Tensor]:
         """Return the losses of each row, multiplied by its weight.
+
+        They are those of nearest-point codes if there are refinement steps.
 
         The loss of a forecast is scaled to the number of values of the sample. For a
         variational code, the total is measured with a code that is drawn at random, in
         the same way in each epoch. The other losses are measured with the mean, which
         `transform` returns.
         """
-        rows = self._rows(module, batch)
+        rows = self._rows(module, batch, refinement_steps)
         if batch.weight is None:
             return rows
         return RowLosses(
@@ -219,11 +224,23 @@ class Objective:
             squared_error_by_size=rows.squared_error_by_size * batch.weight[:, None],
         )
 
-    def _rows(self, module: Autoencoder, batch: Batch) -> RowLosses[Tensor]:
-        encoded = self.bottleneck(
-            module, self.encoder_input(batch), batch.lengths, False
-        )
+    def _rows(
+        self, module: Autoencoder, batch: Batch, refinement_steps: int
+    ) -> RowLosses[Tensor]:
+        x = self.encoder_input(batch)
+        encoded = self.bottleneck(module, x, batch.lengths, False)
         code = encoded.code if encoded.mean is None else encoded.mean
+        if refinement_steps:
+            code = nearest_codes(
+                decoder_of(module),
+                code,
+                x,
+                batch.lengths,
+                n_steps=refinement_steps,
+                loss=self.loss,
+                spread=module.code_spread,
+                sizes=Sizes.of(module, code.shape[1]),
+            )
         if not isinstance(self.bottleneck, NestedDropout):
             losses, square = self._losses_and_square(module, code, batch, None)
             total = cast(Tensor, sum(losses))

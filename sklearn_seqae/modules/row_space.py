@@ -59,9 +59,11 @@ class RowSpaceObjective:
         """Return a faster step for coordinates, as `Objective.step` does."""
         return self.objective.step(self.projected, self.column_ratio)
 
-    def rows(self, module: Autoencoder, batch: Batch) -> RowLosses[Tensor]:
+    def rows(
+        self, module: Autoencoder, batch: Batch, refinement_steps: int = 0
+    ) -> RowLosses[Tensor]:
         """Return the losses of each row of a batch (N, D), as `Objective.rows` does."""
-        return self.objective.rows(module, batch)
+        return self.objective.rows(module, batch, refinement_steps)
 
 
 @torch.no_grad()

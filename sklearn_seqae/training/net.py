@@ -476,7 +476,9 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             is_stack=optimizer is not self.optimizer_ and not self._has_callbacks,
         )
 
-    def measure(self, batches: Batches, module: nn.Module | None = None) -> Any:
+    def measure(
+        self, batches: Batches, module: nn.Module | None = None, **options: Any
+    ) -> Any:
         """Return the losses of each row.
 
         Parameters
@@ -487,6 +489,9 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         module : torch.nn.Module or None, default=None
             Module to measure; None for the net's module with averaged weights.
 
+        **options
+            Keyword arguments of `criterion.rows`.
+
         Returns
         -------
         rows : named tuple of ndarray, float64
@@ -496,7 +501,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         if module.training:
             module.eval()
         with torch.no_grad():
-            rows = [self.criterion_.rows(module, batch) for batch in batches]
+            rows = [self.criterion_.rows(module, batch, **options) for batch in batches]
         fields = (torch.cat(parts) for parts in zip(*rows, strict=True))
         return type(rows[0])(*(f.cpu().numpy().astype(np.float64) for f in fields))
 

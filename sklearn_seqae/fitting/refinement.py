@@ -1,0 +1,83 @@
+"""Encoder with nearest-point codes, for tiles of samples."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+
+from sklearn_seqae.modules.dense_tile import (
+    BLOCK,
+    decoder_tile,
+    encoder_tile,
+)
+from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
+
+if TYPE_CHECKING:  # the model imports this file
+    from sklearn_seqae.fitting.model import FittedModel
+
+TILE_VALUES = 2**22  # maximum number of derivatives of a tile
+
+
+class NearestEncoder:
+    """Encoder whose codes are refined by Gauss-Newton steps.
+
+    Shape
+    -----
+    - Input: `x` (N, D) or (N, T, C), scaled; `lengths` (N,) or None; T or None
+    - Output: (N, K), the codes in scaled units, whitened if the model's codes are
+
+    Parameters
+    ----------
+    model : FittedModel
+        Model with its encoder, decoder and whitening.
+
+    n_steps : int
+        Number of steps.
+    """
+
+    def __init__(self, model: "FittedModel", n_steps: int):
+        module, size = model.module, model.n_components
+        self._whitening = model.whitening_tensors()
+        self.sizes = Sizes.of(module, size)
+        self._refine = partial(
+            nearest_codes,
+            n_steps=n_steps,
+            loss=model.config.loss,
+            spread=module.code_spread[:size],
+            sizes=self.sizes,
+        )
+        self.n_rows: int | None = None  # of a tile; None: the usual number
+        self._encode: Any = encoder_tile(module, size)
+        tiles = {k: decoder_tile(module, k, as_logits=True) for k in self.sizes.sizes}
+        self._tiles = tiles
+        if self._encode is None or None in tiles.values():
+            self._encode = model.encoder(is_whitened=False)
+            self._decode: Any = decoder_of(module)
+            return
+        self._decode = self._decode_in_tiles
+        n_blocks = TILE_VALUES // (BLOCK * size * model.spec.n_features)
+        most = self._encode.n_rows // BLOCK
+        self.n_rows = BLOCK * min(max(n_blocks, 1), most)
+
+    def __call__(self, x: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
+        """Encode a tile, and refine its codes."""
+        code = self._encode(x, lengths).contiguous()
+        code = self._refine(self._decode, code, x, lengths)
+        if self._whitening is None:
+            return code
+        mean, factor, _ = self._whitening
+        if self.n_rows is None:
+            return (code - mean) @ factor
+        # As in `DenseTile`, samples are columns.
+        return (factor.t() @ (code - mean).t().contiguous()).t()
+
+    def _decode_in_tiles(self, code: Tensor, *unused: object) -> Tensor:
+        """Decode codes (M * n_rows, k)."""
+        decode: Any = self._tiles[code.shape[1]]
+        parts = torch.split(code, cast(int, self.n_rows))
+        outputs: list[Tensor] = []
+        for part in parts:
+            output = decode(part)  # a view of a buffer, with samples as columns
+            outputs.append(torch.empty(output.shape).copy_(output))
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
