@@ -16,7 +16,6 @@ from sklearn_seqae import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
 )
-from sklearn_seqae.anomaly._model import default_estimator
 from sklearn_seqae.fitting.selection import Selection
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.losses import LOSSES, row_losses
@@ -123,9 +122,7 @@ def own_losses(estimator, X, codes):
     with torch.no_grad():
         losses = [
             weight
-            * row_losses(
-                model.config.loss, decode(z[:, :k], lengths, n_steps), x, mask
-            )
+            * row_losses(model.config.loss, decode(z[:, :k], lengths, n_steps), x, mask)
             for k, weight in zip(*sizes, strict=True)
         ]
     return sum(losses).numpy()

@@ -38,7 +38,7 @@ from sklearn_seqae.autoencoders._warnings import (
     warn_if_not_reached,
     warn_of_missing_device,
 )
-from sklearn_seqae.fitting.config import TrainingConfig
+from sklearn_seqae.fitting.config import TrainingConfig, draw_seed
 from sklearn_seqae.fitting.family import make_spec
 from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.fitting.scaling import along
@@ -195,10 +195,8 @@ class BaseAutoencoder(
                 params["n_components"] = min(samples.size)
             config = TrainingConfig.from_params(params, name=name, seed=0)
             config.check_domain(samples)
-            config = config.with_seed(_draw_seed(self.random_state))
+            config = config.with_seed(draw_seed(self.random_state))
             last = self._model_to_continue(config, family, samples)
-            has_target = samples.target is not None
-            n_steps = config.n_refinement_steps(family.objective, has_target)
 
             def attributes_of(run, module):
                 model = FittedModel(
@@ -211,7 +209,7 @@ class BaseAutoencoder(
                     module=module.eval(),
                     n_components=run.spec.n_components,
                     target_mean=mean_target(samples, family),
-                    refinement_steps=n_steps,
+                    refinement_steps=trainer.refinement_steps,
                 )
                 return _fitted_attributes(model, run)
 
@@ -522,10 +520,3 @@ def _fitted_attributes(model: FittedModel, run: Any):
         "mean_": model.scaling.mean,
         "n_components_": model.n_components,
     }
-
-
-def _draw_seed(random_state):
-    """Draw a seed. For None, entropy of the system is used, not numpy's generator."""
-    if random_state is None:
-        random_state = np.random.RandomState()
-    return int(check_random_state(random_state).randint(2**31 - 1))

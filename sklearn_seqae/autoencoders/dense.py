@@ -147,8 +147,8 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         Number of Gauss-Newton steps with which `transform` moves the latent code of the
         encoder to the code whose reconstruction is nearest to X. A code moves only if
         its loss falls. 0: the code of the encoder, which is much faster. "auto": 2, but
-        0 with `noise`, with a `target`, with a bottleneck other than "plain" and
-        "ordered", and with ``init="random"``.
+        0 for forecasts, with `noise`, with a `target`, with a bottleneck other than
+        "plain" and "ordered", and with ``init="random"``.
 
     alpha : float, default=0.01
         Decoupled weight decay (Loshchilov and Hutter, 2019): in each step, the weights

@@ -219,9 +219,8 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         Number of Gauss-Newton steps with which `transform` moves the latent code of the
         encoder to the code whose reconstruction is nearest to X. A code moves only if
         its loss falls. 0: the code of the encoder, which is much faster. "auto": 2, but
-        0 with `noise`, with a `target`, with a bottleneck other than "plain" and
-        "ordered", with ``objective="predict"`` and with ``init="random"``. `predict`
-        forecasts from the codes of the encoder.
+        0 for forecasts, with `noise`, with a `target`, with a bottleneck other than
+        "plain" and "ordered", and with ``init="random"``.
 
     alpha : float, default=0.01
         Decoupled weight decay (Loshchilov and Hutter, 2019): in each step, the weights
@@ -445,12 +444,10 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         self.decoder, self.scheduled_sampling = decoder, scheduled_sampling
         self.reverse_target = reverse_target
         self.sample_shape = sample_shape
-        self.init = init
-        self.loss = loss
+        self.init, self.loss = init, loss
         self.bottleneck, self.bottleneck_weight = bottleneck, bottleneck_weight
         self.noise, self.noise_level = noise, noise_level
-        self.whiten = whiten
-        self.refinement_steps = refinement_steps
+        self.whiten, self.refinement_steps = whiten, refinement_steps
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init

@@ -5,6 +5,9 @@ from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+from sklearn.utils import check_random_state
+
 from sklearn_seqae._inputs import is_int
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.modules.bottleneck import PENALTIES
@@ -139,6 +142,13 @@ class TrainingConfig:
                 f"[0, 1]. Got values from {low:g} to {high:g}. Scale X with "
                 "MinMaxScaler(clip=True)."
             )
+
+
+def draw_seed(random_state: Any) -> int:
+    """Draw a seed. For None, entropy of the system is used, not numpy's generator."""
+    if random_state is None:
+        random_state = np.random.RandomState()
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def _layer_sizes(sizes: Any, name: str) -> tuple[int, ...]:

@@ -3,15 +3,20 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
 from torch import Tensor
 
 from sklearn_seqae.modules.dense_tile import (
     BLOCK,
+    DenseTiles,
     decoder_tile,
     encoder_tile,
 )
-from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
+from sklearn_seqae.modules.nearest import (
+    Sizes,
+    TileDecoder,
+    decoder_of,
+    nearest_codes,
+)
 
 if TYPE_CHECKING:  # the model imports this file
     from sklearn_seqae.fitting.model import FittedModel
@@ -50,17 +55,18 @@ class NearestEncoder:
         self.n_rows: int | None = None  # of a tile; None: the usual number
         self._encode: Any = encoder_tile(module, size)
         tiles = {k: decoder_tile(module, k, as_logits=True) for k in self.sizes.sizes}
-        self._tiles = tiles
         if self._encode is None or None in tiles.values():
             self._encode = model.encoder(is_whitened=False)
             self._decode: Any = decoder_of(module)
             return
-        self._decode = self._decode_in_tiles
+        self._decode = TileDecoder(cast(dict[int, DenseTiles], tiles))
         n_blocks = TILE_VALUES // (BLOCK * size * model.spec.n_features)
         most = self._encode.n_rows // BLOCK
         self.n_rows = BLOCK * min(max(n_blocks, 1), most)
 
-    def __call__(self, x: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
+    def __call__(
+        self, x: Tensor, lengths: Tensor | None, n_steps: int | None
+    ) -> Tensor:
         """Encode a tile, and refine its codes."""
         code = self._encode(x, lengths).contiguous()
         code = self._refine(self._decode, code, x, lengths)
@@ -71,13 +77,3 @@ class NearestEncoder:
             return (code - mean) @ factor
         # As in `DenseTile`, samples are columns.
         return (factor.t() @ (code - mean).t().contiguous()).t()
-
-    def _decode_in_tiles(self, code: Tensor, *unused: object) -> Tensor:
-        """Decode codes (M * n_rows, k)."""
-        decode: Any = self._tiles[code.shape[1]]
-        parts = torch.split(code, cast(int, self.n_rows))
-        outputs: list[Tensor] = []
-        for part in parts:
-            output = decode(part)  # a view of a buffer, with samples as columns
-            outputs.append(torch.empty(output.shape).copy_(output))
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)

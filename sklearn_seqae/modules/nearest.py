@@ -5,25 +5,27 @@ reconstruction (Levenberg, 1944). The derivatives of the decoder are finite diff
 so any decoder can be used.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.dense_tile import DenseTiles
 from sklearn_seqae.modules.losses import row_losses
 
 Decode = Callable[[Tensor, Tensor | None, int | None], Tensor]
 
-FRACTIONS = (1.0, 0.5, 0.25)  # of a step, until the loss falls
+FRACTIONS = (1.0, 1 / 3)  # of a step, until the loss falls
 DAMPING = 1e-3  # relative to the mean squared derivative
 DIFFERENCE = 0.01  # size of the finite differences, relative to the spread of the codes
 MIN_DECREASE = 1e-6  # predicted decrease of the loss, relative to it: less is rounding
 MIN_CURVATURE = 1e-3  # of a loss whose second derivative may be 0
 MOST_SIZES = 8  # of an ordered code, whose derivatives are computed
 TINY = 1e-30
-BLOCK, LEAST_VALUES = 4, 16  # sizes of products with the same bits for each row
+ALIGNMENT = 16  # number of float32 values in 64 bytes
+LEAST_ROWS, LEAST_VALUES = 4, 32  # of a matrix product, for which torch calls BLAS
 
 
 class Sizes(NamedTuple):
@@ -139,6 +141,27 @@ def nearest_codes(
     return code
 
 
+class TileDecoder:
+    """Decoder of codes (N, k) with written-out passes of one number of rows.
+
+    Parameters
+    ----------
+    tiles : dict
+        `DenseTiles` by the number of components.
+    """
+
+    def __init__(self, tiles: dict[int, DenseTiles]):
+        self.tiles = tiles
+
+    def __call__(self, code: Tensor, *unused: object) -> Tensor:
+        """Return the output."""
+        return self.of_tile(code).clone(memory_format=torch.contiguous_format)
+
+    def of_tile(self, code: Tensor) -> Tensor:
+        """Return the output in a buffer, valid until the next call."""
+        return self.tiles[code.shape[1]](code)
+
+
 class _Problem:
     """Least-squares problems of a batch of samples."""
 
@@ -186,27 +209,35 @@ class _Problem:
 
     def _products(self, code: Tensor, k: int, output: Tensor) -> Tensor:
         """Return the products for codes with k components, zero for the others."""
-        n, width = code.shape
+        (n, width), output = code.shape, output.flatten(1)
+        gradient, curvature = _derivatives(self.loss, output, self.x.flatten(1))
+        # Aligned products that are not small have the same bits for each sample.
+        n_values = output.shape[1]
+        padded = -(-max(n_values, LEAST_VALUES) // ALIGNMENT) * ALIGNMENT
+        rows = code.new_zeros(n, max(width + 1, LEAST_ROWS), padded)
+        left, right = rows[:, :k, :n_values], rows[:, width, :n_values]
         moved = code[:, :k] + torch.diag(self.difference[:k])[:, None]  # (k, N, k)
-        repeated = None if self.lengths is None else self.lengths.repeat(k)
-        moved = self.decode(moved.flatten(0, 1), repeated, self.n_steps)
-        gradient, curvature = _derivatives(self.loss, output, self.x)
-        if self.mask is not None:
-            gradient = torch.where(self.mask[:, :, None], gradient, 0)
-        left = moved.unflatten(0, (k, n)) - output
-        left = left / self.difference[:k].view(k, *[1] * output.ndim)
-        if self.mask is not None:
-            left = torch.where(self.mask[:, :, None], left, 0)
+        for column, each in zip(left.unbind(1), self._decode_each(moved), strict=True):
+            torch.sub(each.flatten(1), output, out=column)
+        left /= self.difference[:k, None]
+        right.copy_(gradient)
         if curvature is not None:
             root = curvature.sqrt()
-            left, gradient = left * root, gradient / root
-        # The rows of a product have the same bits if their sizes are multiples.
-        n_values = gradient[0].numel()
-        padded = -(-max(n_values, LEAST_VALUES) // LEAST_VALUES) * LEAST_VALUES
-        rows = code.new_zeros(n, -(-(width + 1) // BLOCK) * BLOCK, padded)
-        rows[:, :k, :n_values] = left.flatten(2).transpose(0, 1)
-        rows[:, width, :n_values] = gradient.flatten(1)
+            left *= root[:, None]
+            right /= root
+        if self.mask is not None:
+            n_channels = self.x.shape[2]
+            rows[:, :, :n_values] *= self.mask.repeat_interleave(n_channels, 1)[:, None]
         return torch.bmm(rows, rows.transpose(1, 2))
+
+    def _decode_each(self, codes: Tensor) -> Iterable[Tensor]:
+        """Decode (K, N, k). Each output may be valid only until the next."""
+        if isinstance(self.decode, TileDecoder):
+            return map(self.decode.of_tile, codes)
+        n_codes = len(codes)
+        lengths = None if self.lengths is None else self.lengths.repeat(n_codes)
+        output = self.decode(codes.flatten(0, 1), lengths, self.n_steps)
+        return output.view(n_codes, -1, *output.shape[1:])
 
 
 def _derivatives(
@@ -236,7 +267,7 @@ def _solve(products: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     products = products.double()
     right = products[:, k, :k]
-    padded = -(-k // BLOCK) * BLOCK
+    padded = -(-k // LEAST_ROWS) * LEAST_ROWS
     matrix = products.new_zeros(len(products), padded, padded)
     matrix[:, :k, :k] = products[:, :k, :k]
     diagonal = matrix.diagonal(dim1=1, dim2=2)
