@@ -25,6 +25,18 @@ def test_weather_keeps_more_than_pca_of_a_table_with_text_and_gaps(
 
 
 @pytest.mark.usefixtures("pyplot")
+def test_nearest_codes_have_a_smaller_error_than_those_of_the_encoder(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["nearest_codes.py"])
+    results = runpy.run_path(str(EXAMPLES / "nearest_codes.py"))["results"]
+    errors = [error for error, _ in results.values()]  # PCA, 0 steps, 2 steps
+    assert errors[2] < errors[1] < errors[0]
+    assert (tmp_path / "nearest_output" / "nearest_codes.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("pyplot")
 def test_the_series_with_gaps_has_one_anomaly_and_one_gap(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["series_with_gaps.py"])
