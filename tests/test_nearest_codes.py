@@ -16,6 +16,7 @@ from sklearn_seqae import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
 )
+from sklearn_seqae.fitting import trainer
 from sklearn_seqae.fitting.selection import Selection
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.losses import LOSSES, row_losses
@@ -301,6 +302,17 @@ def test_refined_losses_decide_which_epoch_is_the_best(refined):
     assert selection.best_epoch() == (4 if refined else 2)
     joined = Selection.join([selection, selection])
     assert joined.best_epoch() == selection.best_epoch()
+
+
+@pytest.mark.parametrize("max_iter", [5, 8, 11])
+def test_large_data_keep_the_weights_of_the_best_epoch(max_iter, monkeypatch):
+    monkeypatch.setattr(trainer, "REFIT_BELOW", 100)
+    estimator = dense(3, early_stopping=True, max_iter=max_iter).fit(DIGITS)
+    # The last epoch is measured, too, so the longer training is the better one.
+    assert estimator.best_epoch_ == max_iter
+    shorter = dense(3, early_stopping=True, max_iter=max_iter).fit(DIGITS[:99])
+    assert len(shorter.loss_curve_) == max_iter
+    assert estimator.score(DIGITS) > PCA(3).fit(DIGITS).explained_variance_ratio_.sum()
 
 
 def test_a_fold_that_stopped_earlier_repeats_its_last_refined_losses():
