@@ -7,13 +7,15 @@ and of 5 nearest neighbours on the latent codes and on the codes of PCA. All par
 have their defaults. ::
 
     python benchmarks/representation.py --data DIR [--size quick|full] [--family dense]
-        [--split 0 ...] [--random-state 0 ...]
+        [--split 0 ...] [--random-state 0 ...] [--training-part]
 
 DIR contains the data and a reader ``load.py``. The results are saved in
 ``representation_<size>.csv`` (a row for each cell) and ``representation_<size>.png``.
 
 Split 0 is the split of the data set. Splits 1, 2, ... are stratified resamples of its
-training and test rows together, with the same numbers of rows.
+training and test rows together, with the same numbers of rows. With
+``--training-part``, the test rows are not read: 30 % of the training rows of each set
+are held out. Rules are chosen on these rows.
 
 Data sets with their own test part keep it. In the others a fixed quarter of the rows is
 the test part. Missing values are imputed before both methods, with the training median
@@ -73,6 +75,15 @@ class Problem:
         parts = (self.X_train, self.X_test, self.y_train, self.y_test)
         cut = (None if part is None else part[:n_rows] for part in parts)
         return Problem(self.family, self.name, *cut)
+
+
+def training_part(problem, seed):
+    """Return the training rows of the problem, with 30 % of them as the test part."""
+    rows = np.arange(len(problem.X_train))
+    train, test = train_test_split(rows, test_size=0.3, random_state=seed)
+    X, y = problem.X_train, problem.y_train
+    labels = (None, None) if y is None else (y[train], y[test])
+    return Problem(problem.family, problem.name, take(X, train), take(X, test), *labels)
 
 
 def resampled(problem, seed):
@@ -306,9 +317,9 @@ def labelled(y):
     return np.flatnonzero(y.astype(str) != "")[:PROBE_ROWS]
 
 
-def measure(problem, n_components, random_state=0, split=0):
+def measure(problem, n_components, random_state=0, split=0, divide=resampled):
     """Fit PCA and the autoencoder and return one row of the results."""
-    problem = resampled(problem, split)
+    problem = divide(problem, split)
     pca_train, pca_test, pca_rebuilt = reference(problem, n_components)
     pca_error = squared_error(problem.X_test, pca_rebuilt)
 
@@ -418,6 +429,9 @@ def parse_arguments():
     )
     parser.add_argument("--random-state", nargs="+", type=int, default=[0])
     parser.add_argument(
+        "--training-part", action="store_true", help="hold out training rows only"
+    )
+    parser.add_argument(
         "--max-rows", type=int, help="only data sets with at most this many rows"
     )
     parser.add_argument(
@@ -434,13 +448,14 @@ def main():
     for problem in problems(import_reader(args.data), args.size, args.family):
         if args.only and problem.name not in args.only:
             continue
+        divide = training_part if args.training_part else resampled
         if args.max_rows and len(problem.X_train) > args.max_rows:
             continue
         cells = itertools.product(
             component_counts(problem, args.size), args.split, args.random_state
         )
         for n_components, split, random_state in cells:
-            rows.append(measure(problem, n_components, random_state, split))
+            rows.append(measure(problem, n_components, random_state, split, divide))
             pd.DataFrame(rows).to_csv(target, index=False, float_format="%.6g")
             cell = "{data:28} k={n_components:<3} {split} {ratio:.4f} {seconds:6.1f} s"
             print(cell.format(**rows[-1]), flush=True)
