@@ -18,6 +18,7 @@ from sklearn_seqae import (
 )
 from sklearn_seqae.fitting import trainer
 from sklearn_seqae.fitting.selection import Selection
+from sklearn_seqae.fitting.validation import ValidationMonitor
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.losses import LOSSES, row_losses
 from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
@@ -313,6 +314,41 @@ def test_large_data_keep_the_weights_of_the_best_epoch(max_iter, monkeypatch):
     shorter = dense(3, early_stopping=True, max_iter=max_iter).fit(DIGITS[:99])
     assert len(shorter.loss_curve_) == max_iter
     assert estimator.score(DIGITS) > PCA(3).fit(DIGITS).explained_variance_ratio_.sum()
+
+
+@pytest.mark.parametrize("until", [0, 10, 35])
+def test_training_goes_on_as_long_as_the_refined_loss_falls(until):
+    # The loss of the encoder does not fall; that of nearest points does, for a while.
+    class Net:
+        epoch = 0
+
+        def measure(self, data, refinement_steps=0):
+            loss = 1 - 0.01 * min(self.epoch, until) if refinement_steps else 1.0
+            each = np.full(4, loss)
+            return RowLosses(each, each, each, np.zeros((4, 0)))
+
+    class Config:
+        tol, n_iter_no_change, is_penalized, fraction = 1e-3, 5, False, None
+
+    class Data:
+        n_values = 4
+
+    net, ends = Net(), Net().measure(None)
+    monitor = ValidationMonitor(
+        Config,
+        net,
+        Data,
+        keeps_weights=False,
+        mean=ends,
+        pca=ends,
+        refinement_steps=2,
+    )
+    for epoch in range(1, 200):
+        net.epoch = epoch
+        if monitor.record(net.measure(None)):
+            break
+    assert until + 4 <= epoch <= until + 2 * 5
+    assert monitor.selection().refined_epochs[-1] == epoch
 
 
 def test_a_fold_that_stopped_earlier_repeats_its_last_refined_losses():
