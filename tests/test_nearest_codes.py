@@ -320,7 +320,7 @@ def test_large_data_keep_the_weights_of_the_best_epoch(max_iter, monkeypatch):
 def test_training_goes_on_as_long_as_the_refined_loss_falls(until):
     # The loss of the encoder does not fall; that of nearest points does, for a while.
     class Net:
-        epoch = 0
+        epoch, one_cycle = 0, False
 
         def measure(self, data, refinement_steps=0):
             loss = 1 - 0.01 * min(self.epoch, until) if refinement_steps else 1.0

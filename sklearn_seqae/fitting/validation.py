@@ -104,8 +104,9 @@ class ValidationMonitor:
 
     refinement_steps : int, default=0
         Number of steps to nearest-point codes, which decide which epoch is the best.
-        Their losses are measured after `EPOCH_RATIO` times more epochs each. 0: the
-        codes of the encoder decide, after each epoch.
+        Their losses are measured after `EPOCH_RATIO` times more epochs each; in one
+        cycle of the learning rate, after 1/2, 3/4 and all of the epochs. 0: the codes of
+        the encoder decide, after each epoch.
 
     Attributes
     ----------
@@ -183,8 +184,13 @@ class ValidationMonitor:
         """Record the losses with nearest-point codes after the last epoch."""
         epoch = len(self.history) - 1
         self.refined[epoch] = rows
-        self.next_refined = max(epoch + 1, round(EPOCH_RATIO * epoch))
         self._keep_if_best(epoch, rows)
+        if self.net.one_cycle:  # the best epochs are late
+            n_epochs = self.config.max_iter
+            late = n_epochs // 2, 3 * n_epochs // 4, n_epochs
+            self.next_refined = next((e for e in late if e > epoch), epoch + 1)
+        else:
+            self.next_refined = max(epoch + 1, round(EPOCH_RATIO * epoch))
 
     def selection(self) -> Selection:
         """Return the recorded losses, at the end of the training."""
