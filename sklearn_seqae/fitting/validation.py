@@ -105,8 +105,8 @@ class ValidationMonitor:
     refinement_steps : int, default=0
         Number of steps to nearest-point codes, which decide which epoch is the best.
         Their losses are measured after `EPOCH_RATIO` times more epochs each; in one
-        cycle of the learning rate, after 1/2, 3/4 and all of the epochs. 0: the codes of
-        the encoder decide, after each epoch.
+        cycle of the learning rate, after 1/2, 3/4 and all of the epochs. 0: the codes
+        of the encoder decide, after each epoch.
 
     Attributes
     ----------
