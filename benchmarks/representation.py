@@ -33,6 +33,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from resampling import resampled, take, training_part
 from sklearn import datasets
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
@@ -77,40 +78,6 @@ class Problem:
         return Problem(self.family, self.name, *cut)
 
 
-def training_part(problem, seed):
-    """Return the training rows of the problem, with 30 % of them as the test part."""
-    rows = np.arange(len(problem.X_train))
-    train, test = train_test_split(rows, test_size=0.3, random_state=seed)
-    X, y = problem.X_train, problem.y_train
-    labels = (None, None) if y is None else (y[train], y[test])
-    return Problem(problem.family, problem.name, take(X, train), take(X, test), *labels)
-
-
-def resampled(problem, seed):
-    """Return the problem with other training and test rows, as many as before.
-
-    Rows are stratified by class if each class has a row for both parts.
-    """
-    if seed == 0:
-        return problem
-    n_train, labels = len(problem.X_train), None
-    if isinstance(problem.X_train, list):
-        X = [*problem.X_train, *problem.X_test]
-    else:
-        X = np.concatenate([problem.X_train, problem.X_test])
-    n_test = len(X) - n_train
-    if problem.y_train is not None:
-        labels = np.concatenate([problem.y_train, problem.y_test])
-        counts = np.unique(labels, return_counts=True)[1]
-        is_possible = counts.min() > 1 and len(counts) <= min(n_train, n_test)
-    stratify = labels if labels is not None and is_possible else None
-    train, test = train_test_split(
-        np.arange(len(X)), train_size=n_train, stratify=stratify, random_state=seed
-    )
-    parts = (None, None) if labels is None else (labels[train], labels[test])
-    return Problem(problem.family, problem.name, take(X, train), take(X, test), *parts)
-
-
 def make_transformer(family, n_components, random_state):
     """Return an autoencoder with the defaults of the family."""
     from sklearn_seqae import (
@@ -142,11 +109,6 @@ def split(X, y=None):
     train, test = train_test_split(np.arange(len(X)), test_size=0.25, random_state=0)
     labels = (None, None) if y is None else (y[train], y[test])
     return take(X, train), take(X, test), *labels
-
-
-def take(X, rows):
-    """Select rows of an array or of a list."""
-    return [X[row] for row in rows] if isinstance(X, list) else X[rows]
 
 
 def table(name, X_train, X_test, y_train=None, y_test=None, *, standardise=False):

@@ -44,7 +44,8 @@ def fitted(case):
     options = {"n_components": 3, "max_iter": 3, "early_stopping": False} | options
     if isinstance(options["n_components"], float):
         options["early_stopping"] = True
-    model = DenseAutoencoderTransformer(random_state=0, **options).fit(data)
+    options = {"refinement_steps": 0, "random_state": 0, **options}
+    model = DenseAutoencoderTransformer(**options).fit(data)
     with torch.no_grad():  # corrections that are not small
         for network in (model.module_.encoder, model.module_.decoder):
             network.layers[-1].weight += 0.1

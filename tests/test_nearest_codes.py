@@ -9,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import (
     AutoencoderAnomalyDetector,
@@ -279,9 +281,20 @@ def test_a_fitted_estimator_does_not_read_the_parameter_again():
     assert_array_equal(estimator.transform(DIGITS), codes)
 
 
-def test_detectors_use_the_codes_of_the_encoder_by_default():
-    detector = AutoencoderAnomalyDetector(random_state=0).fit(DIGITS[:100])
-    assert detector.estimator_.model_.refinement_steps == 0
+@pytest.mark.parametrize(
+    "estimator, n_steps",
+    [
+        (None, 0),
+        (dense(2, max_iter=2), 0),
+        (dense(2, max_iter=2, refinement_steps=1), 1),
+        (make_pipeline(StandardScaler(), dense(2, max_iter=2)), 0),
+    ],
+)
+def test_detectors_use_the_codes_of_the_encoder_by_default(estimator, n_steps):
+    detector = AutoencoderAnomalyDetector(estimator, random_state=0).fit(DIGITS[:100])
+    fitted = detector.estimator_
+    fitted = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    assert fitted.model_.refinement_steps == n_steps
 
 
 @pytest.mark.parametrize("refined", [True, False])

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -31,9 +31,8 @@ from sklearn_seqae.anomaly._attribution import (
 )
 from sklearn_seqae.anomaly._model import (
     Model,
-    default_estimator,
+    estimator_to_fit,
     map_fits,
-    set_random_state,
     takes_sequences,
     unit_of,
 )
@@ -80,7 +79,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         windows. Its latent size is half the number of values of a sample, at most 32,
         and at most 8 for sequences and windows. For windows it is also at most a
         quarter of their number. If a window has more than 256 values, PCA with at most
-        64 components precedes the autoencoder.
+        64 components precedes the autoencoder. In the clone that is fitted,
+        ``refinement_steps="auto"`` is replaced with 0.
 
     score_method : {"auto", "nearest", "mahalanobis", "reconstruction"}, \
             default="auto"
@@ -130,9 +130,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         no score: it is NaN, and they are never alarms.
 
     random_state : int, RandomState instance or None, default=None
-        Seed that replaces every `random_state` parameter of `estimator`. If None, the
-        parameters of `estimator` are not changed; the default estimator is then not
-        reproducible.
+        Seed that replaces every `random_state` parameter of `estimator`. If None, they
+        are not changed; the default estimator is then not reproducible.
 
     Attributes
     ----------
@@ -368,12 +367,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _make_model(self, samples):
         windows = self._windows is not None
-        if self.estimator is None:
-            estimator = default_estimator(samples, windows=windows)
-        else:
-            estimator = clone(self.estimator)
-        if self.random_state is not None:
-            set_random_state(estimator, self.random_state)
+        estimator = estimator_to_fit(
+            self.estimator, samples, windows=windows, random_state=self.random_state
+        )
         scorer = scorer_of(
             self.score_method,
             is_clean=self.contamination == "auto",

@@ -110,7 +110,9 @@ class FineTuning:
         self.weights = weights
         self.x, self.lengths = model.tensors(samples.take(labelled))
         # Here, codes are in the units of the differentiable encoder.
-        codes = model.encode(samples).astype(np.float64) / model.code_unit
+        codes = (
+            model.encode(samples, refined=False).astype(np.float64) / model.code_unit
+        )
         # One scale for all components: with one scale each, the last components of
         # PCA, mostly noise, would weigh as much as the first.
         self.center = np.average(codes, axis=0, weights=samples.weight)

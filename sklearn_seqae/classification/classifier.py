@@ -329,7 +329,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         model = self.estimator_.model_
         samples = read(self, X, model.input_format)
-        codes = model.encode(samples)
+        codes = model.encode(samples, refined=False)
         # Not a matrix product: its last bits depend on the number of rows.
         logits = np.tile(self.intercept_, (len(codes), 1))
         for component, weights in zip(codes.T, self.coef_.T, strict=True):
