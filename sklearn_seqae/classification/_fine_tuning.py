@@ -1,6 +1,6 @@
 """Train an encoder and a linear head on the labelled rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,9 +110,7 @@ class FineTuning:
         self.weights = weights
         self.x, self.lengths = model.tensors(samples.take(labelled))
         # Here, codes are in the units of the differentiable encoder.
-        codes = (
-            model.encode(samples, refined=False).astype(np.float64) / model.code_unit
-        )
+        codes = model.encode(samples).astype(np.float64) / model.code_unit
         # One scale for all components: with one scale each, the last components of
         # PCA, mostly noise, would weigh as much as the first.
         self.center = np.average(codes, axis=0, weights=samples.weight)
@@ -267,3 +265,12 @@ def has_gained(history):
     """
     before, after = history.brier[[0, -1]].mean(axis=1)
     return after < before - MIN_GAIN
+
+
+def with_encoder_codes(autoencoder):
+    """Return a fitted autoencoder without refinement: fine-tuning changes its encoder.
+
+    The decoder does not follow, so its nearest points would no longer be the codes.
+    """
+    autoencoder.model_ = replace(autoencoder.model_, refinement_steps=0)
+    return autoencoder
