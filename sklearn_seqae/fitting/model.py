@@ -25,6 +25,7 @@ from sklearn_seqae.modules.dense_tile import (
     encoder_tile,
 )
 from sklearn_seqae.modules.linear_path import LinearPath
+from sklearn_seqae.modules.nearest import decoder_of
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.resampling import time_warp
 from sklearn_seqae.modules.row_space import RowSpaceObjective
@@ -320,19 +321,13 @@ class FittedModel:
         self, whitening: "WhiteningTensors | None", ahead: bool
     ) -> Callable[[Tensor, Tensor | None, int | None], Tensor]:
         """Return the decoder, or the forecaster, of tiles of codes in scaled units."""
-        network = self.module.forecast if ahead else self.module.decode
-        width = self.spec.n_components
+        network = decoder_of(self.module, ahead=ahead)
 
         def decode(tile: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
             k = tile.shape[1]
             if whitening is not None:  # the factor is triangular, so k rows suffice
                 tile = tile @ whitening.inverse[:k, :k] + whitening.mean[:k]
-            if k == width:
-                output = network(tile, lengths, n_steps)
-            else:
-                code = nn.functional.pad(tile, (0, width - k))
-                kept = torch.full((len(code),), k, device=code.device)
-                output = network(code, lengths, n_steps, kept)
+            output = network(tile, lengths, n_steps)
             return output.sigmoid() if self.spec.is_logistic else output
 
         return decode
@@ -463,13 +458,8 @@ class FittedModel:
 
     def _tile_options(self, function: Callable[..., Tensor]) -> dict[str, Any]:
         """Return the arguments of `in_tiles` that depend on the model."""
-        if isinstance(function, NearestEncoder) and function.n_rows is not None:
-            return {
-                "tile_rows": function.n_rows,
-                "is_aligned": True,
-                "in_threads": True,
-            }
-        if isinstance(function, DenseTiles):
+        tiles = DenseTiles | NearestEncoder
+        if isinstance(function, tiles) and function.n_rows is not None:
             return {
                 "tile_rows": function.n_rows,
                 "n_tiles": function.n_tiles,

@@ -53,6 +53,7 @@ class NearestEncoder:
             sizes=self.sizes,
         )
         self.n_rows: int | None = None  # of a tile; None: the usual number
+        self.n_tiles = None  # one tile after the other
         self._encode: Any = encoder_tile(module, size)
         tiles = {k: decoder_tile(module, k, as_logits=True) for k in self.sizes.sizes}
         if self._encode is None or None in tiles.values():
