@@ -47,6 +47,7 @@ from sklearn_seqae.fitting.trainer import Trainer
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
 from sklearn_seqae.modules.noise import NOISES
+from sklearn_seqae.training.devices import device_to_load
 
 Activation = Literal["identity", "logistic", "tanh", "relu", "silu"]
 Loss = Literal["squared_error", "absolute_error", "huber", "binary_cross_entropy"]
@@ -488,6 +489,7 @@ class BaseAutoencoder(
         state = dict(state)
         check_version(type(self).__name__, state.pop("_sklearn_seqae_version", None))
         super().__setstate__(state)
+        self.device = device_to_load(self.device)
         if "model_" in state:
             model = FittedModel.from_state(state["model_"], self._family, self.device)
             if model.missing_device:
