@@ -3,6 +3,7 @@
 import io
 import os
 import platform
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -152,8 +153,6 @@ def load(path: str | os.PathLike[str], device: str | None = None) -> Any:
     See :func:`save`.
     """
     skops = _skops()
-    from sklearn_seqae.training.devices import replaced_by
-
     try:
         header, data = read_file(path, MAGIC)
     except DamagedFileError as error:
@@ -165,9 +164,11 @@ def load(path: str | os.PathLike[str], device: str | None = None) -> Any:
             f"it has format version {number!r}, and this version of sklearn-seqae "
             f"({__version__}) reads 1 to {FORMAT_VERSION}. Update sklearn-seqae",
         )
-    with replaced_by(device):
+    with _on(device):
         try:
             return skops.loads(bytes(data), trusted=TRUSTED_TYPES)
+        except Warning:  # an error by the filters of the user
+            raise
         except Exception as error:  # the content decides which exception is raised
             written = header.get("versions")
             raise _error(
@@ -175,6 +176,15 @@ def load(path: str | os.PathLike[str], device: str | None = None) -> Any:
                 f"its content is not a model that this version reads ({error}). It was "
                 f"written with {written}",
             ) from error
+
+
+def _on(device: str | None) -> AbstractContextManager[None]:
+    """Return the context that loads models on a device. Only a device needs torch."""
+    if device is None:
+        return nullcontext()
+    from sklearn_seqae.training.devices import replaced_by
+
+    return replaced_by(device)
 
 
 def _skops() -> Any:
@@ -200,15 +210,17 @@ def _header(estimator: Any) -> dict[str, Any]:
     """Return what the first lines of a file say about it."""
     kind = type(estimator)
     names = getattr(estimator, "feature_names_in_", None)
+    n_features = getattr(estimator, "n_features_in_", None)
     fitted = getattr(estimator, "model_", None)
     form = getattr(fitted, "input_format", getattr(estimator, "_input_format", None))
+    shape = getattr(form, "shape", None)
     return {
         "format_version": FORMAT_VERSION,
         "class": f"{kind.__module__}.{kind.__qualname__}",
-        "n_features_in": getattr(estimator, "n_features_in_", None),
+        "n_features_in": None if n_features is None else int(n_features),
         "feature_names_in": None if names is None else list(names),
         "input_form": getattr(form, "form", None),
-        "input_shape": getattr(form, "shape", None),
+        "input_shape": None if shape is None else [int(n) for n in shape],
         "versions": {
             "python": platform.python_version(),
             "sklearn-seqae": __version__,

@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
@@ -146,12 +147,13 @@ def doubled(X):
         (dense(skorch_callbacks=[EpochTimer()]), "skorch.callbacks.*EpochTimer"),
         (make_pipeline(FunctionTransformer(doubled), dense()), "doubled"),
         (make_pipeline(FunctionTransformer(lambda X: X), dense()), "lambda"),
+        (make_pipeline(dense(), RandomForestClassifier(2)), "sklearn.tree._tree.Tree"),
     ],
-    ids=["callback", "function", "lambda"],
+    ids=["callback", "function", "lambda", "trees"],
 )
 def test_what_load_would_not_trust_is_refused(estimator, found, path):
     with pytest.raises(TypeError, match=f"(?s)Cannot save.*{found}"):
-        save(estimator.fit(X), path)
+        save(estimator.fit(X, Y), path)
     assert not any(path.parent.iterdir())
 
 
@@ -173,20 +175,6 @@ def test_skops_loads_with_the_trusted_types():
     model = make_pipeline(StandardScaler(), detector(dense())).fit(X)
     loaded = skops_io.loads(skops_io.dumps(model), trusted=TRUSTED_TYPES)
     np.testing.assert_array_equal(loaded.score_samples(X), model.score_samples(X))
-
-
-def test_mlflow_saves_and_loads_with_the_trusted_types(tmp_path):
-    mlflow = pytest.importorskip("mlflow.sklearn")
-    model = make_pipeline(StandardScaler(), dense()).fit(X)
-    mlflow.save_model(
-        model,
-        str(tmp_path / "model"),
-        serialization_format="skops",
-        skops_trusted_types=TRUSTED_TYPES,
-        pip_requirements=["sklearn-seqae"],
-    )
-    loaded = mlflow.load_model(str(tmp_path / "model"))
-    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
 
 
 def test_files_are_small_and_fast(path):

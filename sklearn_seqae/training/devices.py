@@ -10,16 +10,15 @@ _replacement: ContextVar[str | None] = ContextVar("replacement", default=None)
 
 
 @contextmanager
-def replaced_by(device: str | None) -> Iterator[None]:
+def replaced_by(device: str) -> Iterator[None]:
     """Replace the device of every model that is loaded in the block.
 
     Parameters
     ----------
-    device : str or None
-        Device as in `find_device`; None to keep the devices of the models.
+    device : str
+        Device as in `find_device`.
     """
-    if device is not None:
-        find_device(device)
+    find_device(device)
     token = _replacement.set(device)
     try:
         yield

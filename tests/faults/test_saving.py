@@ -1,21 +1,18 @@
 """A crash or a full disk while a model is saved."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sklearn_seqae.persistence import load, save
+from tests.faults.processes import run
 from tests.instances import dense
 
 pytest.importorskip("skops.io")
 
-ROOT = Path(__file__).parents[2]
 X = np.random.default_rng(0).normal(size=(60, 6))
-LIMIT = 600  # seconds until a subprocess counts as hanging
 
 KILL_WHILE_SAVING = """
 import os, random, signal, sys, time
@@ -59,19 +56,6 @@ def models(tmp_path):
 
 def temporary_files(folder):
     return list(folder.glob(".*"))
-
-
-def run(script, *arguments):
-    """Run a script in another process, and return the words that it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=LIMIT,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
