@@ -32,13 +32,14 @@ persistence.save(model, output / "model.seqae")
 # %%
 # Change one bit
 # --------------
-# The bit belongs to the mean of the first column, which both files contain. The change
-# divides this mean by two, or multiplies it by two.
+# The bit belongs to the mean of the first column. Files contain it several times; the
+# second copy is the one that ``transform`` subtracts. The change halves it.
 
 number = model.mean_[:1].tobytes()
 for path in (output / "model.pickle", output / "model.seqae"):
     content = bytearray(path.read_bytes())
-    content[content.index(number) + 6] ^= 0b1_0000  # the last bit of the exponent
+    second = content.index(number, content.index(number) + 1)
+    content[second + 6] ^= 0b1_0000  # the last bit of the exponent
     path.with_stem("damaged").write_bytes(content)
 
 # %%
@@ -47,7 +48,8 @@ for path in (output / "model.pickle", output / "model.seqae"):
 # The pickle gives another model. The other file is refused.
 
 other = pickle.loads((output / "damaged.pickle").read_bytes())
-print("Mean of the first column:", model.mean_[0].round(2), other.mean_[0].round(2))
+change = abs(other.transform(X) - model.transform(X)).max()
+print(f"Largest change of a latent code in the damaged pickle: {change:.2f}")
 
 try:
     persistence.load(output / "damaged.seqae")

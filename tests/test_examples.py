@@ -42,7 +42,6 @@ def test_one_changed_bit_is_an_error_only_with_a_checksum(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["damaged_file.py"])
     names = runpy.run_path(str(EXAMPLES / "damaged_file.py"))
-    ratio = names["other"].mean_[0] / names["model"].mean_[0]
-    assert ratio in (0.5, 2)
+    assert names["change"] > 1
     assert "checksum" in names["message"]
     assert (tmp_path / "files_output" / "damaged_file.png").stat().st_size > 10_000
