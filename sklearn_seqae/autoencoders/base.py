@@ -488,8 +488,8 @@ class BaseAutoencoder(
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         check_version(type(self).__name__, state.pop("_sklearn_seqae_version", None))
+        state["device"] = device_to_load(state["device"])
         super().__setstate__(state)
-        self.device = device_to_load(self.device)
         if "model_" in state:
             model = FittedModel.from_state(state["model_"], self._family, self.device)
             if model.missing_device:
