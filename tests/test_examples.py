@@ -47,3 +47,13 @@ def test_the_series_with_gaps_has_one_anomaly_and_one_gap(tmp_path, monkeypatch)
     assert str(found["start"][0]).startswith("2026-04-29 1")
     assert names["newest"] < names["detector"][-1].offset_
     assert (tmp_path / "series_output" / "series.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_one_changed_bit_is_an_error_only_with_a_checksum(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["damaged_file.py"])
+    names = runpy.run_path(str(EXAMPLES / "damaged_file.py"))
+    assert names["change"] > 1
+    assert "checksum" in names["message"]
+    assert (tmp_path / "files_output" / "damaged_file.png").stat().st_size > 10_000

@@ -32,6 +32,8 @@ LAYERS = {
     "anomaly/__init__": {"own": ["anomaly/*"]},
     "displays/__init__": {"own": ["displays/*"]},
     "_warn": {"packages": ["sklearn"]},
+    "_state": {},
+    "_files": {},
     "_params": {"packages": ["sklearn"]},
     "_introspection": {"packages": ["sklearn"]},
     "_libraries": {"packages": ["numpy", "sklearn"]},
@@ -62,8 +64,16 @@ LAYERS = {
         "inside": FRAMES,
     },
     "datasets": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
+    "persistence": {
+        "own": ["_files", "_version", "training/devices"],
+        "packages": ["sklearn"],
+        "inside": ["skops"],
+    },
     "preprocessing": {
-        "own": ["_sequences", "_inputs", "_libraries", "_params", "_introspection"],
+        "own": [
+            *["_sequences", "_inputs", "_libraries", "_params", "_introspection"],
+            "_state",
+        ],
         "packages": ESTIMATOR,
     },
     "modules/*": {"own": ["modules/*"], "packages": ["torch"]},
@@ -96,7 +106,7 @@ LAYERS = {
             *["_sequences", "_inputs", "_params", "_introspection", "_version"],
             "_libraries",
             *["fitting/*", "modules/bottleneck", "modules/losses", "modules/noise"],
-            "autoencoders/_*",
+            *["training/devices", "autoencoders/_*"],
         ],
         "packages": ESTIMATOR,
     },
@@ -139,7 +149,7 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            *["_layout", "_warn", "training/blas", "training/parallel"],
+            *["_layout", "_state", "_warn", "training/blas", "training/parallel"],
             "fitting/runs",
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],

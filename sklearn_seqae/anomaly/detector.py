@@ -42,6 +42,7 @@ from sklearn_seqae.anomaly._series import (
     automatic_window,
     of_each,
 )
+from sklearn_seqae.anomaly._state import PlainDetectorState
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
 from sklearn_seqae.anomaly.scoring import SCORES, scorer_of
 
@@ -52,7 +53,7 @@ __all__ = ["AutoencoderAnomalyDetector"]
 
 
 @methods_read_all_containers
-class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
+class AutoencoderAnomalyDetector(PlainDetectorState, OutlierMixin, BaseEstimator):
     """Anomaly detector based on the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted on mostly normal samples reconstructs normal samples
