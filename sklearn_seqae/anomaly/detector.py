@@ -23,11 +23,11 @@ from sklearn_seqae._params import (
 )
 from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.anomaly import calibration
-from sklearn_seqae.anomaly._attribution import (
-    Attribution,
-    explanation,
+from sklearn_seqae.anomaly._attribution import Attribution
+from sklearn_seqae.anomaly._explaining import (
+    explain_intervals,
+    explain_rows,
     intervals,
-    names_of,
 )
 from sklearn_seqae.anomaly._model import (
     Model,
@@ -45,6 +45,7 @@ from sklearn_seqae.anomaly._series import (
 )
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
 from sklearn_seqae.anomaly.scoring import SCORES, scorer_of
+from sklearn_seqae.anomaly.stream import AnomalyStream
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -462,13 +463,10 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             divided by `window_size_`; NaN for steps without a score. With
             ``contamination="auto"``, p-values are valid on average over training sets.
         """
-
-        def p_of(scores):
-            known = self.calibration_scores_, self._n_independent
-            p = calibration.p_values(np.asarray(scores), *known)
-            return scores * 0 + p  # a Series keeps its index
-
-        return of_each(p_of, self.score_samples(X))
+        return of_each(
+            lambda scores: scores * 0 + self._p_values_of(scores),  # keeps its index
+            self.score_samples(X),
+        )
 
     def reconstruction_errors(self, X: Any) -> Any:
         """Return the residuals: X minus its reconstruction.
@@ -597,9 +595,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         check_scalar(n_causes, "n_causes", Integral, min_val=1)
         if self._windows is not None:
-            records = self._explain_intervals(self._read_series(X), n_causes)
+            records = explain_intervals(self, self._read_series(X), n_causes)
         else:
-            records = self._explain_rows(self._read(X), n_causes)
+            records = explain_rows(self, self._read(X), n_causes)
         columns = ["row", "time", "feature", "value", "expected", "share"]
         frame = pd.DataFrame.from_records(records, columns=columns)
         if self._windows is None and self._input_format.form != "sequences":
@@ -661,8 +659,34 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         frame = pd.DataFrame(rows, columns=["series", "start", "end", "score"])
         return frame.drop(columns="series") if series.is_one else frame
 
+    def stream(self, history: Any = None) -> AnomalyStream:
+        """Return a stream that scores the rows of one series as they arrive.
+
+        Parameters
+        ----------
+        history : array-like of shape (n_steps, n_channels), default=None
+            Rows before the first new row, for example the end of the training series.
+            With the last ``window_size_ - 1`` rows, the first new row has a score.
+
+        Returns
+        -------
+        stream : AnomalyStream
+            Stream with the method `update`.
+
+        Raises
+        ------
+        ValueError
+            Without `window_size`, or with ``alignment="centered"``.
+        """
+        return AnomalyStream(self, history)
+
     def _decide(self, scores):
         return scores - self.offset_
+
+    def _p_values_of(self, scores):
+        known = self.calibration_scores_, self._n_independent
+        p = calibration.p_values(np.asarray(scores), *known)
+        return np.where(np.isnan(scores), np.nan, p)
 
     def _read(self, X):
         """Parse X as `fit` did, and compare it with what `fit` saw."""
@@ -681,27 +705,6 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         if samples.values.ndim == 2:
             return self._attribution.of(samples.values)
         return self._attribution.of_sequences(self._model.look(samples)[1], samples)
-
-    def _explain_rows(self, samples, n_causes):
-        parts, errors = self._model.look(samples)
-        rows = np.flatnonzero(self._decide(self._model.scores_of(parts)) < 0)
-        alarms, errors = samples.take(rows), errors[rows]
-        if not len(rows):
-            return []
-        if samples.values.ndim == 2:
-            attributions = self._attribution.of(alarms.values)
-        else:
-            errors = errors[:, : alarms.values.shape[1]]
-            attributions = self._attribution.of_sequences(errors, alarms)
-        width, index = attributions.shape[-1], samples.container.index
-        labels, names = rows if index is None else index[rows], names_of(self, width)
-        records = []
-        for label, *each in zip(
-            labels, alarms.values, errors, attributions, strict=True
-        ):
-            values, left, shares = (part.reshape(-1, width) for part in each)
-            records += explanation(label, values, left, shares, names, n_causes)
-        return records
 
     # With windows
 
@@ -726,23 +729,6 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 for interval in intervals(each, alarms, gap, min_drop, cuts)
             ]
         return found
-
-    def _explain_intervals(self, series, n_causes):
-        scores, errors = self._look(series)
-        records = []
-        for row, (number, start, end, _) in enumerate(self._intervals(series, scores)):
-            at = slice(start, end + 1)
-            left = np.nan_to_num(errors[number][at])  # steps without a score
-            records += explanation(
-                row,
-                series.items[number][at],
-                left,
-                self._attribution.of(left),
-                series.names,
-                n_causes,
-                series.labels(number)[at],
-            )
-        return records
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -269,7 +269,7 @@ class FittedModel:
             _lengths(samples),
             before=self.scaling.apply,
             after=lambda codes, _: (codes * unit).astype(dtype),
-            **self._tile_options(encode),
+            **self._tile_options(encode, len(samples)),
         )
 
     def decode(
@@ -313,7 +313,7 @@ class FittedModel:
             lengths,
             after=partial(self.scaling.undo, dtype=codes.dtype),
             n_steps=n_steps,
-            **self._tile_options(decode),
+            **self._tile_options(decode, len(codes)),
         )
 
     def _decoder(
@@ -461,7 +461,9 @@ class FittedModel:
             missing_device=missing,
         )
 
-    def _tile_options(self, function: Callable[..., Tensor]) -> dict[str, Any]:
+    def _tile_options(
+        self, function: Callable[..., Tensor], n_samples: int
+    ) -> dict[str, Any]:
         """Return the arguments of `in_tiles` that depend on the model."""
         if isinstance(function, NearestEncoder) and function.n_rows is not None:
             return {
@@ -471,7 +473,7 @@ class FittedModel:
             }
         if isinstance(function, DenseTiles):
             return {
-                "tile_rows": function.n_rows,
+                "tile_rows": function.rows_for(n_samples),
                 "n_tiles": function.n_tiles,
                 "is_aligned": True,
                 "in_threads": True,
