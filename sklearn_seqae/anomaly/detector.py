@@ -43,6 +43,7 @@ from sklearn_seqae.anomaly._series import (
     automatic_window,
     of_each,
 )
+from sklearn_seqae.anomaly._thresholds import HasThreshold
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
 from sklearn_seqae.anomaly.scoring import SCORES, scorer_of
 from sklearn_seqae.anomaly.stream import AnomalyStream
@@ -54,7 +55,7 @@ __all__ = ["AutoencoderAnomalyDetector"]
 
 
 @methods_read_all_containers
-class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
+class AutoencoderAnomalyDetector(HasThreshold, OutlierMixin, BaseEstimator):
     """Anomaly detector based on the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted on mostly normal samples reconstructs normal samples
@@ -104,13 +105,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         `false_alarm_rate`.
 
     false_alarm_rate : float, default=0.01
-        Expected fraction of new normal samples that are flagged, in (0, 1). Ignored if
-        `contamination` is a float. `fit` trains one model on all samples and up to five
-        more, each of which scores the samples that were held out from its training
-        (cross-conformal prediction). With fewer than 10 samples, only one model is
-        trained. If there are too few samples (for a series: non-overlapping windows)
-        for this rate, a warning is issued and the lowest calibration score becomes the
-        threshold.
+        Expected fraction of new normal samples that are flagged, in (0, 1). For series,
+        it is the rate per time step. Ignored if `contamination` is a float. `fit`
+        trains one model on all samples and up to five more, each of which scores the
+        samples that were held out from its training (cross-conformal prediction). With
+        fewer than 10 samples, only one model is trained. The threshold of series is
+        extrapolated with a generalized Pareto distribution. If there are too few
+        samples (for a series: non-overlapping windows) for this rate, a warning is
+        issued with the interval that contains the true rate.
 
     window_size : int, "auto" or None, default=None
         Number of time steps of a window. If None, each row is a separate sample. If an
@@ -142,6 +144,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     offset_ : float
         Threshold: `decision_function` is `score_samples` minus `offset_`.
+
+    false_alarm_rate_interval_ : tuple of float, or None
+        Central 90 % interval (low, high) of the true false-alarm rate. It is wide if
+        there are few samples (for a series: non-overlapping windows). None if
+        `contamination` is a float.
 
     calibration_scores_ : ndarray of shape (n_calibration_scores,)
         Anomaly scores of the training samples or time steps in ascending order, without
@@ -180,6 +187,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     References
     ----------
+    Bates, Candes, Lei, Romano and Sesia (2023), Testing for outliers with conformal
+    p-values.
+    Pickands (1975), Statistical inference using extreme order statistics.
     Vovk, Gammerman and Shafer (2005), Algorithmic learning in a random world.
 
     Examples
@@ -287,16 +297,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             self._input_format = unfitted.fitted_to(samples)
             fit = self._fit_series if is_series else self._fit_samples
             scores = fit(samples)
-            scores = scores[~np.isnan(scores)]
-            self.calibration_scores_ = np.sort(scores)
-            n_steps = len(scores)
+            n_steps = int((~np.isnan(scores)).sum())
             if is_series and self.alignment == "trailing":
                 n_steps *= self.step  # only the last step of a window has a score
-            n = self._n_independent = max(1, n_steps // (self.window_size_ or 1))
-            if self.contamination == "auto":
-                self.offset_ = calibration.threshold(scores, self.false_alarm_rate, n)
-            else:
-                self.offset_ = float(np.percentile(scores, 100 * self.contamination))
+            n_windows = max(1, n_steps // self.window_size_) if is_series else None
+            self._calibrate(scores, self.contamination, n_windows)
         return self
 
     def _fit_samples(self, samples):
@@ -443,30 +448,6 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         """
         scores = self.decision_function(X)
         return of_each(lambda each: np.where(each < 0, -1, 1), scores)
-
-    def p_values(self, X: Any) -> Any:
-        """Return the conformal p-value of each sample.
-
-        The p-value is (1 + the number of calibration scores at or below the score of
-        the sample) / (n + 1). Anomalies have low p-values.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), images, sequences or series
-            Samples, as in `fit`.
-
-        Returns
-        -------
-        p : ndarray of shape (n_samples,), Series, or list of them
-            Values in [1 / (n + 1), 1]. For samples, n is the number of
-            `calibration_scores_`. For series, n is the number of calibrated time steps
-            divided by `window_size_`; NaN for steps without a score. With
-            ``contamination="auto"``, p-values are valid on average over training sets.
-        """
-        return of_each(
-            lambda scores: scores * 0 + self._p_values_of(scores),  # keeps its index
-            self.score_samples(X),
-        )
 
     def reconstruction_errors(self, X: Any) -> Any:
         """Return the residuals: X minus its reconstruction.
@@ -679,14 +660,6 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             Without `window_size`, or with ``alignment="centered"``.
         """
         return AnomalyStream(self, history)
-
-    def _decide(self, scores):
-        return scores - self.offset_
-
-    def _p_values_of(self, scores):
-        known = self.calibration_scores_, self._n_independent
-        p = calibration.p_values(np.asarray(scores), *known)
-        return np.where(np.isnan(scores), np.nan, p)
 
     def _read(self, X):
         """Parse X as `fit` did, and compare it with what `fit` saw."""
