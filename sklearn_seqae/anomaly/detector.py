@@ -300,7 +300,8 @@ class AutoencoderAnomalyDetector(HasThreshold, OutlierMixin, BaseEstimator):
             n_steps = int((~np.isnan(scores)).sum())
             if is_series and self.alignment == "trailing":
                 n_steps *= self.step  # only the last step of a window has a score
-            n_windows = max(1, n_steps // self.window_size_) if is_series else None
+            size = self.window_size_
+            n_windows = None if size is None else max(1, n_steps // size)
             self._calibrate(scores, self.contamination, n_windows)
         return self
 
