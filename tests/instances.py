@@ -1,5 +1,7 @@
 """The one table of small test instances, and the one of expected failures."""
 
+import re
+
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -374,8 +376,8 @@ def fewest_steps(estimator):
 
 
 def name(estimator):
-    """Return an estimator's id for pytest, on one line."""
-    return " ".join(str(estimator).split())
+    """Return an estimator's id for pytest: one line without addresses in memory."""
+    return re.sub(r" at 0x\w+", "", " ".join(str(estimator).split()))
 
 
 def expected_failures(estimator):

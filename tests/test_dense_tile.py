@@ -15,6 +15,9 @@ from sklearn_seqae.modules.dense_tile import (
     encoder_tile,
     tile_rows,
 )
+from sklearn_seqae.modules.dense_tile import (
+    WIDE as WIDE_LAYER,
+)
 from sklearn_seqae.modules.layers import ACTIVATIONS, linear
 
 RNG = np.random.RandomState(0)
@@ -124,6 +127,9 @@ def test_equal_columns_of_a_tile_have_equal_products(n_in, n_blocks):
             ]
             for product in products[: 2 if n_blocks == MOST_BLOCKS else 1]:
                 assert (product == products[0][:, :1]).all()
+            if n_in <= WIDE_LAYER:
+                block = torch.addmm(bias, layer.weight, column.repeat(1, BLOCK))
+                assert (block == products[0][:, :1]).all()
             expected = 2 * layer(row) - layer.bias
             torch.testing.assert_close(output[:1], expected, rtol=1e-4, atol=1e-5)
 

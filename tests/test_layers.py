@@ -153,7 +153,7 @@ LAYERS = {
             "fitting/runs",
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
-        "packages": ESTIMATOR,
+        "packages": [*ESTIMATOR, "scipy"],
         "inside": ["pandas"],
     },
     "classification/__init__": {"own": ["classification/*"]},

@@ -43,6 +43,17 @@ class Model:
         self.estimator = fitted_clone(estimator, samples)
         self.scorer = scorer
 
+    @property
+    def divides_into_tiles(self):
+        """Whether a row has the same bits alone or among others.
+
+        The autoencoders of this package divide X into tiles of one shape.
+        """
+        steps = [self.estimator]
+        if isinstance(self.estimator, Pipeline):
+            steps = steps_of(self.estimator)
+        return all(type(s).__module__.startswith("sklearn_seqae.") for s in steps)
+
     @classmethod
     @one_blas_thread()
     def fit(cls, estimator, scorer, samples, unit):

@@ -6,7 +6,9 @@ from sklearn_seqae.anomaly._attribution import Attribution
 from sklearn_seqae.anomaly._covariance import ShrunkCovariance
 from sklearn_seqae.anomaly._model import Model
 from sklearn_seqae.anomaly._series import Windows
+from sklearn_seqae.anomaly._tail import Tail
 from sklearn_seqae.anomaly._time import Calendar
+from sklearn_seqae.anomaly.calibration import Conformal
 from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
 
 
@@ -14,6 +16,6 @@ class PlainDetectorState(PlainState):
     """`PlainState` of a detector."""
 
     _state_classes = (
-        *(Attribution, Calendar, InputFormat, Model, ShrunkCovariance, Windows),
-        *(MahalanobisOfCode, *SCORES.values()),
+        *(Attribution, Calendar, Conformal, InputFormat, Model, ShrunkCovariance),
+        *(Tail, Windows, MahalanobisOfCode, *SCORES.values()),
     )

@@ -270,7 +270,7 @@ class FittedModel:
             _lengths(samples),
             before=self.scaling.apply,
             after=lambda codes, _: (codes * unit).astype(dtype),
-            **self._tile_options(encode),
+            **self._tile_options(encode, len(samples)),
         )
 
     def decode(
@@ -314,7 +314,7 @@ class FittedModel:
             lengths,
             after=partial(self.scaling.undo, dtype=codes.dtype),
             n_steps=n_steps,
-            **self._tile_options(decode),
+            **self._tile_options(decode, len(codes)),
         )
 
     def _decoder(
@@ -456,12 +456,14 @@ class FittedModel:
             missing_device=missing,
         )
 
-    def _tile_options(self, function: Callable[..., Tensor]) -> dict[str, Any]:
+    def _tile_options(
+        self, function: Callable[..., Tensor], n_samples: int
+    ) -> dict[str, Any]:
         """Return the arguments of `in_tiles` that depend on the model."""
         tiles = DenseTiles | NearestEncoder
         if isinstance(function, tiles) and function.n_rows is not None:
             return {
-                "tile_rows": function.n_rows,
+                "tile_rows": function.rows_for(n_samples),
                 "n_tiles": function.n_tiles,
                 "is_aligned": True,
                 "in_threads": True,

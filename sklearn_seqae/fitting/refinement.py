@@ -64,6 +64,12 @@ class NearestEncoder:
         n_blocks = TILE_VALUES // (BLOCK * size * model.spec.n_features)
         most = self._encode.n_rows // BLOCK
         self.n_rows = BLOCK * min(max(n_blocks, 1), most)
+        self._few = [self._encode, *tiles.values()]
+
+    def rows_for(self, n_samples: int) -> int:
+        """Return the number of samples of the tiles for some samples."""
+        rows = [tiles.rows_for(n_samples) for tiles in self._few]
+        return BLOCK if max(rows) == BLOCK else self.n_rows
 
     def __call__(
         self, x: Tensor, lengths: Tensor | None, n_steps: int | None
