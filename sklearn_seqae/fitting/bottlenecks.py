@@ -89,5 +89,6 @@ def to_probabilistic_pca(module: Autoencoder, codes: Tensor, loss: str) -> None:
     module.set_units(
         log_variance=variance.log(),
         code_scale=torch.ones_like(spread),
+        code_spread=torch.ones_like(spread),
         encoder_unit=module.encoder_unit * encoder_factor.where(encoder_factor > 0, 1),
     )
