@@ -1,6 +1,7 @@
 """Model selection: the best epoch, from the losses of the validation rows."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -140,13 +141,13 @@ class Selection:
     def best_epoch(self, n_errors: float = STANDARD_ERRORS) -> int:
         """Return the epoch with the lowest validation loss if its gain is significant.
 
-        Only epochs with a significant gain of the mean loss are compared: one outlier
-        alone does not determine the result. The losses are heavy-tailed, so the square
-        roots of the rows' losses are also compared with those at epoch 0. The mean gain
-        minus `n_errors` standard errors must exceed `MIN_GAIN`; otherwise epoch 0 is
-        kept. For few rows, the number of standard errors follows from Student's t
-        distribution. For ordered codes, the gain must also be significant at each size,
-        by one standard error.
+        The rows' losses and their square roots are compared with those at epoch 0. The
+        losses are heavy-tailed: one outlier could determine the mean of the losses, and
+        the mean of the roots says little about the largest losses. Both mean gains
+        minus `n_errors` standard errors must be positive, and that of the roots must
+        exceed `MIN_GAIN`; otherwise epoch 0 is kept. For few rows, the number of
+        standard errors follows from Student's t distribution. For ordered codes, the
+        gain must also be significant at each size, by one standard error.
 
         With a fraction, the best epoch reaches it with the smallest number of
         components, and the gain is the gain at this size, which must exceed one
@@ -157,19 +158,21 @@ class Selection:
 
     def _best(self, n_errors: float = STANDARD_ERRORS) -> int:
         """Return the position of the best epoch among those that are compared."""
-        losses, compared = self._losses(), self.compared
+        losses, compared = self._selection_losses, self.compared
         best = int(np.argmin(losses))
         losses_of_rows, min_gain = compared.total, MIN_GAIN
+        gain = compared.loss[0] - compared.loss[best]
+        is_certain = self.is_penalized or gain_lower_bound(gain, n_errors) > 0
         if self.fraction is not None:
             sizes = compared.squared_error_by_size
             size = min(int(np.ceil(losses[best])), sizes.shape[2])
             losses_of_rows = compared.squared_error
             if size > 0:
                 losses_of_rows = sizes[:, :, size - 1]
-            n_errors, min_gain = STANDARD_ERRORS_PER_SIZE, 0.0
+            n_errors, min_gain, is_certain = STANDARD_ERRORS_PER_SIZE, 0.0, True
         start, end = np.sqrt(losses_of_rows[[0, best]])
         is_better = gain_lower_bound(start - end, n_errors) > min_gain * start.mean()
-        return best if is_better else 0
+        return best if is_better and is_certain else 0
 
     def is_decided(self, n_rows: int) -> bool:
         """Return whether more folds are unlikely to change which epoch is kept.
@@ -196,7 +199,7 @@ class Selection:
         all n rows is then not significant, `best_epoch` will keep epoch 0 (stochastic
         curtailment; Lan, Simon and Halperin, 1982).
         """
-        best = int(np.argmin(self._losses(n_errors=0)))
+        best = int(np.argmin(self._selection_losses))
         start, end = np.sqrt(self.compared.total[[0, best]])
         gain, n = start - end, len(start)
         if n < 2:
@@ -207,20 +210,19 @@ class Selection:
         needed = MIN_GAIN * start.mean() + STANDARD_ERRORS * spread / np.sqrt(n_rows)
         return bool(mean <= needed)
 
-    def selection_loss(self, rows: Losses, n_errors: float = STANDARD_ERRORS) -> float:
+    def selection_loss(self, rows: Losses) -> float:
         """Return the loss of an epoch for the comparison of epochs.
 
         It is infinite if an ordered code has no gain at some size. It is also infinite
-        if the loss of the reconstruction does not fall by `n_errors` standard errors
-        from epoch 0, unless there is a penalty. With a fraction, it is the number of
-        components that explain it.
+        if the loss of the reconstruction is larger than at epoch 0, unless there is a
+        penalty. With a fraction, it is the number of components that explain it.
         """
         if self.fraction is not None:
             return components_needed(rows, self.mean, self.fraction)
         start, total = _at(self.compared, 0), float(rows.total.sum())
         if self.is_penalized:
             return total
-        if gain_lower_bound(start.loss - rows.loss, n_errors) < 0:
+        if rows.loss.sum() > start.loss.sum():
             return np.inf
         by_size, at_start = rows.squared_error_by_size, start.squared_error_by_size
         error, start_error = by_size.sum(axis=0), at_start.sum(axis=0)
@@ -233,11 +235,12 @@ class Selection:
             return np.inf
         return total
 
-    def _losses(self, n_errors: float = STANDARD_ERRORS) -> list[float]:
-        """Return the loss of each epoch that is compared, for the comparison."""
+    @cached_property
+    def _selection_losses(self) -> list[float]:
+        """Loss of each epoch that is compared, for the comparison."""
         compared = self.compared
         positions = range(len(compared.total))
-        return [self.selection_loss(_at(compared, i), n_errors) for i in positions]
+        return [self.selection_loss(_at(compared, i)) for i in positions]
 
 
 def _at(losses: Losses, positions: Any) -> Losses:
