@@ -47,11 +47,9 @@ def write_file(
         raise ValueError(f"Expected the path of a regular file, got {str(path)!r}.")
     parts = [magic, b"\n", json.dumps(header).encode(), b"\n", data]
     digest = hashlib.sha256()
-    # In the same folder: a rename is atomic only inside one file system. The mode is
-    # that of any new file of the user.
-    temporary = target.parent / f".{uuid.uuid4().hex}.tmp"
+    temporary = temporary_of(target, uuid.uuid4().hex)
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb") as file:  # with the mode of any file of the user
             for part in parts:
                 digest.update(part)
                 file.write(part)
@@ -63,6 +61,14 @@ def write_file(
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def temporary_of(path: Path, unique: str) -> Path:
+    """Return the path of the new file, from which it is renamed to its own.
+
+    It is in the same folder: a rename is atomic only inside one file system.
+    """
+    return path.parent / f".{path.name[:40]}.{unique}.tmp"
 
 
 def read_file(
