@@ -16,7 +16,10 @@ class DamagedFileError(ValueError):
 
 
 def write_file(
-    path: str | os.PathLike[str], magic: bytes, header: dict[str, Any], data: bytes
+    path: str | os.PathLike[str],
+    magic: bytes,
+    header: dict[str, Any],
+    *data: bytes | memoryview,
 ) -> None:
     """Write a file, and replace the old one only when the new one is complete.
 
@@ -34,8 +37,8 @@ def write_file(
     header : dict
         Plain values.
 
-    data : bytes
-        Content after the header.
+    *data : bytes-like
+        Parts of the content after the header.
 
     Raises
     ------
@@ -45,7 +48,7 @@ def write_file(
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise ValueError(f"Expected the path of a regular file, got {str(path)!r}.")
-    parts = [magic, b"\n", json.dumps(header).encode(), b"\n", data]
+    parts = [magic, b"\n", json.dumps(header).encode(), b"\n", *data]
     digest = hashlib.sha256()
     temporary = temporary_of(target, uuid.uuid4().hex)
     try:

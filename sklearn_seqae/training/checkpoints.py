@@ -100,7 +100,7 @@ class Checkpoint:
             parts = [data for _, data in self._trainings.values()]
             # An equal fit in another process may have removed the folder.
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(self.path, MAGIC, header, b"".join(parts))
+            write_file(self.path, MAGIC, header, *parts)
 
     def close(self) -> None:
         """Remove the file and what an interrupted `save` has left: the fit is done."""
