@@ -28,6 +28,7 @@ TRUSTED_TYPES = [
 
 MAGIC = b"sklearn-seqae model"
 FORMAT_VERSION = 1
+SCHEMA = "schema.json"  # member of an archive of skops: the description of the objects
 PACKAGES = ("numpy", "scikit-learn", "skops", "torch")
 
 
@@ -105,7 +106,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         raise TypeError(
             f"Cannot save {type(estimator).__name__}: {error} {advice}"
         ) from error
-    foreign = set(skops.get_untrusted_types(data=data)) - set(TRUSTED_TYPES)
+    foreign = set(_untrusted_types(data)) - set(TRUSTED_TYPES)
     if foreign:
         raise TypeError(
             f"Cannot save {type(estimator).__name__}: expected objects of "
@@ -236,6 +237,19 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
+def _untrusted_types(data: bytes) -> list[str]:
+    """Return the classes in an archive that skops does not trust.
+
+    The arrays are left out, because reading them takes time.
+    """
+    buffer = io.BytesIO()
+    with ZipFile(io.BytesIO(data)) as archive, ZipFile(buffer, "w") as target:
+        for name in archive.namelist():
+            target.writestr(name, archive.read(name) if name == SCHEMA else b"")
+    found: list[str] = _skops().get_untrusted_types(data=buffer.getvalue())
+    return found
+
+
 def _shortened(data: bytes) -> list[bytes | memoryview]:
     """Compress the end of a zip archive, the description of the objects, which is long.
 
@@ -243,7 +257,7 @@ def _shortened(data: bytes) -> list[bytes | memoryview]:
     result is in parts.
     """
     with ZipFile(io.BytesIO(data)) as archive:
-        start = archive.getinfo("schema.json").header_offset
+        start = archive.getinfo(SCHEMA).header_offset
     end = zlib.compress(data[start:])
     return [memoryview(data)[:start], end, len(end).to_bytes(8, "big")]
 
