@@ -57,3 +57,14 @@ def test_one_changed_bit_is_an_error_only_with_a_checksum(tmp_path, monkeypatch)
     assert names["change"] > 1
     assert "checksum" in names["message"]
     assert (tmp_path / "files_output" / "damaged_file.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_a_killed_fit_is_resumed_with_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["interrupted_fit.py"])
+    names = runpy.run_path(str(EXAMPLES / "interrupted_fit.py"))
+    assert 18 < names["n_before"] < 60
+    assert names["is_equal"]
+    assert names["n_left"] == 0
+    assert (tmp_path / "resume_output" / "interrupted_fit.png").stat().st_size > 10_000

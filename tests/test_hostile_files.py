@@ -182,7 +182,7 @@ def schema(whole_file, tmp_path_factory):
     path = tmp_path_factory.mktemp("schema") / "model.seqae"
     path.write_bytes(whole_file)
     header, data = _files.read_file(path, persistence.MAGIC)
-    with zipfile.ZipFile(BytesIO(data)) as members:
+    with zipfile.ZipFile(BytesIO(persistence._archive(data))) as members:
         arrays = {each: members.read(each) for each in members.namelist()}
     return header, json.loads(arrays.pop("schema.json")), arrays
 
@@ -200,7 +200,8 @@ def load_hostile(path, monkeypatch, schema):
             for each, content in members.items():
                 target.writestr(each, content)
             target.writestr("schema.json", json.dumps(tree))
-        _files.write_file(path, persistence.MAGIC, header, buffer.getvalue())
+        data = persistence._shortened(buffer.getvalue())
+        _files.write_file(path, persistence.MAGIC, header, *data)
         try:
             return load(path)
         finally:
@@ -279,6 +280,7 @@ def test_nonsense_in_place_of_the_content_is_refused(
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:
         target.writestr("schema.json", content)
-    _files.write_file(path, persistence.MAGIC, header, buffer.getvalue())
+    data = persistence._shortened(buffer.getvalue())
+    _files.write_file(path, persistence.MAGIC, header, *data)
     with pytest.raises(ModelFileError):
         load(path)

@@ -93,6 +93,10 @@ LAYERS = {
         "own": ["training/*", "modules/stacked_weights"],
         "packages": ["numpy", "torch", "skorch"],
     },
+    "training/checkpoints": {
+        "own": ["_files", "_version", "_warn"],
+        "packages": ["numpy"],
+    },
     "training/*": {
         "own": ["training/*", "modules/batch"],
         "packages": ["numpy", "torch", "skorch"],
@@ -119,6 +123,7 @@ LAYERS = {
         "own": ["_sequences", "_libraries", "autoencoders/base", "fitting/scaling"],
         "packages": ESTIMATOR,
     },
+    "autoencoders/_continuing": {"own": ["fitting/*", "training/checkpoints"]},
     "autoencoders/_*": {
         "own": ["_sequences", "_inputs", "_version", "_warn", "fitting/*"],
         "packages": ESTIMATOR,
@@ -150,7 +155,7 @@ LAYERS = {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
             *["_layout", "_state", "_warn", "training/blas", "training/parallel"],
-            "fitting/runs",
+            *["fitting/runs", "training/checkpoints"],
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
         "packages": [*ESTIMATOR, "scipy"],

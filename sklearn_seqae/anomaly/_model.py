@@ -14,6 +14,7 @@ from sklearn_seqae._sequences import overall_scale, parse_sequences, resample
 from sklearn_seqae._warn import keep_warnings, warn
 from sklearn_seqae.anomaly.scoring import Parts, scaled_by
 from sklearn_seqae.training.blas import one_blas_thread
+from sklearn_seqae.training.checkpoints import is_on
 
 WIDE = 256  # values of a window, above which PCA precedes the network
 
@@ -227,6 +228,8 @@ def _family_to_fit(estimator):
     is_followed = any(getattr(last, name, None) for name in followers)
     if family is None or not is_safe or is_followed or last.device != "cpu":
         return None
+    if is_on(last.checkpoint) and not family.in_threads:
+        return None  # trainings that are resumed are at different epochs
     return family
 
 

@@ -47,6 +47,7 @@ from sklearn_seqae.anomaly._thresholds import HasThreshold
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
 from sklearn_seqae.anomaly.scoring import SCORES, scorer_of
 from sklearn_seqae.anomaly.stream import AnomalyStream
+from sklearn_seqae.training.checkpoints import fits_inside, parameters_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,6 +139,12 @@ class AutoencoderAnomalyDetector(
     random_state : int, RandomState instance or None, default=None
         Seed that replaces every `random_state` parameter of `estimator`. If None, they
         are not changed; the default estimator is then not reproducible.
+
+    checkpoint : str or None, default=None
+        Path of a folder for checkpoints. If a fit is interrupted, the same fit
+        continues from the last epoch of an autoencoder, with the same result. It
+        replaces the `checkpoint` of autoencoders in `estimator`. Other estimators are
+        fitted again. None: no checkpoints. Use it if a fit takes long.
 
     Attributes
     ----------
@@ -236,6 +243,7 @@ class AutoencoderAnomalyDetector(
         "step": [Interval(Integral, 1, None, closed="left")],
         "alignment": [StrOptions({"centered", "trailing"})],
         "random_state": ["random_state"],
+        "checkpoint": [str, None],
     }
 
     def __init__(
@@ -251,6 +259,7 @@ class AutoencoderAnomalyDetector(
         step: int = 1,
         alignment: Literal["centered", "trailing"] = "centered",
         random_state: int | np.random.RandomState | None = None,
+        checkpoint: str | None = None,
     ) -> None:
         self.estimator = estimator
         self.score_method = score_method
@@ -260,6 +269,7 @@ class AutoencoderAnomalyDetector(
         self.step = step
         self.alignment = alignment
         self.random_state = random_state
+        self.checkpoint = checkpoint
 
     # The fit of `estimator` validates its parameters.
     @fit_context(prefer_skip_nested_validation=False)
@@ -298,7 +308,9 @@ class AutoencoderAnomalyDetector(
             self._unit = unit_of(samples)
             self._input_format = unfitted.fitted_to(samples)
             fit = self._fit_series if is_series else self._fit_samples
-            scores = fit(samples)
+            inputs = [parameters_of(self), samples.values, samples.lengths]
+            with fits_inside(self.checkpoint, inputs):
+                scores = fit(samples)
             n_steps = int((~np.isnan(scores)).sum())
             if is_series and self.alignment == "trailing":
                 n_steps *= self.step  # only the last step of a window has a score

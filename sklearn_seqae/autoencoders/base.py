@@ -30,6 +30,10 @@ from sklearn_seqae.autoencoders._callbacks import (
     FitTasks,
     callback_context,
 )
+from sklearn_seqae.autoencoders._continuing import (
+    checkpoint_to_continue,
+    model_to_continue,
+)
 from sklearn_seqae.autoencoders._summary import FittedHTML, graph_of, text_of
 from sklearn_seqae.autoencoders._targets import mean_target, read_target, weighted
 from sklearn_seqae.autoencoders._warnings import (
@@ -39,7 +43,6 @@ from sklearn_seqae.autoencoders._warnings import (
     warn_of_missing_device,
 )
 from sklearn_seqae.fitting.config import TrainingConfig, draw_seed
-from sklearn_seqae.fitting.family import make_spec
 from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.fitting.scaling import along
 from sklearn_seqae.fitting.selection import explained
@@ -115,6 +118,7 @@ class BaseAutoencoder(
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "device": [str],
+        "checkpoint": [str, None],
         "skorch_callbacks": [list, None],
         "verbose": ["verbose"],
     }
@@ -197,7 +201,10 @@ class BaseAutoencoder(
             config = TrainingConfig.from_params(params, name=name, seed=0)
             config.check_domain(samples)
             config = config.with_seed(draw_seed(self.random_state))
-            last = self._model_to_continue(config, family, samples)
+            last = model_to_continue(self, config, family, samples)
+            checkpoint = checkpoint_to_continue(self, config, family, samples, last)
+            if checkpoint is not None:
+                config = config.with_seed(checkpoint.seed)
 
             def attributes_of(run, module):
                 model = FittedModel(
@@ -215,7 +222,7 @@ class BaseAutoencoder(
                 return _fitted_attributes(model, run)
 
             tasks = FitTasks(context, self, X, attributes_of)
-            trainer = Trainer(config, family, samples, start=last, listener=tasks)
+            trainer = Trainer(config, family, samples, last, tasks, checkpoint)
             run, selection = trainer.fit()
             for attribute, value in attributes_of(run, run.net.module_).items():
                 setattr(self, attribute, value)
@@ -229,32 +236,9 @@ class BaseAutoencoder(
                 self.model_ = self.model_.whitened(samples)
             self._seconds = perf_counter() - start
             tasks.end()
+            if checkpoint is not None:
+                checkpoint.close()
         return self
-
-    def _model_to_continue(self, config, family, samples):
-        """Return the previous model if `warm_start` continues from it, else None."""
-        if not self.warm_start or not hasattr(self, "model_"):
-            return None
-        last = self.model_
-        n_components = config.n_components
-        if config.fraction is not None:
-            n_components = last.spec.n_components
-        spec = make_spec(
-            config,
-            family,
-            samples,
-            n_steps=last.spec.n_steps,
-            n_components=n_components,
-        )
-        changed = last.differences(spec, family)
-        if changed:
-            raise ValueError(
-                f"warm_start=True continues the last fit of {type(self).__name__}, "
-                f"but its network has changed: {', '.join(changed)}. Set "
-                "warm_start=False, or use the parameters and the number of features "
-                "of the last fit."
-            )
-        return last
 
     def _report(self, selection):
         """Store the results of the model selection, if there was one."""

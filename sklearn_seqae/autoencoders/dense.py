@@ -199,6 +199,12 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         Device on which torch computes, for example "cuda". "auto" selects a GPU if
         there is one, and else the CPU. It may be changed after `fit`.
 
+    checkpoint : str or None, default=None
+        Path of a folder for checkpoints. If a fit is interrupted, the same fit
+        continues from the last epoch, with the same result. Each fit has a file of its
+        own, which is removed when the fit is done. It cannot be combined with
+        callbacks. None: no checkpoints. Use it if a fit takes long.
+
     skorch_callbacks : list of skorch callbacks or None, default=None
         Callbacks for every training: one training per validation fold, and the final
         one. Each training uses copies of them. EarlyStopping, Checkpoint, LRScheduler
@@ -341,6 +347,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         warm_start: bool = False,
         random_state: RandomState = None,
         device: str = "cpu",
+        checkpoint: str | None = None,
         skorch_callbacks: list[Any] | None = None,
         verbose: int = 0,
     ) -> None:
@@ -366,6 +373,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
+        self.checkpoint = checkpoint
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 

@@ -24,6 +24,7 @@ from sklearn_seqae.modules.dense_tile import (
     decoder_tile,
     encoder_tile,
 )
+from sklearn_seqae.modules.layers import without_initial_weights
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.nearest import decoder_of
 from sklearn_seqae.modules.objective import Objective
@@ -112,7 +113,8 @@ def make_net(
         slow=family.linear_path_rate,
         weight_decay=config.alpha,
         max_epochs=config.max_iter,
-        one_cycle=family.one_cycle,
+        # A net that is not trained needs no moving average of the weights.
+        one_cycle=family.one_cycle or criterion is None,
         clip=family.clip,
         gain=1 / max(ROUNDING, float(unit)) ** 2,
         callbacks=copy.deepcopy(list(config.skorch_callbacks)),
@@ -436,8 +438,12 @@ class FittedModel:
         config = TrainingConfig(**state["config"])
         config = replace(config, device=find_device("cpu" if missing else device))
         networks = family(**state["family"])
-        module = build_module(spec, networks, torch.Generator())
-        weights = {k: torch.tensor(w) for k, w in state["weights"].items()}
+        with without_initial_weights():
+            module = build_module(spec, networks, torch.Generator())
+        weights = {  # they are copied into the module; torch refuses read-only arrays
+            name: torch.from_numpy(np.require(weight, requirements="W"))
+            for name, weight in state["weights"].items()
+        }
         module.load_state_dict(weights)
         net = make_net(config, networks, module)
         whitening = state["whitening"]

@@ -1,6 +1,7 @@
 """Training of a network: once for each validation fold, then on all samples."""
 
 from dataclasses import replace
+from functools import partial
 from threading import Event
 from typing import cast
 
@@ -47,8 +48,10 @@ from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.callbacks import EpochLog, check_monitors
+from sklearn_seqae.training.checkpoints import Checkpoint
 from sklearn_seqae.training.isolation import available_threads, isolated
 from sklearn_seqae.training.parallel import map_in_threads
+from sklearn_seqae.training.progress import Progress
 
 EVALUATION_BATCH_SIZE = 512  # batch size without gradients
 REFIT_BELOW = 40_000  # rows; with more, a refit would change the model little
@@ -73,6 +76,9 @@ class Trainer:
 
     listener : Listener or None, default=None
         Observer of the trainings.
+
+    checkpoint : Checkpoint or None, default=None
+        Checkpoint from which the trainings continue.
     """
 
     def __init__(
@@ -82,12 +88,14 @@ class Trainer:
         samples: Samples,
         start: FittedModel | None = None,
         listener: Listener | None = None,
+        checkpoint: Checkpoint | None = None,
     ):
         self.config = config
         self.family = family
         self.samples = samples
         self.start = start
         self.listener = listener
+        self.checkpoint = checkpoint
         self.n_steps = samples.median_steps
         self.splits = self._splits()
         check_monitors(config.skorch_callbacks, has_validation=bool(self.splits))
@@ -248,8 +256,10 @@ class Trainer:
             callbacks = self.listener.begin_training(run, task, n_max)
         if self.config.verbose:
             callbacks = [*callbacks, self._epoch_log(run, part, monitor, name, n_max)]
-        epochs = run.net.train(
-            train,
+        record = partial(run.record, monitor)
+        progress = Progress(self.checkpoint, name, run.net, train, record)
+        run.restore(progress.restored, monitor)
+        epochs = progress.epochs(
             None if monitor is None else monitor.data,
             n_epochs=n_epochs,
             valid_losses=valid_losses,
@@ -260,6 +270,7 @@ class Trainer:
             run.loss_curve.append(train_loss)
             if monitor and monitor.record(held_out_rows):
                 break
+            progress.save()
             yield run, train
         epochs.close()
         if self.listener is not None:
@@ -267,6 +278,7 @@ class Trainer:
         if monitor:
             run.selection = monitor.selection()  # it may record the last epoch
             run.states = monitor.states
+        progress.end()
 
     def _epoch_log(
         self,
@@ -444,7 +456,7 @@ class Trainer:
         data = self._batches(scaled(held_out, run.scaling), EVALUATION_BATCH_SIZE)
         part = scaled(part, run.scaling)
         mean = net.measure(data, self._pca(spec, part, 0).autoencoder)
-        if self.start is None and not net.n_steps_ and net.module_.linear_path:
+        if self.start is None and not run.loss_curve and net.module_.linear_path:
             pca = net.measure(data)
         else:
             pca = net.measure(data, self._pca(spec, part).autoencoder)

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch, RowLosses
-from sklearn_seqae.modules.bottleneck import Bottleneck, NestedDropout, Plain
+from sklearn_seqae.modules.bottleneck import (
+    Bottleneck,
+    NestedDropout,
+    Plain,
+    Variational,
+)
 from sklearn_seqae.modules.dense_step import DenseStep, has_hooks, make_step
 from sklearn_seqae.modules.losses import masked_loss, row_losses
 from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
@@ -108,6 +113,11 @@ class Objective:
             for start, stop in pairwise(bounds)
         ]
         return [partial(self._training_loss, module, shard, sizes) for shard in shards]
+
+    def resume(self, n_batches: int) -> None:
+        """Continue a training after a number of batches."""
+        if isinstance(self.bottleneck, Variational):
+            self.bottleneck.n_batches = n_batches
 
     def n_shards(self, module: Autoencoder, n_rows: int, n_steps: int) -> int:
         """Return the number of shards of a batch, a power of two.
