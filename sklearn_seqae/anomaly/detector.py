@@ -24,11 +24,8 @@ from sklearn_seqae._params import (
 from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.anomaly import calibration
 from sklearn_seqae.anomaly._attribution import Attribution
-from sklearn_seqae.anomaly._explaining import (
-    explain_intervals,
-    explain_rows,
-    intervals,
-)
+from sklearn_seqae.anomaly._explaining import explain_intervals, explain_rows
+from sklearn_seqae.anomaly._intervals import IntervalRule, step_errors, usual_error
 from sklearn_seqae.anomaly._model import (
     Model,
     estimator_to_fit,
@@ -361,13 +358,16 @@ class AutoencoderAnomalyDetector(
         if self.contamination == "auto":
             lengths = [at.stop - at.start for _, at in pieces]
             blocks = calibration.blocks(lengths, size, self.step)
-        if not blocks:
-            return np.concatenate(
-                [self._windows.look(self._model, x)[0] for x in items]
-            )
-        held_out = partial(self._windows.of_block, self._make_model, items)
-        found = map_fits(held_out, blocks, self.estimator_, self.random_state)
-        return np.concatenate([scores for block in found for scores in block])
+        if blocks:
+            held_out = partial(self._windows.of_block, self._make_model, items)
+            found = map_fits(held_out, blocks, self.estimator_, self.random_state)
+            known = [piece for block in found for piece in block]
+        else:
+            known = [self._windows.look(self._model, x, sharp=True) for x in items]
+        self._usual_error = usual_error(
+            [step_errors(self._attribution, errors) for _, errors in known]
+        )
+        return np.concatenate([scores for scores, _ in known])
 
     def _fit_model(self, samples):
         """Store the model of all samples. Return their parts and errors."""
@@ -563,6 +563,8 @@ class AutoencoderAnomalyDetector(
 
             - ``row``: number of the row, or its label if X has an index; with
               `window_size`, the number of the interval in ``detect_intervals(X)``;
+            - ``peak``: with `window_size`, time step of the interval with the largest
+              attribution of any feature;
             - ``time``: time step with the largest attribution of the feature; not for
               tables and images;
             - ``feature``: name of the feature;
@@ -575,11 +577,12 @@ class AutoencoderAnomalyDetector(
 
         check_is_fitted(self)
         check_scalar(n_causes, "n_causes", Integral, min_val=1)
+        columns = ["row", "time", "feature", "value", "expected", "share"]
         if self._windows is not None:
             records = explain_intervals(self, self._read_series(X), n_causes)
+            columns.insert(1, "peak")
         else:
             records = explain_rows(self, self._read(X), n_causes)
-        columns = ["row", "time", "feature", "value", "expected", "share"]
         frame = pd.DataFrame.from_records(records, columns=columns)
         if self._windows is None and self._input_format.form != "sequences":
             del frame["time"]
@@ -588,7 +591,16 @@ class AutoencoderAnomalyDetector(
     def detect_intervals(
         self, X: Any, *, gap: int | None = None, min_drop: float = 0.0
     ) -> "pd.DataFrame":
-        """Return the intervals of consecutive alarms in a series.
+        """Return the intervals of time steps that cause the alarms in a series.
+
+        Each window that contains a part of an event has a low score, so alarms cover
+        more steps than the event. An interval is the range of steps within a run of
+        alarms (with ``alignment="trailing"``, also up to one window before it) with the
+        largest sum of step errors above their usual size. The step error is the
+        residual, in the most normal window that contains the step, in standard
+        deviations of its channel. The usual size is the 90 % quantile of the step
+        errors of the training series. If no error exceeds it, the interval is the whole
+        run.
 
         Parameters
         ----------
@@ -596,8 +608,8 @@ class AutoencoderAnomalyDetector(
             Series, as in `fit`. Requires `window_size`.
 
         gap : int or None, default=None
-            Alarms that are fewer than `gap` time steps apart belong to one interval.
-            If None, the window size.
+            Alarms, and events within a run of alarms, that are fewer than `gap` time
+            steps apart belong to one interval. If None, the window size.
 
         min_drop : float, default=0.0
             Pruning of intervals (Hundman et al., 2018), in [0, 1). Intervals are sorted
@@ -611,7 +623,8 @@ class AutoencoderAnomalyDetector(
         intervals : DataFrame
             Columns ``start`` and ``end``: first and last time step, both included, as
             numbers, or as times if the index of X has times; ``score``: lowest score of
-            the interval; for a list of series also ``series``: number of the series.
+            the alarms that the interval causes; for a list of series also
+            ``series``: number of the series.
 
         Raises
         ------
@@ -631,8 +644,8 @@ class AutoencoderAnomalyDetector(
         limits: dict[str, Any] = {"max_val": 1, "include_boundaries": "left"}
         check_scalar(min_drop, "min_drop", Real, min_val=0, **limits)
         series = self._read_series(X)
-        scores = self._look(series)[0]
-        found = self._intervals(series, scores, gap, min_drop)
+        scores, errors = self._look(series, sharp=True)
+        found = self._intervals(series, scores, errors, gap, min_drop)
         rows = [
             (number, *series.labels(number)[[start, end]], score)
             for number, start, end, score in found
@@ -681,25 +694,33 @@ class AutoencoderAnomalyDetector(
 
     # With windows
 
-    def _look(self, series):
+    def _look(self, series, sharp=False):
         """Return scores (T,) and residuals (T, C) of each series, NaN without them."""
         scores = [np.full(len(item), np.nan) for item in series.items]
         errors = [np.full(item.shape, np.nan) for item in series.items]
         for number, at in series.whole_pieces(self.window_size_):
-            found = self._windows.look(self._model, series.items[number][at])
+            found = self._windows.look(self._model, series.items[number][at], sharp)
             scores[number][at], errors[number][at] = found
         return scores, errors
 
-    def _intervals(self, series, scores, gap=None, min_drop=0.0):
-        """Return (series, start, end, score) of each interval. None spans a gap."""
-        gap = self._windows.size if gap is None else gap
+    def _intervals(self, series, scores, errors, gap=None, min_drop=0.0):
+        """Return (series, start, end, score) of each interval. None spans a gap.
+
+        `errors` are sharp residuals.
+        """
+        size = self._windows.size
+        gap = size if gap is None else gap
+        rule = IntervalRule(
+            size, self._windows.trailing, gap, min_drop, self._usual_error
+        )
         found = []
         for number, each in enumerate(scores):
             cuts = [at.start for i, at in series.pieces if i == number and at.start > 0]
             alarms = self._decide(each) < 0
+            away = step_errors(self._attribution, errors[number])
             found += [
                 (number, *interval)
-                for interval in intervals(each, alarms, gap, min_drop, cuts)
+                for interval in rule.intervals(each, alarms, away, cuts)
             ]
         return found
 
