@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_seqae.anomaly._scaling import in_units_of_x, scaled_samples
+
 
 def names_of(estimator, n_features):
     """Return the names of the features, x0, x1, ... if X had none."""
@@ -28,16 +30,18 @@ def explanation(label, values, errors, attributions, names, n_causes, times=None
 
 def explain_rows(detector, samples, n_causes):
     """Return the records of the alarms among samples."""
-    parts, errors = detector._model.look(samples)
+    known = scaled_samples(detector.scaler_, samples)
+    parts, errors = detector._model.look(known)
     rows = np.flatnonzero(detector._decide(detector._model.scores_of(parts)) < 0)
     alarms, errors = samples.take(rows), errors[rows]
     if not len(rows):
         return []
     if samples.values.ndim == 2:
-        attributions = detector._attribution.of(alarms.values)
+        attributions = detector._attribution.of(known.values[rows])
     else:
         errors = errors[:, : alarms.values.shape[1]]
         attributions = detector._attribution.of_sequences(errors, alarms)
+    errors = in_units_of_x(detector.scaler_, alarms.values, errors)
     width, index = attributions.shape[-1], samples.container.index
     labels, names = rows if index is None else index[rows], names_of(detector, width)
     records = []
@@ -58,10 +62,11 @@ def explain_intervals(detector, series, n_causes):
         attributions = detector._attribution.of(left)
         times = series.labels(number)[at]
         peak = times[attributions.max(axis=1).argmax()]
+        values = series.items[number][at]
         some = explanation(
             row,
-            series.items[number][at],
-            left,
+            values,
+            in_units_of_x(detector.scaler_, values, left),
             attributions,
             series.names,
             n_causes,

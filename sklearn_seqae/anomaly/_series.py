@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn_seqae._containers import Container
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly._covariance import evenly
+from sklearn_seqae.anomaly._scaling import fitted_scaler, scaled
 from sklearn_seqae.anomaly._time import (
     Calendar,
     check_times,
@@ -266,7 +267,7 @@ class Windows:
         result[starts + self.size - 1] = scores
         return result
 
-    def of_block(self, make_model, items, block):
+    def of_block(self, make_model, scaler, items, block):
         """Return `held_out` of the pieces of a block, by a model of all other pieces.
 
         Parameters
@@ -274,15 +275,22 @@ class Windows:
         make_model : callable
             Makes a model of samples, `Model`, and other values after it.
 
+        scaler : transformer, str or None
+            Parameter of the detector. It is fitted on all other pieces.
+
         items : list of ndarray
-            Steps of each series.
+            Steps of each series, not scaled.
 
         block : list of (int, slice)
             A block of `calibration.blocks`.
         """
         rest = without(list(enumerate(items)), block)
-        model, *_ = make_model(self.to_fit(rest))
-        return [self.held_out(model, items[number], at) for number, at in block]
+        scaler = fitted_scaler(scaler, np.concatenate(rest))
+        model, *_ = make_model(self.to_fit([scaled(scaler, each) for each in rest]))
+        return [
+            self.held_out(model, scaled(scaler, items[number]), at)
+            for number, at in block
+        ]
 
     def held_out(self, model: Any, item: NDArray, at: slice) -> tuple[NDArray, NDArray]:
         """Return scores and sharp residuals of a held-out part, except beside a cut.

@@ -33,6 +33,14 @@ from sklearn_seqae.anomaly._model import (
     takes_sequences,
     unit_of,
 )
+from sklearn_seqae.anomaly._scaling import (
+    SCALERS,
+    fitted_scaler,
+    in_units_of_x,
+    rows_of,
+    scaled,
+    scaled_samples,
+)
 from sklearn_seqae.anomaly._series import (
     Series,
     Windows,
@@ -65,9 +73,7 @@ class AutoencoderAnomalyDetector(
 
     Samples are rows of a table, images, whole sequences of equal or variable length,
     or, with `window_size`, the time steps of a long series. Errors are in the units of
-    X. If features have different units, use
-    :class:`~sklearn.preprocessing.StandardScaler` or
-    :class:`~sklearn_seqae.SequenceScaler` before the detector.
+    X. If features have different units, set `scaler`.
 
     Parameters
     ----------
@@ -132,6 +138,20 @@ class AutoencoderAnomalyDetector(
         so the score does not depend on later steps. Steps without such a window have
         no score: it is NaN, and they are never alarms.
 
+    scaler : {"standard", "robust"}, transformer or None, default=None
+        Scaling of the features before the estimator. It is fitted on the training
+        samples, also in each calibration fold. Scores are computed from scaled values.
+        Results such as residuals, causes and intervals remain in the units, with the
+        names and with the index of X. For sequences, images and series, each channel is
+        a feature.
+
+        - "standard": :class:`~sklearn.preprocessing.StandardScaler`.
+        - "robust": :class:`~sklearn.preprocessing.RobustScaler`, for training samples
+          with outliers.
+        - transformer: it must transform tables, keep the number of columns, and have
+          `inverse_transform`. It is cloned before it is fitted.
+        - None: no scaling.
+
     random_state : int, RandomState instance or None, default=None
         Seed that replaces every `random_state` parameter of `estimator`. If None, they
         are not changed; the default estimator is then not reproducible.
@@ -140,6 +160,9 @@ class AutoencoderAnomalyDetector(
     ----------
     estimator_ : transformer
         Fitted clone of `estimator`, or the fitted default.
+
+    scaler_ : transformer or None
+        Fitted scaler. Its features are the columns or channels of X.
 
     offset_ : float
         Threshold: `decision_function` is `score_samples` minus `offset_`.
@@ -232,6 +255,11 @@ class AutoencoderAnomalyDetector(
         ],
         "step": [Interval(Integral, 1, None, closed="left")],
         "alignment": [StrOptions({"centered", "trailing"})],
+        "scaler": [
+            None,
+            StrOptions({*SCALERS}),
+            HasMethods(["fit", "transform", "inverse_transform"]),
+        ],
         "random_state": ["random_state"],
     }
 
@@ -247,6 +275,7 @@ class AutoencoderAnomalyDetector(
         window_size: int | Literal["auto"] | None = None,
         step: int = 1,
         alignment: Literal["centered", "trailing"] = "centered",
+        scaler: Any = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
@@ -256,6 +285,7 @@ class AutoencoderAnomalyDetector(
         self.window_size = window_size
         self.step = step
         self.alignment = alignment
+        self.scaler = scaler
         self.random_state = random_state
 
     # The fit of `estimator` validates its parameters.
@@ -292,7 +322,8 @@ class AutoencoderAnomalyDetector(
             unfitted = InputFormat(form)
             samples = parse(X, unfitted, name=type(self).__name__)
             check(self, samples, reset=True)
-            self._unit = unit_of(samples)
+            self.scaler_ = fitted_scaler(self.scaler, rows_of(samples))
+            self._unit = unit_of(scaled_samples(self.scaler_, samples))
             self._input_format = unfitted.fitted_to(samples)
             fit = self._fit_series if is_series else self._fit_samples
             scores = fit(samples)
@@ -307,10 +338,11 @@ class AutoencoderAnomalyDetector(
     def _fit_samples(self, samples):
         """Fit to samples. Return the calibration scores."""
         self.window_size_ = self._windows = None
-        parts, errors = self._fit_model(samples)
-        rows = samples.values
+        scaled_ones = scaled_samples(self.scaler_, samples)
+        parts, errors = self._fit_model(scaled_ones)
+        rows = scaled_ones.values
         if rows.ndim == 3:
-            rows = replace(samples, values=errors).steps
+            rows = replace(scaled_ones, values=errors).steps
         known = getattr(self._model.scorer, "samples", None)
         self._attribution = Attribution().fit(rows, self._unit, known)
         folds = list(calibration.folds(len(samples)))
@@ -318,9 +350,10 @@ class AutoencoderAnomalyDetector(
             return self._model.scores_of(parts)
 
         def held_out(fold):
-            others, rows = fold
-            model, *_ = self._make_model(samples.take(others))
-            return model.scores(samples.take(rows))
+            others, rows = map(samples.take, fold)
+            scaler = fitted_scaler(self.scaler, rows_of(others))
+            model, *_ = self._make_model(scaled_samples(scaler, others))
+            return model.scores(scaled_samples(scaler, rows))
 
         scores = np.empty(len(samples))
         found = map_fits(held_out, folds, self.estimator_, self.random_state)
@@ -349,7 +382,8 @@ class AutoencoderAnomalyDetector(
             as_sequences=takes_sequences(self.estimator),
         )
         pieces = series.whole_pieces(size)
-        items = series.take(pieces)
+        raw = series.take(pieces)
+        items = [scaled(self.scaler_, item) for item in raw]
         _, errors = self._fit_model(self._windows.to_fit(items))
         width = series.items[0].shape[1]
         errors = errors.reshape(-1, width)
@@ -359,7 +393,9 @@ class AutoencoderAnomalyDetector(
             lengths = [at.stop - at.start for _, at in pieces]
             blocks = calibration.blocks(lengths, size, self.step)
         if blocks:
-            held_out = partial(self._windows.of_block, self._make_model, items)
+            held_out = partial(
+                self._windows.of_block, self._make_model, self.scaler, raw
+            )
             found = map_fits(held_out, blocks, self.estimator_, self.random_state)
             known = [piece for block in found for piece in block]
         else:
@@ -411,7 +447,8 @@ class AutoencoderAnomalyDetector(
         """
         check_is_fitted(self)
         if self._windows is None:
-            return self._model.scores(self._read(X))
+            samples = scaled_samples(self.scaler_, self._read(X))
+            return self._model.scores(samples)
         series = self._read_series(X)
         return series.restore(self._look(series)[0])
 
@@ -468,9 +505,12 @@ class AutoencoderAnomalyDetector(
         check_is_fitted(self)
         if self._windows is None:
             samples = self._read(X)
-            return samples.restore(self._model.look(samples)[1])
+            errors = self._model.look(scaled_samples(self.scaler_, samples))[1]
+            errors = in_units_of_x(self.scaler_, samples.values, errors)
+            return samples.restore(errors)
         series = self._read_series(X)
-        errors = series.restore(self._look(series)[1])
+        pairs = zip(series.items, self._look(series)[1], strict=True)
+        errors = series.restore([in_units_of_x(self.scaler_, *pair) for pair in pairs])
         if depth(X) == 1 and series.is_one:  # X is one-dimensional
             return errors.iloc[:, 0] if hasattr(errors, "iloc") else errors[:, 0]
         return errors
@@ -501,7 +541,7 @@ class AutoencoderAnomalyDetector(
             series = self._read_series(X)
             errors = self._look(series)[1]
             return series.restore([self._attribution.of(each) for each in errors])
-        samples = self._read(X)
+        samples = scaled_samples(self.scaler_, self._read(X))
         attributions = self._attribute(samples)
         if attributions.ndim == 2:
             return attributions
@@ -540,7 +580,7 @@ class AutoencoderAnomalyDetector(
                 "images without 'window_size'. Use feature_scores, or set "
                 "'window_size'."
             )
-        scores = self._attribute(samples).sum(axis=2)
+        scores = self._attribute(scaled_samples(self.scaler_, samples)).sum(axis=2)
         if samples.lengths is None:
             return scores
         return [row[:n] for row, n in zip(scores, samples.lengths, strict=True)]
@@ -692,14 +732,27 @@ class AutoencoderAnomalyDetector(
             return self._attribution.of(samples.values)
         return self._attribution.of_sequences(self._model.look(samples)[1], samples)
 
+    def _reconstruct(self, X):
+        """Return reconstructions in the container and the units of X."""
+        samples = self._read(X)
+        errors = self._model.look(scaled_samples(self.scaler_, samples))[1]
+        errors = in_units_of_x(self.scaler_, samples.values, errors)
+        return samples.restore(samples.values - errors)
+
+    def _as_input(self, X):
+        """Return X as the input of `estimator_`, in the container of X."""
+        samples = self._read(X)
+        return samples.restore(scaled_samples(self.scaler_, samples).values)
+
     # With windows
 
     def _look(self, series, sharp=False):
-        """Return scores (T,) and residuals (T, C) of each series, NaN without them."""
+        """Return scores (T,) and scaled residuals (T, C) of each series, or NaN."""
         scores = [np.full(len(item), np.nan) for item in series.items]
         errors = [np.full(item.shape, np.nan) for item in series.items]
         for number, at in series.whole_pieces(self.window_size_):
-            found = self._windows.look(self._model, series.items[number][at], sharp)
+            item = scaled(self.scaler_, series.items[number][at])
+            found = self._windows.look(self._model, item, sharp)
             scores[number][at], errors[number][at] = found
         return scores, errors
 

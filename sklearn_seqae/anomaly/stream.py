@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._libraries import reads_all_containers
 from sklearn_seqae.anomaly._explaining import names_of
+from sklearn_seqae.anomaly._scaling import scaled
 from sklearn_seqae.anomaly._time import check_times, time_index
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class AnomalyStream:
             )
         self._detector = copy(detector)  # a later fit replaces all attributes
         self._windows = replace(detector._windows, step=1)
-        self._rows: Any = None  # since the last gap, at most window_size_ - 1
+        self._rows: Any = None  # scaled, since the last gap, at most window_size_ - 1
         self._last: Any = None  # index of the last row, if it holds times
         self._kind: Any = None  # of the rows of the last full check
         self.n_rows_seen_ = 0
@@ -170,6 +171,7 @@ class AnomalyStream:
         check_times(times, "X")
         edges = [0, *self._rows_after_gaps(times), len(item)]
         scores, errors = np.full(len(item), np.nan), np.full(item.shape, np.nan)
+        item = scaled(self._detector.scaler_, item)
         rows = item[:0] if self._rows is None else self._rows
         for number, (start, end) in enumerate(pairwise(edges)):
             if number > 0:

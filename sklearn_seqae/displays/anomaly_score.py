@@ -423,11 +423,10 @@ def _interval_steps(estimator, X, n_steps):
         return None
     X = before(estimator, part, X)
     found = part.detect_intervals(X)[["start", "end"]].to_numpy()
-    index = getattr(one_series(X, caller="AnomalyScoreDisplay"), "index", None)
+    index: Any = getattr(one_series(X, caller="AnomalyScoreDisplay"), "index", None)
     steps = np.zeros(n_steps, dtype=bool)
     for start, end in found:
-        if hasattr(index, "slice_indexer") and not isinstance(start, (int, np.integer)):
-            steps[index.slice_indexer(start, end)] = True
-        else:
-            steps[start : end + 1] = True
+        is_number = isinstance(start, (int, np.integer))
+        at = slice(start, end + 1) if is_number else index.slice_indexer(start, end)
+        steps[at] = True
     return steps
