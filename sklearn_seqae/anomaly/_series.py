@@ -246,9 +246,9 @@ class Windows:
         for first in range(0, len(starts), n_rows or TOGETHER):
             some = starts[first : first + (n_rows or TOGETHER)]
             padded = np.pad(some, (0, max(0, (n_rows or 0) - len(some))), mode="edge")
-            parts, errors = model.look(self.samples(view[padded]))
-            scores.append(model.scores_of(parts)[: len(some)])
-            errors = errors[: len(some)].reshape(len(some), self.size, -1)
+            parts, errors = model.look(self.samples(view[padded]), len(some))
+            scores.append(model.scores_of(parts))
+            errors = errors.reshape(len(some), self.size, -1)
             if sharp:
                 _keep_best(best, total, count, some, scores[-1], errors)
                 continue

@@ -169,8 +169,10 @@ class AutoencoderAnomalyDetector(
 
     false_alarm_rate_interval_ : tuple of float, or None
         Central 90 % interval (low, high) of the true false-alarm rate. It is wide if
-        there are few samples (for a series: non-overlapping windows). None if
-        `contamination` is a float.
+        there are few samples (for a series: non-overlapping windows). For a series it
+        is approximate: it contained the true rate of about 85 % of simulated series,
+        and `high` exceeded the true rate of at least 96 %. None if `contamination` is a
+        float.
 
     calibration_scores_ : ndarray of shape (n_calibration_scores,)
         Anomaly scores of the training samples or time steps in ascending order, without
