@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import estimator_html_repr
 
 from sklearn_seqae import AutoencoderAnomalyDetector
 from sklearn_seqae.anomaly._intervals import IntervalRule
@@ -152,3 +155,28 @@ def test_an_interval_is_the_range_of_large_errors(events, alarms, options, expec
 
 def test_without_alarms_there_are_no_intervals():
     assert intervals_of(quiet((20, 24)), slice(0, 0)) == []
+
+
+@pytest.mark.filterwarnings("ignore:A false-alarm rate of")
+def test_the_summary_names_threshold_rate_window_and_calibration():
+    model = detector(alignment="trailing", scaler="standard", step=2).fit(wave())
+    text = model.summary()
+    low, high = model.false_alarm_rate_interval_
+    n_windows = model._calibration.n_independent
+    for part in (
+        *("PCA", "StandardScaler", "48 time steps, trailing, step 2"),
+        *(f"{model.offset_:.4g}", "0.02 of the normal time steps"),
+        *(f"{low:.2g} to {high:.2g}", f"{n_windows} windows that do not overlap"),
+        f"{len(model.calibration_scores_):,} time steps",
+    ):
+        assert part in text
+    html = estimator_html_repr(model)
+    assert "Detector summary" in html and f"{model.offset_:.4g}" in html
+    assert "Detector summary" not in estimator_html_repr(clone(model))
+    model.set_false_alarm_rate(0.1)
+    assert "0.1 of the normal" in model.summary()
+    rows = wave(60, 3)
+    shares = AutoencoderAnomalyDetector(PCA(2), contamination=0.1).fit(rows).summary()
+    assert "10.00% of the samples" in shares and "60 samples" in shares
+    with pytest.raises(NotFittedError):
+        clone(model).summary()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_seqae.anomaly._intervals import find_intervals
 from sklearn_seqae.anomaly._scaling import in_units_of_x, scaled_samples
 
 
@@ -54,7 +55,7 @@ def explain_rows(detector, samples, n_causes):
 def explain_intervals(detector, series, n_causes):
     """Return the records of the intervals of alarms in series."""
     scores, errors = detector._look(series, sharp=True)
-    found = detector._intervals(series, scores, errors)
+    found = find_intervals(detector, series, scores, errors)
     records = []
     for row, (number, start, end, _) in enumerate(found):
         at = slice(start, end + 1)

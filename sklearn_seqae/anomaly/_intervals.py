@@ -116,6 +116,26 @@ class IntervalRule:
         return [(start, end) for start, end, _ in found]
 
 
+def find_intervals(detector, series, scores, errors, gap=None, min_drop=0.0):
+    """Return (series, start, end, score) of each interval. None spans a gap in time.
+
+    Scores (T,) and sharp residuals (T, C) are those of each series.
+    """
+    windows = detector._windows
+    gap = windows.size if gap is None else gap
+    rule = IntervalRule(
+        windows.size, windows.trailing, gap, min_drop, detector._usual_error
+    )
+    found = []
+    for number, each in enumerate(scores):
+        cuts = [at.start for i, at in series.pieces if i == number and at.start > 0]
+        away = step_errors(detector._attribution, errors[number])
+        alarms = detector._decide(each) < 0
+        some = rule.intervals(each, alarms, away, cuts)
+        found += [(number, *interval) for interval in some]
+    return found
+
+
 def _runs(alarms: NDArray, gap: int, cuts: Any) -> list[NDArray]:
     """Divide alarms where they are at least `gap` steps apart, and at cuts."""
     piece = np.searchsorted(cuts, alarms, side="right")

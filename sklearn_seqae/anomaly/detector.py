@@ -25,7 +25,7 @@ from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.anomaly import calibration
 from sklearn_seqae.anomaly._attribution import Attribution
 from sklearn_seqae.anomaly._explaining import explain_intervals, explain_rows
-from sklearn_seqae.anomaly._intervals import IntervalRule, step_errors, usual_error
+from sklearn_seqae.anomaly._intervals import find_intervals, step_errors, usual_error
 from sklearn_seqae.anomaly._model import (
     Model,
     estimator_to_fit,
@@ -687,7 +687,7 @@ class AutoencoderAnomalyDetector(
         check_scalar(min_drop, "min_drop", Real, min_val=0, **limits)
         series = self._read_series(X)
         scores, errors = self._look(series, sharp=True)
-        found = self._intervals(series, scores, errors, gap, min_drop)
+        found = find_intervals(self, series, scores, errors, gap, min_drop)
         rows = [
             (number, *series.labels(number)[[start, end]], score)
             for number, start, end, score in found
@@ -757,27 +757,6 @@ class AutoencoderAnomalyDetector(
             found = self._windows.look(self._model, item, sharp)
             scores[number][at], errors[number][at] = found
         return scores, errors
-
-    def _intervals(self, series, scores, errors, gap=None, min_drop=0.0):
-        """Return (series, start, end, score) of each interval. None spans a gap.
-
-        `errors` are sharp residuals.
-        """
-        size = self._windows.size
-        gap = size if gap is None else gap
-        rule = IntervalRule(
-            size, self._windows.trailing, gap, min_drop, self._usual_error
-        )
-        found = []
-        for number, each in enumerate(scores):
-            cuts = [at.start for i, at in series.pieces if i == number and at.start > 0]
-            alarms = self._decide(each) < 0
-            away = step_errors(self._attribution, errors[number])
-            found += [
-                (number, *interval)
-                for interval in rule.intervals(each, alarms, away, cuts)
-            ]
-        return found
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
