@@ -80,6 +80,19 @@ def test_alarms_are_shaded_as_intervals_in_both_panels(series):
     assert legend_of(display.ax_) == ["score", "threshold", "alarm", "labelled"]
 
 
+def test_given_intervals_are_shaded_in_place_of_alarms():
+    scores = np.where(np.arange(50) // 10 == 2, -5.0, -1.0)
+    steps = np.isin(np.arange(50), [22, 23, 24])
+    display = AnomalyScoreDisplay.from_scores(
+        scores, threshold=-3, times=np.arange(50), intervals=steps
+    )
+    assert runs_of(display.alarm_spans_) == [(22, 24)]
+    assert len(display.alarms_.get_ydata()) == 10
+    assert legend_of(display.ax_) == ["score", "threshold", "alarm"]
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        AnomalyScoreDisplay.from_scores(scores, intervals=steps[1:])
+
+
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 def test_alarms_are_told_from_labels_by_their_colour(series, style, pyplot):
     with pyplot.style.context(style):
