@@ -135,6 +135,13 @@ def quiet(*events, n=60):
             [(15, 17), (38, 40)], slice(8, 48), {"gap": 30}, [(15, 40)], id="gap"
         ),
         pytest.param(
+            [(12, 14), (40, 42)],
+            [*range(8, 20), *range(34, 46)],
+            {"gap": 20},
+            [(12, 42)],
+            id="alarms closer than the gap, events farther apart",
+        ),
+        pytest.param(
             [(20, 24)], slice(23, 33), {"trailing": True}, [(20, 24)], id="trailing"
         ),
         pytest.param(

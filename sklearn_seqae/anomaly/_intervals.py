@@ -84,12 +84,24 @@ class IntervalRule:
         if not len(alarms):
             return []
         found: list[tuple[int, int, float]] = []
-        for run in _runs(alarms, min(self.gap, self.size), cuts):
-            for start, end in self._events(run, errors, cuts):
-                first = start if self.trailing else start - self.size + 1
-                near = run[(run >= first) & (run < end + self.size)]
-                near = near if len(near) else run
-                found.append((start, end, float(scores[near].min())))
+        for group in _runs(alarms, self.gap, cuts):
+            events: list[tuple[int, int, float]] = []
+            runs = _runs(group, min(self.gap, self.size), cuts)
+            for run in runs:
+                for start, end in self._events(run, errors, cuts):
+                    first = start if self.trailing else start - self.size + 1
+                    near = run[(run >= first) & (run < end + self.size)]
+                    near = near if len(near) else run
+                    events.append((start, end, float(scores[near].min())))
+            if len(runs) > 1:  # `gap` is larger than the window
+                events = [
+                    (
+                        min(start for start, _, _ in events),
+                        max(end for _, end, _ in events),
+                        min(score for _, _, score in events),
+                    )
+                ]
+            found += events
         found = _merged(found, self.gap, cuts)
         if self.min_drop:
             rest = np.nanmin(scores[~is_alarm], initial=0)
