@@ -252,6 +252,7 @@ INSTANCES = [
     *SLOW_DETECTORS,
     detector(PCA(1)),
     detector(PCA(1), score_method="reconstruction", false_alarm_rate=0.1),
+    detector(PCA(1), scaler="standard", contamination=0.1),
     detector(make_pipeline(StandardScaler(), dense(1)), contamination=0.3),
     *CLASSIFIERS,
 ]
@@ -262,6 +263,7 @@ TAKES_SEQUENCES = [
     recurrent(loss="binary_cross_entropy"),
     SequenceScaler(),
     detector(recurrent(), contamination=0.1),
+    detector(recurrent(), contamination=0.1, scaler="robust"),
     detector(
         make_pipeline(SequenceScaler(), recurrent(early_stopping=False)),
         score_method="mahalanobis",

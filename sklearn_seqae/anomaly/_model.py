@@ -86,11 +86,18 @@ class Model:
         _check_finite(scores)
         return scores
 
-    def look(self, samples):
-        """Return the parts of samples, and residuals in the shape of the samples."""
+    def look(self, samples, n_rows=None):
+        """Return the parts of samples, and residuals in the shape of the samples.
+
+        Only the first `n_rows` are returned; the others pad a tile.
+        """
+        codes, rebuilt = self._rebuild(samples)
+        if n_rows is not None:
+            samples = samples.take(slice(n_rows))
+            codes = None if codes is None else codes[:n_rows]
+            rebuilt = rebuilt[:n_rows]
         values = samples.values
         # Sums are in float64, also for float32 X.
-        codes, rebuilt = self._rebuild(samples)
         errors = values - np.asarray(rebuilt, dtype=np.float64)
         _check_finite(errors)
         lengths, n = samples.lengths, len(values)
@@ -114,6 +121,12 @@ class Model:
         codes = None
         if samples.values.ndim == 2 and not forecasts(self.estimator):
             # Decode the latent code, so that samples are encoded only once.
+            if getattr(self.estimator, "_form", None) == "table":
+                # Samples are valid: a validation takes as long as one window.
+                network = self.estimator._model()
+                codes = network.encode(samples)
+                rebuilt = network.decode(codes)
+                return np.asarray(codes, dtype=np.float64), rebuilt
             codes = self.estimator.transform(X)
             rebuilt = np.asarray(self.estimator.inverse_transform(codes))
             rebuilt = rebuilt.reshape(samples.values.shape)

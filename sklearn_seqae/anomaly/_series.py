@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn_seqae._containers import Container
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly._covariance import evenly
+from sklearn_seqae.anomaly._scaling import fitted_scaler, scaled
 from sklearn_seqae.anomaly._time import (
     Calendar,
     check_times,
@@ -228,19 +229,29 @@ class Windows:
         return self.samples(np.concatenate(parts))
 
     @one_blas_thread()
-    def look(self, model: Any, item: NDArray) -> tuple[NDArray, NDArray]:
-        """Return scores (T,) and residuals (T, C) of a piece, reconstructing once."""
+    def look(
+        self, model: Any, item: NDArray, sharp: bool = False
+    ) -> tuple[NDArray, NDArray]:
+        """Return scores (T,) and residuals (T, C) of a piece, reconstructing once.
+
+        If `sharp`, the residual of a step is that of the most normal window that
+        contains it.
+        """
         starts = self.starts(len(item))
         view = sliding_window_view(item, self.size, axis=0).swapaxes(1, 2)
         total, count = np.zeros(item.shape), np.zeros((len(item), 1))
+        best = np.full(len(item), -np.inf)
         scores = []
         n_rows = self.tile_rows(model, item.shape[1])
         for first in range(0, len(starts), n_rows or TOGETHER):
             some = starts[first : first + (n_rows or TOGETHER)]
             padded = np.pad(some, (0, max(0, (n_rows or 0) - len(some))), mode="edge")
-            parts, errors = model.look(self.samples(view[padded]))
-            scores.append(model.scores_of(parts)[: len(some)])
-            errors = errors[: len(some)].reshape(len(some), self.size, -1)
+            parts, errors = model.look(self.samples(view[padded]), len(some))
+            scores.append(model.scores_of(parts))
+            errors = errors.reshape(len(some), self.size, -1)
+            if sharp:
+                _keep_best(best, total, count, some, scores[-1], errors)
+                continue
             for offset in [self.size - 1] if self.trailing else range(self.size):
                 total[some + offset] += errors[:, offset]
                 count[some + offset] += 1
@@ -256,35 +267,53 @@ class Windows:
         result[starts + self.size - 1] = scores
         return result
 
-    def of_block(self, make_model, items, block):
-        """Return the scores of the pieces of a block, by a model of all other pieces.
+    def of_block(self, make_model, scaler, items, block):
+        """Return `held_out` of the pieces of a block, by a model of all other pieces.
 
         Parameters
         ----------
         make_model : callable
             Makes a model of samples, `Model`, and other values after it.
 
+        scaler : transformer, str or None
+            Parameter of the detector. It is fitted on all other pieces.
+
         items : list of ndarray
-            Steps of each series.
+            Steps of each series, not scaled.
 
         block : list of (int, slice)
             A block of `calibration.blocks`.
         """
         rest = without(list(enumerate(items)), block)
-        model, *_ = make_model(self.to_fit(rest))
-        return [self.held_out(model, items[number], at) for number, at in block]
+        scaler = fitted_scaler(scaler, np.concatenate(rest))
+        model, *_ = make_model(self.to_fit([scaled(scaler, each) for each in rest]))
+        return [
+            self.held_out(model, scaled(scaler, items[number]), at)
+            for number, at in block
+        ]
 
-    def held_out(self, model: Any, item: NDArray, at: slice) -> NDArray:
-        """Return the scores of a held-out part of a piece, except beside a cut.
+    def held_out(self, model: Any, item: NDArray, at: slice) -> tuple[NDArray, NDArray]:
+        """Return scores and sharp residuals of a held-out part, except beside a cut.
 
         Fewer windows score the steps beside a cut than in the whole piece. Steps at the
         ends of the piece itself are kept: new series are scored in the same way.
         """
-        scores, _ = self.look(model, item[at])
+        scores, errors = self.look(model, item[at], sharp=True)
         edge = self.size - 1
         first = edge if not self.trailing and at.start > 0 else 0
         last = edge if not self.trailing and at.stop < len(item) else 0
-        return scores[first : len(scores) - last]
+        kept = slice(first, len(scores) - last)
+        return scores[kept], errors[kept]
+
+
+def _keep_best(best, total, count, starts, scores, errors):
+    """Store the residuals of windows that are the most normal ones of a step so far."""
+    for offset in range(errors.shape[1]):
+        steps = starts + offset
+        better = scores > best[steps]
+        steps = steps[better]
+        best[steps] = scores[better]
+        total[steps], count[steps] = errors[better, offset], 1
 
 
 def automatic_window(items: list[NDArray]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._libraries import reads_all_containers
 from sklearn_seqae.anomaly._explaining import names_of
+from sklearn_seqae.anomaly._scaling import scaled
 from sklearn_seqae.anomaly._time import check_times, time_index
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class AnomalyStream:
             )
         self._detector = copy(detector)  # a later fit replaces all attributes
         self._windows = replace(detector._windows, step=1)
-        self._rows: Any = None  # since the last gap, at most window_size_ - 1
+        self._rows: Any = None  # scaled, since the last gap, at most window_size_ - 1
         self._last: Any = None  # index of the last row, if it holds times
         self._kind: Any = None  # of the rows of the last full check
         self.n_rows_seen_ = 0
@@ -135,18 +137,14 @@ class AnomalyStream:
         if index is None:
             index = pd.RangeIndex(first, first + len(item))
         detector = self._detector
-        columns = {
-            "score": scores,
-            "p_value": detector._p_values_of(scores),
-            "alarm": detector._decide(scores) < 0,
-        }
+        columns = [scores, detector._p_values_of(scores), detector._decide(scores) < 0]
+        names = ["score", "p_value", "alarm"]
         if explain:
-            names = names_of(detector, item.shape[1])
-            shares = detector._attribution.of(errors)
-            columns |= {
-                f"attribution_{name}": shares[:, c] for c, name in enumerate(names)
-            }
-        return pd.DataFrame(columns, index=index)
+            columns += [*detector._attribution.of(errors).T]
+            names += [f"attribution_{n}" for n in names_of(detector, item.shape[1])]
+        frame = pd.DataFrame(dict(enumerate(columns)), index=index)
+        frame.columns = _labels(*names)
+        return frame
 
     def _read(self, rows: Any) -> tuple[NDArray, Any]:
         """Return the values (T, C) of rows as `fit` reads them, and their index."""
@@ -170,6 +168,7 @@ class AnomalyStream:
         check_times(times, "X")
         edges = [0, *self._rows_after_gaps(times), len(item)]
         scores, errors = np.full(len(item), np.nan), np.full(item.shape, np.nan)
+        item = scaled(self._detector.scaler_, item)
         rows = item[:0] if self._rows is None else self._rows
         for number, (start, end) in enumerate(pairwise(edges)):
             if number > 0:
@@ -206,6 +205,14 @@ class AnomalyStream:
                 f"{last[0]!r}. Got {index[0]!r}. Pass each row once, in order."
             )
         return [] if calendar is None else (calendar.gaps(joined) - 1).tolist()
+
+
+@cache
+def _labels(*names: str) -> pd.Index:
+    """Return an index of columns. To convert strings takes a tenth of an update."""
+    import pandas as pd
+
+    return pd.Index(names)
 
 
 def _kind_of(rows: Any) -> tuple[Any, Any]:
