@@ -41,9 +41,10 @@ LAYERS = {
         "packages": ["numpy"],
         "inside": FRAMES,
     },
+    "_missing": {"packages": ["numpy", "sklearn"]},
     "_layout": {"own": ["_containers", "_warn"], "packages": ["numpy"]},
     "_sequences": {
-        "own": ["_containers", "_layout", "_numbers"],
+        "own": ["_containers", "_layout", "_missing", "_numbers"],
         "packages": ["numpy", "sklearn"],
     },
     "_images": {
@@ -51,7 +52,7 @@ LAYERS = {
         "packages": ["numpy", "sklearn"],
     },
     "_inputs": {
-        "own": ["_images", "_layout", "_sequences"],
+        "own": ["_images", "_layout", "_missing", "_sequences"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
@@ -88,13 +89,16 @@ LAYERS = {
         "packages": ["numpy", "torch", "skorch"],
     },
     "fitting/*": {
-        "own": ["_sequences", "_inputs", "modules/*", "training/*", "fitting/*"],
+        "own": [
+            *["_sequences", "_inputs", "_missing"],
+            *["modules/*", "training/*", "fitting/*"],
+        ],
         "packages": [*ESTIMATOR, "scipy", "torch"],
     },
     "autoencoders/base": {
         "own": [
             *["_sequences", "_inputs", "_params", "_introspection", "_version"],
-            "_libraries",
+            *["_libraries", "_missing"],
             *["fitting/*", "modules/bottleneck", "modules/losses", "modules/noise"],
             "autoencoders/_*",
         ],
@@ -110,7 +114,7 @@ LAYERS = {
         "packages": ESTIMATOR,
     },
     "autoencoders/_*": {
-        "own": ["_sequences", "_inputs", "_version", "_warn", "fitting/*"],
+        "own": ["_sequences", "_inputs", "_missing", "_version", "_warn", "fitting/*"],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
@@ -139,7 +143,7 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            *["_layout", "_warn", "training/blas", "training/parallel"],
+            *["_layout", "_missing", "_warn", "training/blas", "training/parallel"],
             "fitting/runs",
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],

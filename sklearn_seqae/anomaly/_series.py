@@ -1,12 +1,13 @@
 """Windows of long series, and one value per time step from values of windows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_seqae._containers import Container
+from sklearn_seqae._missing import has_gaps
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly._covariance import evenly
 from sklearn_seqae.anomaly._time import (
@@ -21,6 +22,7 @@ MOST_WINDOWS = 2048  # maximum number of training windows
 TOGETHER = 1024  # number of windows scored at once
 LONGEST_PERIOD = 1000  # steps
 USUAL_WINDOW = 100  # steps, without a period
+MISSING_SHARE = 0.25  # of a window: maximum length of a run of missing steps inside
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,10 @@ class Series:
             if number in {i for i, _ in whole}:
                 continue
             which = "X" if self.is_one else f"series {number} of X"
-            longest = max(at.stop - at.start for i, at in self.pieces if i == number)
-            between = "" if longest == len(item) else " without a gap in time"
+            longest = max(
+                (at.stop - at.start for i, at in self.pieces if i == number), default=0
+            )
+            between = "" if longest == len(item) else " without a gap"
             raise ValueError(
                 f"Found {which} with {longest} sample(s), its time steps{between}, "
                 f"while a minimum of {window_size} is required by window_size="
@@ -122,6 +126,26 @@ class Series:
                 "'window_size'."
             )
         return whole
+
+    def cut_at_missing(self, window_size: int) -> "Series":
+        """Cut series where many steps in a row have no value.
+
+        These are more than `MISSING_SHARE` of a window. Fewer are gaps inside windows.
+        """
+        pieces = []
+        for number, at in self.pieces:
+            is_missing = np.isnan(self.items[number][at]).all(axis=1)
+            edges = np.diff(np.r_[0, is_missing, 0].astype(np.int8))
+            runs = np.column_stack([np.flatnonzero(edges == k) for k in (1, -1)])
+            long = runs[runs[:, 1] - runs[:, 0] > MISSING_SHARE * window_size]
+            ends = [*(at.start + long[:, 0]), at.stop]
+            starts = [at.start, *(at.start + long[:, 1])]
+            pieces += [
+                (number, slice(int(start), int(end)))
+                for start, end in zip(starts, ends, strict=True)
+                if end > start
+            ]
+        return replace(self, pieces=pieces)
 
     def take(self, pieces: list[tuple[int, slice]]) -> list[NDArray]:
         """Return the values of pieces."""
@@ -192,7 +216,11 @@ class Windows:
     def samples(self, windows: NDArray) -> Samples:
         """Return windows in the format that the estimator reads."""
         if self.as_sequences:
-            return Samples(np.ascontiguousarray(windows), None, Container("array"))
+            # In a list, missing steps at the end of a window are no padding.
+            container = Container("array")
+            if has_gaps(windows):
+                container = Container("ragged", "list")
+            return Samples(np.ascontiguousarray(windows), None, container)
         rows = windows.reshape(len(windows), -1)
         return Samples(rows, None, Container("table"))
 
@@ -291,6 +319,9 @@ def dominant_period(item: NDArray) -> int | None:
     24
     """
     values = item[:20_000].astype(np.float64)
+    if has_gaps(values):
+        values = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+        values = np.nan_to_num(values)
     values = values - values.mean(axis=0)
     n = len(values)
     spectrum = np.abs(np.fft.rfft(values, 2 * n, axis=0)) ** 2

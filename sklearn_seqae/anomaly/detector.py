@@ -31,6 +31,7 @@ from sklearn_seqae.anomaly._attribution import (
 )
 from sklearn_seqae.anomaly._model import (
     Model,
+    allows_nan,
     default_estimator,
     map_fits,
     set_random_state,
@@ -280,7 +281,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 warn_of_counters(X)
                 form = "sequences" if holds_sequences(X) else "table"
             unfitted = InputFormat(form)
-            samples = parse(X, unfitted, name=type(self).__name__)
+            name, reads_nan = type(self).__name__, allows_nan(self.estimator)
+            samples = parse(X, unfitted, name=name, allow_nan=reads_nan)
             check(self, samples, reset=True)
             self._unit = unit_of(samples)
             self._input_format = unfitted.fitted_to(samples)
@@ -301,9 +303,13 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     def _fit_samples(self, samples):
         """Fit to samples. Return the calibration scores."""
         self.window_size_ = self._windows = None
+        if samples.observed is not None:
+            samples = samples.take(np.flatnonzero(samples.has_values))
         parts, errors = self._fit_model(samples)
         rows = samples.values
-        if rows.ndim == 3:
+        if rows.ndim == 2:
+            rows = self._model.complete(samples)
+        else:
             rows = replace(samples, values=errors).steps
         known = getattr(self._model.scorer, "samples", None)
         self._attribution = Attribution().fit(rows, self._unit, known)
@@ -342,7 +348,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             trailing=self.alignment == "trailing",
             as_sequences=takes_sequences(self.estimator),
         )
-        pieces = series.whole_pieces(size)
+        pieces = series.cut_at_missing(size).whole_pieces(size)
         items = series.take(pieces)
         _, errors = self._fit_model(self._windows.to_fit(items))
         width = series.items[0].shape[1]
@@ -521,9 +527,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         if self._windows is not None:
             series = self._read_series(X)
             errors = self._look(series)[1]
-            return series.restore([self._attribution.of(each) for each in errors])
+            return series.restore([self._attribution.of_steps(each) for each in errors])
         samples = self._read(X)
-        attributions = self._attribute(samples)
+        attributions = self._attribution.of_samples(self._model, samples)
         if attributions.ndim == 2:
             return attributions
         return attributions.sum(axis=1) / samples.n_steps_of_each[:, np.newaxis]
@@ -552,7 +558,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             series = self._read_series(X)
             errors = self._look(series)[1]
             return series.restore(
-                [self._attribution.of(each).sum(axis=1) for each in errors]
+                [self._attribution.of_steps(each).sum(axis=1) for each in errors]
             )
         samples = self._read(X)
         if samples.values.ndim == 2:
@@ -561,7 +567,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 "images without 'window_size'. Use feature_scores, or set "
                 "'window_size'."
             )
-        scores = self._attribute(samples).sum(axis=2)
+        scores = self._attribution.of_samples(self._model, samples).sum(axis=2)
         if samples.lengths is None:
             return scores
         return [row[:n] for row, n in zip(scores, samples.lengths, strict=True)]
@@ -672,27 +678,20 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             X = as_series(X)
             form = "sequences" if holds_sequences(X) else "table"
             input_format = InputFormat(form)
-        return read(self, X, input_format)
+        return read(self, X, input_format, allow_nan=allows_nan(self.estimator))
 
     def _read_series(self, X):
-        return Series.of(self._read(X), self._calendar)
-
-    def _attribute(self, samples):
-        if samples.values.ndim == 2:
-            return self._attribution.of(samples.values)
-        return self._attribution.of_sequences(self._model.look(samples)[1], samples)
+        series = Series.of(self._read(X), self._calendar)
+        return series.cut_at_missing(self.window_size_)
 
     def _explain_rows(self, samples, n_causes):
         parts, errors = self._model.look(samples)
-        rows = np.flatnonzero(self._decide(self._model.scores_of(parts)) < 0)
+        is_alarm = self._decide(self._model.scores_of(parts)) < 0
+        rows = np.flatnonzero(is_alarm & samples.has_values)
         alarms, errors = samples.take(rows), errors[rows]
         if not len(rows):
             return []
-        if samples.values.ndim == 2:
-            attributions = self._attribution.of(alarms.values)
-        else:
-            errors = errors[:, : alarms.values.shape[1]]
-            attributions = self._attribution.of_sequences(errors, alarms)
+        attributions = self._attribution.of_samples(self._model, alarms, errors)
         width, index = attributions.shape[-1], samples.container.index
         labels, names = rows if index is None else index[rows], names_of(self, width)
         records = []
@@ -732,12 +731,12 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         records = []
         for row, (number, start, end, _) in enumerate(self._intervals(series, scores)):
             at = slice(start, end + 1)
-            left = np.nan_to_num(errors[number][at])  # steps without a score
+            left = errors[number][at]
             records += explanation(
                 row,
                 series.items[number][at],
                 left,
-                self._attribution.of(left),
+                np.nan_to_num(self._attribution.of_steps(left)),  # without a score
                 series.names,
                 n_causes,
                 series.labels(number)[at],
@@ -747,4 +746,5 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = allows_nan(self.estimator)
         return tags

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from torch import Tensor
 
 from sklearn_seqae.modules.dense_tile import (
@@ -39,9 +40,15 @@ class NearestEncoder:
 
     n_steps : int
         Number of steps.
+
+    has_gaps : bool, default=False
+        Whether the last axis of `x` has the mask of the observed values after the
+        values. The reconstruction then replaces missing values, so that only observed
+        values change the code.
     """
 
-    def __init__(self, model: "FittedModel", n_steps: int):
+    def __init__(self, model: "FittedModel", n_steps: int, has_gaps: bool = False):
+        self.has_gaps = has_gaps
         module, size = model.module, model.n_components
         self._whitening = model.whitening_tensors()
         self.sizes = Sizes.of(module, size)
@@ -68,7 +75,11 @@ class NearestEncoder:
         self, x: Tensor, lengths: Tensor | None, n_steps: int | None
     ) -> Tensor:
         """Encode a tile, and refine its codes."""
+        if self.has_gaps:
+            x, mask = (part.contiguous() for part in x.chunk(2, dim=-1))
         code = self._encode(x, lengths).contiguous()
+        if self.has_gaps:
+            x = torch.where(mask > 0, x, self._decode(code, lengths, n_steps))
         code = self._refine(self._decode, code, x, lengths)
         if self._whitening is None:
             return code
