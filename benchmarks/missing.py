@@ -1,7 +1,6 @@
-"""Missing values: imputation, codes and detection.
+"""Missing values of tables: imputation, and reconstruction of observed values.
 
-The data folders are described in docs/missing.md. To reproduce, with the data sets in
-`DIR`:
+To reproduce, with tables of ADBench as `DIR/adbench/<name>.npz`, which hold X and y:
 
     python benchmarks/missing.py --data DIR
 """
@@ -60,7 +59,7 @@ def select_size(estimator, X, sizes=SIZES):
     return clone(estimator).set_params(n_components=best).fit(X)
 
 
-def imputation(folder):
+def imputation(files):
     """Print the RMSE of hidden values of the normal rows of each table."""
     options = {"keep_empty_features": True}
     imputers = {
@@ -70,7 +69,7 @@ def imputation(folder):
     }
     print("table", *imputers, "autoencoder", "size", sep="\t")
     errors = []
-    for file in sorted(folder.glob("*.npz")):
+    for file in files:
         X = load_normal(file)
         with_gaps, hidden = hide(X, HIDDEN)
         row = [
@@ -89,9 +88,9 @@ def imputation(folder):
         print(f"{name}: geometric mean {mean:.3f}, better on {wins} of {len(ratios)}")
 
 
-def held_out_error(folder, size=4):
+def held_out_error(files, size=4):
     """Print the error of observed values in held-out rows, beside imputed PCA."""
-    for file in sorted(folder.glob("*.npz")):
+    for file in files:
         X = load_normal(file)
         with_gaps, hidden = hide(X, HIDDEN)
         train, test = with_gaps[::2], with_gaps[1::2]
@@ -114,11 +113,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--part", choices=parts, action="append")
+    parser.add_argument("--table", action="append", help="name of a table; all if none")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    files = sorted((arguments.data / "adbench").glob("*.npz"))
+    if arguments.table:
+        files = [file for file in files if file.stem in arguments.table]
     for part in arguments.part or parts:
-        print(part)
-        parts[part](arguments.data / "adbench")
+        print(part, flush=True)
+        parts[part](files)
 
 
 if __name__ == "__main__":
