@@ -30,7 +30,8 @@ with_gaps = np.where(hidden, np.nan, X)
 # %%
 # Impute
 # ------
-# The model is fitted to the rows with missing values.
+# The model is fitted to the rows with missing values. ``IterativeImputer`` has three
+# iterations, because more take long.
 
 options = {"keep_empty_features": True}
 imputed = {

@@ -106,7 +106,8 @@ def resample(
         share = resample(observed.astype(values.dtype), lengths, n_steps)
         total = resample(np.where(observed, values, 0), lengths, n_steps)
         result = np.full(total.shape, np.nan, dtype=values.dtype)
-        return np.divide(total, share, out=result, where=share >= MIN_SHARE)
+        np.divide(total, share, out=result, where=share >= MIN_SHARE)
+        return result
     # Integers: steps that coincide with a step of the original stay exact.
     last = (lengths - 1)[:, np.newaxis]
     before, rest = np.divmod(np.arange(n_steps) * last, max(1, n_steps - 1))

@@ -115,7 +115,8 @@ class Samples:
         observed = ~np.isnan(self.values)
         if self.mask is not None:
             observed &= self.mask[:, :, np.newaxis]
-        return np.maximum(observed.reshape(len(self), -1).sum(axis=1), 1)
+        counts: np.ndarray = observed.reshape(len(self), -1).sum(axis=1)
+        return counts.clip(1)
 
     def filled(self, estimates: np.ndarray) -> np.ndarray:
         """Return the values, with estimates of the missing ones."""

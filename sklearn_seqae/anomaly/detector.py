@@ -682,7 +682,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _read_series(self, X):
         series = Series.of(self._read(X), self._calendar)
-        return series.cut_at_missing(self.window_size_)
+        return series.cut_at_missing(self._windows.size)
 
     def _explain_rows(self, samples, n_causes):
         parts, errors = self._model.look(samples)

@@ -36,7 +36,7 @@ def make_batches(data: Samples, device: str, inputs: Any, **options: Any) -> Bat
         "inputs": inputs,
     }
     x = torch.from_numpy(data.values).to(device)
-    tensors = {
+    tensors: dict[str, Any] = {
         name: None if array is None else torch.from_numpy(array).to(device)
         for name, array in arrays.items()
     }

@@ -116,7 +116,7 @@ class LinearImputer:
         observed, n_factors = ~np.isnan(flat), len(self.loadings)
         precision = (observed / self.noise) @ _products(self.loadings).T
         precision = precision.reshape(len(flat), n_factors, n_factors)
-        covariance = np.linalg.inv(precision + np.eye(n_factors))
+        covariance: Any = np.linalg.inv(precision + np.eye(n_factors))
         centered = np.where(observed, flat - self.mean, 0) / self.noise
         projected = centered @ self.loadings.T
         return (covariance @ projected[:, :, None])[:, :, 0], covariance
@@ -235,8 +235,10 @@ def _expectation_maximization(
 def _smoothed(squares: Array, counts: Array, total: float) -> Array:
     """Return noise variances from sums of squares, with the mean of all as a prior."""
     usual = squares.sum() / max(counts.sum(), 1)
-    noise = (squares + PRIOR_ROWS * usual) / (counts + PRIOR_ROWS)
-    return np.maximum(noise, MIN_NOISE * max(total, np.finfo(np.float32).tiny))
+    noise: Array = (squares + PRIOR_ROWS * usual) / (counts + PRIOR_ROWS)
+    least = MIN_NOISE * max(total, float(np.finfo(np.float32).tiny))
+    result: Array = noise.clip(least)
+    return result
 
 
 def _products(loadings: Array) -> Array:

@@ -284,7 +284,7 @@ class FittedModel:
                 codes: Tensor = encoder(tile, lengths)
                 return codes
 
-        before = self.scaling.apply
+        before: Any = self.scaling.apply
         if has_gaps:
             with_mask = isinstance(encode, NearestEncoder)
             before = partial(self._scaled_and_filled, with_mask=with_mask)

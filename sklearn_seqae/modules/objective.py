@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise, repeat
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -375,7 +375,7 @@ def _warped(batch: Batch, strength: float, generator: torch.Generator) -> Batch:
     fields = {"x": x, "noisy": batch.noisy, "observed": batch.observed}
     if batch.target is not None:
         fields["target"] = batch.target[:, : x.shape[1]]
-    parts = {
+    parts: dict[str, Any] = {
         name: part.to(x.dtype) for name, part in fields.items() if part is not None
     }
     all_parts = torch.cat(list(parts.values()), dim=2)
