@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from sklearn_seqae._images import holds_images, parse_images
 from sklearn_seqae._layout import warn_of_layout
-from sklearn_seqae._missing import unmasked
+from sklearn_seqae._numbers import unmasked
 from sklearn_seqae._sequences import (
     Samples,
     check_steps,

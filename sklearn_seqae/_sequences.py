@@ -26,12 +26,12 @@ from sklearn_seqae._containers import (
 )
 from sklearn_seqae._layout import (
     FROM_LONG,
+    refuse_padding,
     refuse_panel,
     refuse_scalars,
     refuse_triple,
 )
-from sklearn_seqae._missing import check_finite, has_gaps, refuse_padding
-from sklearn_seqae._numbers import NUMERIC, as_floats
+from sklearn_seqae._numbers import NUMERIC, as_floats, check_finite, has_gaps
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ LAYERS = {
     "anomaly/__init__": {"own": ["anomaly/*"]},
     "displays/__init__": {"own": ["displays/*"]},
     "_warn": {"packages": ["sklearn"]},
+    "_state": {},
+    "_files": {},
     "_params": {"packages": ["sklearn"]},
     "_introspection": {"packages": ["sklearn"]},
     "_libraries": {"packages": ["numpy", "sklearn"]},
@@ -41,10 +43,9 @@ LAYERS = {
         "packages": ["numpy"],
         "inside": FRAMES,
     },
-    "_missing": {"packages": ["numpy", "sklearn"]},
-    "_layout": {"own": ["_containers", "_warn"], "packages": ["numpy"]},
+    "_layout": {"own": ["_containers", "_numbers", "_warn"], "packages": ["numpy"]},
     "_sequences": {
-        "own": ["_containers", "_layout", "_missing", "_numbers"],
+        "own": ["_containers", "_layout", "_numbers"],
         "packages": ["numpy", "sklearn"],
     },
     "_images": {
@@ -52,7 +53,7 @@ LAYERS = {
         "packages": ["numpy", "sklearn"],
     },
     "_inputs": {
-        "own": ["_images", "_layout", "_missing", "_sequences"],
+        "own": ["_images", "_layout", "_numbers", "_sequences"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
@@ -63,8 +64,16 @@ LAYERS = {
         "inside": FRAMES,
     },
     "datasets": {"packages": ["numpy", "sklearn"], "inside": FRAMES},
+    "persistence": {
+        "own": ["_files", "_version", "training/devices"],
+        "packages": ["sklearn"],
+        "inside": ["skops"],
+    },
     "preprocessing": {
-        "own": ["_sequences", "_inputs", "_libraries", "_params", "_introspection"],
+        "own": [
+            *["_sequences", "_inputs", "_libraries", "_params", "_introspection"],
+            "_state",
+        ],
         "packages": ESTIMATOR,
     },
     "modules/*": {"own": ["modules/*"], "packages": ["torch"]},
@@ -90,7 +99,7 @@ LAYERS = {
     },
     "fitting/*": {
         "own": [
-            *["_sequences", "_inputs", "_missing"],
+            *["_sequences", "_inputs", "_numbers"],
             *["modules/*", "training/*", "fitting/*"],
         ],
         "packages": [*ESTIMATOR, "scipy", "torch"],
@@ -98,9 +107,9 @@ LAYERS = {
     "autoencoders/base": {
         "own": [
             *["_sequences", "_inputs", "_params", "_introspection", "_version"],
-            *["_libraries", "_missing"],
+            *["_libraries", "_numbers"],
             *["fitting/*", "modules/bottleneck", "modules/losses", "modules/noise"],
-            "autoencoders/_*",
+            *["training/devices", "autoencoders/_*"],
         ],
         "packages": ESTIMATOR,
     },
@@ -114,7 +123,7 @@ LAYERS = {
         "packages": ESTIMATOR,
     },
     "autoencoders/_*": {
-        "own": ["_sequences", "_inputs", "_missing", "_version", "_warn", "fitting/*"],
+        "own": ["_sequences", "_inputs", "_numbers", "_version", "_warn", "fitting/*"],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
@@ -143,11 +152,12 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            *["_layout", "_missing", "_warn", "training/blas", "training/parallel"],
+            *["_layout", "_numbers", "_state", "_warn", "training/blas"],
+            "training/parallel",
             "fitting/runs",
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
-        "packages": ESTIMATOR,
+        "packages": [*ESTIMATOR, "scipy"],
         "inside": ["pandas"],
     },
     "classification/__init__": {"own": ["classification/*"]},

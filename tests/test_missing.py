@@ -17,7 +17,7 @@ from sklearn.utils import get_tags
 
 from sklearn_seqae import SequenceScaler
 from sklearn_seqae._inputs import InputFormat, parse
-from sklearn_seqae._missing import resample
+from sklearn_seqae._numbers import resample
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.conversion import sequences_from_padded
 from sklearn_seqae.fitting.imputer import LinearImputer

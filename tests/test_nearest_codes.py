@@ -9,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import (
     AutoencoderAnomalyDetector,
@@ -16,7 +18,9 @@ from sklearn_seqae import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
 )
+from sklearn_seqae.fitting import trainer
 from sklearn_seqae.fitting.selection import Selection
+from sklearn_seqae.fitting.validation import ValidationMonitor
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.losses import LOSSES, row_losses
 from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
@@ -154,6 +158,68 @@ def test_a_sample_has_the_same_bits_alone_and_among_others(name, fitted):
     assert_array_equal(estimator.transform(shuffled), codes[order])
 
 
+def hidden_in(X, fraction=0.2):
+    """Return X with a random fraction of its values missing, but not the last."""
+    random, rows = np.random.RandomState(0), []
+    for x in X:
+        hidden = random.uniform(size=x.shape) < fraction
+        hidden[-1:] = False
+        rows.append(np.where(hidden, np.nan, x))
+    return rows if isinstance(X, list) else np.array(rows)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_sample_with_gaps_has_the_same_bits_alone_and_among_others(name, fitted):
+    estimator, X = fitted(name)
+    gappy = hidden_in(X)
+    mixed = [g if i % 3 else x for i, (x, g) in enumerate(zip(X, gappy, strict=True))]
+    mixed = mixed if isinstance(X, list) else np.array(mixed)
+    codes = estimator.transform(mixed)
+    for row in (0, 1, 5, len(X) - 1):
+        assert_array_equal(estimator.transform([mixed[row]])[0], codes[row])
+    order = np.random.RandomState(0).permutation(len(X))
+    shuffled = [mixed[i] for i in order]
+    assert_array_equal(estimator.transform(shuffled), codes[order])
+    complete = estimator.transform(X)[::3]
+    assert_array_equal(complete, codes[::3])
+
+
+def test_only_observed_values_move_a_code():
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(2, 9, generator=generator)
+    kept = torch.tensor([0, 2, 3, 5, 8])
+
+    def decode(code, lengths=None, n_steps=None):
+        return code @ weight + 0.3 * torch.tanh(code @ weight.roll(1, 1))
+
+    x = decode(torch.randn(5, 2, generator=generator)) + 0.2
+    options = {"n_steps": 5, "spread": torch.ones(2), "sizes": Sizes([2], [1.0])}
+    observed = torch.zeros(5, 9, dtype=torch.bool)
+    observed[:, kept] = True
+    for loss in LOSSES:
+        target = x.sigmoid() if loss == "binary_cross_entropy" else x
+        found = [
+            nearest_codes(
+                decode,
+                torch.zeros(5, 2),
+                torch.where(observed, target, filler),
+                loss=loss,
+                observed=observed,
+                **options,
+            )
+            for filler in (0.0, 0.7)
+        ]
+        assert_array_equal(found[0], found[1])
+        expected = nearest_codes(
+            lambda code, *_: decode(code)[:, kept],
+            torch.zeros(5, 2),
+            target[:, kept],
+            loss=loss,
+            **options,
+        )
+        assert_allclose(found[0], expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_more_steps_reconstruct_no_worse(name, fitted):
     estimator, X = fitted(name)
@@ -277,9 +343,20 @@ def test_a_fitted_estimator_does_not_read_the_parameter_again():
     assert_array_equal(estimator.transform(DIGITS), codes)
 
 
-def test_detectors_use_the_codes_of_the_encoder_by_default():
-    detector = AutoencoderAnomalyDetector(random_state=0).fit(DIGITS[:100])
-    assert detector.estimator_.model_.refinement_steps == 0
+@pytest.mark.parametrize(
+    "estimator, n_steps",
+    [
+        (None, 0),
+        (dense(2, max_iter=2), 0),
+        (dense(2, max_iter=2, refinement_steps=1), 1),
+        (make_pipeline(StandardScaler(), dense(2, max_iter=2)), 0),
+    ],
+)
+def test_detectors_use_the_codes_of_the_encoder_by_default(estimator, n_steps):
+    detector = AutoencoderAnomalyDetector(estimator, random_state=0).fit(DIGITS[:100])
+    fitted = detector.estimator_
+    fitted = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    assert fitted.model_.refinement_steps == n_steps
 
 
 @pytest.mark.parametrize("refined", [True, False])
@@ -301,6 +378,52 @@ def test_refined_losses_decide_which_epoch_is_the_best(refined):
     assert selection.best_epoch() == (4 if refined else 2)
     joined = Selection.join([selection, selection])
     assert joined.best_epoch() == selection.best_epoch()
+
+
+@pytest.mark.parametrize("max_iter", [5, 8, 11])
+def test_large_data_keep_the_weights_of_the_best_epoch(max_iter, monkeypatch):
+    monkeypatch.setattr(trainer, "REFIT_BELOW", 100)
+    estimator = dense(3, early_stopping=True, max_iter=max_iter).fit(DIGITS)
+    # The last epoch is measured, too, so the longer training is the better one.
+    assert estimator.best_epoch_ == max_iter
+    shorter = dense(3, early_stopping=True, max_iter=max_iter).fit(DIGITS[:99])
+    assert len(shorter.loss_curve_) == max_iter
+    assert estimator.score(DIGITS) > PCA(3).fit(DIGITS).explained_variance_ratio_.sum()
+
+
+@pytest.mark.parametrize("until", [0, 10, 35])
+def test_training_goes_on_as_long_as_the_refined_loss_falls(until):
+    # The loss of the encoder does not fall; that of nearest points does, for a while.
+    class Net:
+        epoch, one_cycle = 0, False
+
+        def measure(self, data, refinement_steps=0):
+            loss = 1 - 0.01 * min(self.epoch, until) if refinement_steps else 1.0
+            each = np.full(4, loss)
+            return RowLosses(each, each, each, np.zeros((4, 0)))
+
+    class Config:
+        tol, n_iter_no_change, is_penalized, fraction = 1e-3, 5, False, None
+
+    class Data:
+        n_values = 4
+
+    net, ends = Net(), Net().measure(None)
+    monitor = ValidationMonitor(
+        Config,
+        net,
+        Data,
+        keeps_weights=False,
+        mean=ends,
+        pca=ends,
+        refinement_steps=2,
+    )
+    for epoch in range(1, 200):
+        net.epoch = epoch
+        if monitor.record(net.measure(None)):
+            break
+    assert until + 4 <= epoch <= until + 2 * 5
+    assert monitor.selection().refined_epochs[-1] == epoch
 
 
 def test_a_fold_that_stopped_earlier_repeats_its_last_refined_losses():

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_seqae._missing import resample
+from sklearn_seqae._numbers import resample
 from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.conversion import sequences_from_long
 from tests.containers import EQUAL_CONTAINERS, RAGGED_CONTAINERS

@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from sklearn_seqae._containers import Container
-from sklearn_seqae._missing import has_gaps
+from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly._covariance import evenly
 from sklearn_seqae.anomaly._time import (
@@ -16,10 +17,14 @@ from sklearn_seqae.anomaly._time import (
     time_index,
     warn_of_gaps,
 )
+from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.windows import mean_of_scores, sliding_windows
 
 MOST_WINDOWS = 2048  # maximum number of training windows
 TOGETHER = 1024  # number of windows scored at once
+TILE_BLOCK = 48  # a multiple of the number of rows in a block of a BLAS kernel
+MOST_TILE_BLOCKS = 8  # in a tile
+TILE_VALUES = 2**17  # usual number of values of a tile
 LONGEST_PERIOD = 1000  # steps
 USUAL_WINDOW = 100  # steps, without a period
 MISSING_SHARE = 0.25  # of a window: maximum length of a run of missing steps inside
@@ -127,24 +132,13 @@ class Series:
             )
         return whole
 
-    def cut_at_missing(self, window_size: int) -> "Series":
-        """Cut series where many steps in a row have no value.
-
-        These are more than `MISSING_SHARE` of a window. Fewer are gaps inside windows.
-        """
-        pieces = []
-        for number, at in self.pieces:
-            is_missing = np.isnan(self.items[number][at]).all(axis=1)
-            edges = np.diff(np.r_[0, is_missing, 0].astype(np.int8))
-            runs = np.column_stack([np.flatnonzero(edges == k) for k in (1, -1)])
-            long = runs[runs[:, 1] - runs[:, 0] > MISSING_SHARE * window_size]
-            ends = [*(at.start + long[:, 0]), at.stop]
-            starts = [at.start, *(at.start + long[:, 1])]
-            pieces += [
-                (number, slice(int(start), int(end)))
-                for start, end in zip(starts, ends, strict=True)
-                if end > start
-            ]
+    def cut_at_missing(self, windows: "Windows") -> "Series":
+        """Cut series where many steps in a row have no value; see `Windows.kept`."""
+        pieces = [
+            (number, slice(at.start + kept.start, at.start + kept.stop))
+            for number, at in self.pieces
+            for kept in windows.kept(self.items[number][at])
+        ]
         return replace(self, pieces=pieces)
 
     def take(self, pieces: list[tuple[int, slice]]) -> list[NDArray]:
@@ -207,6 +201,27 @@ class Windows:
     trailing: bool
     as_sequences: bool
 
+    @property
+    def most_missing(self) -> int:
+        """Maximum number of missing steps in a row inside windows."""
+        return int(MISSING_SHARE * self.size)
+
+    def kept(self, item: NDArray, n_missing: int = 0) -> list[slice]:
+        """Return the pieces of a series that are left without long runs of gaps.
+
+        These are more than `most_missing` steps in a row without any value. Trailing
+        windows score the first steps of a run before its length is known, so these are
+        kept. `n_missing` is the number of such steps directly before the series.
+        """
+        is_missing = np.isnan(item).all(axis=1)
+        flags = np.r_[False, np.ones(n_missing, dtype=bool), is_missing, False]
+        edges = np.diff(flags.astype(np.int8))
+        starts, ends = (np.flatnonzero(edges == k) - n_missing for k in (1, -1))
+        is_long = ends - starts > self.most_missing
+        starts = starts[is_long] + (self.most_missing if self.trailing else 0)
+        bounds = zip([0, *ends[is_long]], [*starts, len(item)], strict=True)
+        return [slice(int(start), int(end)) for start, end in bounds if end > start]
+
     def starts(self, n_steps: int) -> NDArray[np.int64]:
         """Return the first step of each window."""
         last = n_steps - self.size
@@ -224,6 +239,18 @@ class Windows:
         rows = windows.reshape(len(windows), -1)
         return Samples(rows, None, Container("table"))
 
+    def tile_rows(self, model: Any, n_channels: int) -> int | None:
+        """Return the number of windows that are reconstructed at once, or None.
+
+        The last bits of a matrix product depend on its number of rows, so the number is
+        fixed: a window has the same score alone or among others. With a multiple of 48,
+        all rows of a tile are treated alike.
+        """
+        if model.divides_into_tiles:
+            return None
+        n_blocks = TILE_VALUES // (TILE_BLOCK * self.size * n_channels)
+        return TILE_BLOCK * int(np.clip(n_blocks, 1, MOST_TILE_BLOCKS))
+
     def to_fit(self, items: list[NDArray]) -> Samples:
         """Return training windows, spread evenly over the pieces of series."""
         items = [item for item in items if len(item) >= self.size]
@@ -238,16 +265,20 @@ class Windows:
         ]
         return self.samples(np.concatenate(parts))
 
+    @one_blas_thread()
     def look(self, model: Any, item: NDArray) -> tuple[NDArray, NDArray]:
         """Return scores (T,) and residuals (T, C) of a piece, reconstructing once."""
-        starts, view = self.starts(len(item)), sliding_windows(item, self.size)
+        starts = self.starts(len(item))
+        view = sliding_window_view(item, self.size, axis=0).swapaxes(1, 2)
         total, count = np.zeros(item.shape), np.zeros((len(item), 1))
         scores = []
-        for first in range(0, len(starts), TOGETHER):
-            some = starts[first : first + TOGETHER]
-            parts, errors = model.look(self.samples(view[some]))
-            scores.append(model.scores_of(parts))
-            errors = errors.reshape(len(some), self.size, -1)
+        n_rows = self.tile_rows(model, item.shape[1])
+        for first in range(0, len(starts), n_rows or TOGETHER):
+            some = starts[first : first + (n_rows or TOGETHER)]
+            padded = np.pad(some, (0, max(0, (n_rows or 0) - len(some))), mode="edge")
+            parts, errors = model.look(self.samples(view[padded]))
+            scores.append(model.scores_of(parts)[: len(some)])
+            errors = errors[: len(some)].reshape(len(some), self.size, -1)
             for offset in [self.size - 1] if self.trailing else range(self.size):
                 total[some + offset] += errors[:, offset]
                 count[some + offset] += 1

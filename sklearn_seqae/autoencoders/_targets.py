@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_seqae._inputs import parse
-from sklearn_seqae._missing import resample
+from sklearn_seqae._numbers import resample
 from sklearn_seqae.fitting.scaling import weighted_mean
 
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_seqae._inputs import InputFormat, check, parse, parse_codes, read
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
-from sklearn_seqae._missing import has_gaps
+from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._params import (
     Integral,
     Interval,
@@ -58,6 +58,7 @@ from sklearn_seqae.fitting.trainer import Trainer
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
 from sklearn_seqae.modules.noise import NOISES
+from sklearn_seqae.training.devices import device_to_load
 
 Activation = Literal["identity", "logistic", "tanh", "relu", "silu"]
 Loss = Literal["squared_error", "absolute_error", "huber", "binary_cross_entropy"]
@@ -495,6 +496,7 @@ class BaseAutoencoder(
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         check_version(type(self).__name__, state.pop("_sklearn_seqae_version", None))
+        state["device"] = device_to_load(state["device"])
         super().__setstate__(state)
         if "model_" in state:
             model = FittedModel.from_state(state["model_"], self._family, self.device)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from sklearn_seqae._missing import has_gaps, resample
+from sklearn_seqae._numbers import has_gaps, resample
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.pca_init import flatten, solver_for, some_rows
 from sklearn_seqae.fitting.scaling import weighted_mean

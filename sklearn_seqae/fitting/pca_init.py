@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from sklearn_seqae._missing import has_gaps, resample
+from sklearn_seqae._numbers import has_gaps, resample
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.family import NetworkSpec
 from sklearn_seqae.fitting.scaling import weighted_mean

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
 from torch import Tensor
 
 from sklearn_seqae.modules.dense_tile import (
@@ -43,8 +42,7 @@ class NearestEncoder:
 
     has_gaps : bool, default=False
         Whether the last axis of `x` has the mask of the observed values after the
-        values. The reconstruction then replaces missing values, so that only observed
-        values change the code.
+        values. Only observed values then change the code.
     """
 
     def __init__(self, model: "FittedModel", n_steps: int, has_gaps: bool = False):
@@ -60,6 +58,7 @@ class NearestEncoder:
             sizes=self.sizes,
         )
         self.n_rows: int | None = None  # of a tile; None: the usual number
+        self.n_tiles = None  # one tile after the other
         self._encode: Any = encoder_tile(module, size)
         tiles = {k: decoder_tile(module, k, as_logits=True) for k in self.sizes.sizes}
         if self._encode is None or None in tiles.values():
@@ -70,17 +69,23 @@ class NearestEncoder:
         n_blocks = TILE_VALUES // (BLOCK * size * model.spec.n_features)
         most = self._encode.n_rows // BLOCK
         self.n_rows = BLOCK * min(max(n_blocks, 1), most)
+        self._few = [self._encode, *tiles.values()]
+
+    def rows_for(self, n_samples: int) -> int:
+        """Return the number of samples of the tiles for some samples."""
+        rows = [tiles.rows_for(n_samples) for tiles in self._few]
+        return BLOCK if max(rows) == BLOCK else self.n_rows
 
     def __call__(
         self, x: Tensor, lengths: Tensor | None, n_steps: int | None
     ) -> Tensor:
         """Encode a tile, and refine its codes."""
+        observed = None
         if self.has_gaps:
             x, mask = (part.contiguous() for part in x.chunk(2, dim=-1))
+            observed = mask > 0
         code = self._encode(x, lengths).contiguous()
-        if self.has_gaps:
-            x = torch.where(mask > 0, x, self._decode(code, lengths, n_steps))
-        code = self._refine(self._decode, code, x, lengths)
+        code = self._refine(self._decode, code, x, lengths, observed=observed)
         if self._whitening is None:
             return code
         mean, factor, _ = self._whitening

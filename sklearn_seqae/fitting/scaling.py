@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_seqae._missing import has_gaps, overall_scale, resample
+from sklearn_seqae._numbers import has_gaps, overall_scale, resample
 from sklearn_seqae._sequences import Samples
 
 LARGEST_VALUE = 1e15  # in scaled units: sums of squares are finite in float32

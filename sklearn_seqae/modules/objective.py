@@ -241,10 +241,9 @@ class Objective:
         encoded = self.bottleneck(module, x, batch.lengths, False)
         code = encoded.code if encoded.mean is None else encoded.mean
         if refinement_steps:
-            if batch.observed is not None:  # only observed values change the code
-                n_steps = x.shape[1] if x.ndim == 3 else None
-                output = module.decode(code, batch.lengths, n_steps)
-                x = torch.where(batch.observed & (x == batch.x), x, output)
+            shown = batch.observed
+            if shown is not None and batch.noisy is not None:
+                shown = shown & (batch.noisy == batch.x)  # the others are hidden
             code = nearest_codes(
                 decoder_of(module),
                 code,
@@ -254,6 +253,7 @@ class Objective:
                 loss=self.loss,
                 spread=module.code_spread,
                 sizes=Sizes.of(module, code.shape[1]),
+                observed=shown,
             )
         if not isinstance(self.bottleneck, NestedDropout):
             losses, square = self._losses_and_square(module, code, batch, None)
