@@ -2,6 +2,8 @@
 
 import pickle
 import warnings
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -161,8 +163,10 @@ def test_models_read_gaps_in_fit_and_later(family, factors, gappy):
         assert model.score(gappy) > 0.5
         imputed, observed = model.impute(gappy), ~np.isnan(gappy)
         np.testing.assert_array_equal(imputed[observed], gappy[observed])
+        plain = copy(model)
+        plain.model_ = replace(model.model_, refinement_steps=0)
         np.testing.assert_array_equal(
-            imputed[~observed], model.reconstruct(gappy)[~observed]
+            imputed[~observed], plain.reconstruct(gappy)[~observed]
         )
         restored = pickle.loads(pickle.dumps(model))
         np.testing.assert_array_equal(restored.impute(gappy), imputed)

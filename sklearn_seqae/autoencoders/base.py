@@ -315,7 +315,9 @@ class BaseAutoencoder(
     def impute(self, X: Any) -> Any:
         """Fill the missing values of X with their reconstruction.
 
-        Not available for forecasts.
+        It is the reconstruction from the latent code of the encoder, without
+        `refinement_steps`: these fit the observed values, and few observed values
+        determine the missing ones badly. Not available for forecasts.
 
         Parameters
         ----------
@@ -331,7 +333,7 @@ class BaseAutoencoder(
         samples = self._read(X)
         if samples.observed is None:
             return samples.restore(samples.values.copy())
-        rebuilt = self._model().reconstruct(samples)
+        rebuilt = self._model().reconstruct(samples, refined=False)
         values = np.where(samples.observed, samples.values, rebuilt)
         return samples.restore(values)
 

@@ -398,13 +398,15 @@ class FittedModel:
             )
         return scaled
 
-    def reconstruct(self, samples: Samples) -> NDArray[Any]:
+    def reconstruct(self, samples: Samples, *, refined: bool = True) -> NDArray[Any]:
         """Reconstruct samples, in the shape of their values.
 
-        The reconstruction of a sample without any observed value is the training mean.
+        With `refined=False`, latent codes are those of the encoder. The reconstruction
+        of a sample without any observed value is the training mean.
         """
         steps = samples.values.shape[1] if samples.values.ndim == 3 else None
-        rebuilt = self.decode(self.encode(samples), _lengths(samples), steps)
+        codes = self.encode(samples, refined=refined)
+        rebuilt = self.decode(codes, _lengths(samples), steps)
         if samples.observed is not None:
             empty = ~samples.has_values
             rebuilt[empty] = self._with_means(samples).values[empty]
