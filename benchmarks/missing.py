@@ -1,8 +1,16 @@
-"""Missing values of tables: imputation, and reconstruction of observed values.
+"""Benchmark of missing values: imputation, latent codes and anomaly scores.
 
-To reproduce, with tables of ADBench as `DIR/adbench/<name>.npz`, which hold X and y:
+- ``imputation``: hidden values of tables, beside the imputers of scikit-learn.
+- ``held_out``: observed values of new rows, beside median imputation and PCA.
+- ``series``: sequences with hidden time steps: accuracy of a linear classifier of the
+  latent codes, and imputation beside linear interpolation.
+- ``detector``: anomaly scores of tables with 5 % of hidden values.
+- ``taxi``: intervals of the taxi series with 5 % of hidden half hours.
 
-    python benchmarks/missing.py --data DIR
+To reproduce, with tables of ADBench as `DIR/adbench/<name>.npz`, which hold X and y,
+and UCR sets as `DIR/ucr/<name>.npz`, which hold X_train, y_train, X_test and y_test:
+
+    python benchmarks/missing.py --data DIR [--part series ...] [--set wine ...]
 """
 
 import argparse
@@ -14,10 +22,21 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_seqae import DenseAutoencoderTransformer
+from sklearn_seqae import (
+    AutoencoderAnomalyDetector,
+    DenseAutoencoderTransformer,
+    RecurrentAutoencoderTransformer,
+)
+from sklearn_seqae.datasets import load_nyc_taxi
 
+SERIES = ("GunPoint", "ECG200", "PowerCons", "BasicMotions", "ItalyPowerDemand")
+N_COMPONENTS = 8  # of sequences
+FEW_HIDDEN = 0.05  # fraction of the values that are hidden from a detector
 SIZES = (2, 4, 8, 16)
 HIDDEN = 0.2  # fraction of the values that are hidden
 HELD_OUT = 0.1  # fraction of the observed values that are hidden to select the size
@@ -107,21 +126,126 @@ def held_out_error(files, size=4):
         print(file.stem, *(f"{error:.3f}" for error in errors), sep="\t", flush=True)
 
 
+def hide_steps(X, kind, seed):
+    """Return sequences (N, T, C) with a fifth of the steps missing.
+
+    They are single steps, or two blocks of a tenth of the length.
+    """
+    random = np.random.default_rng(seed)
+    n, length = X.shape[:2]
+    if kind == "steps":
+        hidden = random.random((n, length)) < HIDDEN
+    else:
+        size = max(1, round(length / 10))
+        step, hidden = np.arange(length), np.zeros((n, length), dtype=bool)
+        for part in range(2):  # one block in each half
+            first = part * (length // 2)
+            start = random.integers(first, first + length // 2 - size + 1, n)[:, None]
+            hidden |= (step >= start) & (step < start + size)
+    return np.where(hidden[:, :, None], np.nan, X), hidden
+
+
+def interpolate(X):
+    """Fill gaps linearly in time, and at the ends with the nearest value."""
+    step, result = np.arange(X.shape[1]), X.copy()
+    for item in result:
+        known = ~np.isnan(item[:, 0])
+        for channel in item.T:
+            channel[~known] = np.interp(step[~known], step[known], channel[known])
+    return result
+
+
+def accuracy(model, train, y_train, test, y_test):
+    """Fit a linear classifier to the codes of the training sequences, and score it."""
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    classifier.fit(model.transform(list(train)), y_train)
+    return classifier.score(model.transform(list(test)), y_test)
+
+
+def series(files):
+    """Print accuracies, and errors of hidden steps of the test sequences."""
+    print("set", "gaps", "accuracy", "complete", "imputed", "interpolated", sep="\t")
+    ratios = []
+    for file in files:
+        with np.load(file, allow_pickle=True) as data:
+            train, y_train, test, y_test = (
+                data[name] for name in ("X_train", "y_train", "X_test", "y_test")
+            )
+        train, test = train.astype(np.float64), test.astype(np.float64)
+        model = RecurrentAutoencoderTransformer(N_COMPONENTS, random_state=0)
+        complete = accuracy(clone(model).fit(train), train, y_train, test, y_test)
+        for kind in ("steps", "blocks"):
+            train_gaps, _ = hide_steps(train, kind, 0)
+            test_gaps, hidden = hide_steps(test, kind, 1)
+            fitted = clone(model).fit(list(train_gaps))
+            found = accuracy(fitted, train_gaps, y_train, test_gaps, y_test)
+            imputed = np.array(fitted.impute(list(test_gaps)))
+            errors = [
+                rmse(each, test, np.broadcast_to(hidden[:, :, None], test.shape))
+                for each in (imputed, interpolate(test_gaps))
+            ]
+            ratios.append(found / complete)
+            numbers = [f"{number:.3f}" for number in (found, complete, *errors)]
+            print(file.stem, kind, *numbers, sep="\t", flush=True)
+    print(f"accuracy with gaps divided by that of complete data: {np.mean(ratios):.3f}")
+
+
+def detection(files):
+    """Print AUROCs of detectors that are fitted to half of the normal rows."""
+    print("table", "with gaps", "complete", sep="\t")
+    results = []
+    for file in files:
+        with np.load(file) as data:
+            X, y = data["X"].astype(np.float64), data["y"]
+        rows = np.random.RandomState(0).permutation(len(y))[:MOST_ROWS]
+        X, y = X[rows], y[rows]
+        normal = np.flatnonzero(y == 0)
+        train, rest = np.split(normal, [len(normal) // 2])
+        test = np.concatenate([rest, np.flatnonzero(y == 1)])
+        X = StandardScaler().fit(X[train]).transform(X)
+        pair = []
+        for values in (hide(X, FEW_HIDDEN)[0], X):
+            detector = AutoencoderAnomalyDetector(random_state=0, contamination=0.1)
+            scores = detector.fit(values[train]).score_samples(values[test])
+            pair.append(roc_auc_score(y[test], -np.nan_to_num(scores)))
+        results.append(pair)
+        print(file.stem, *(f"{each:.3f}" for each in pair), sep="\t", flush=True)
+    print("mean", *(f"{each:.4f}" for each in np.mean(results, axis=0)), sep="\t")
+
+
+def taxi(files):
+    """Print the intervals of the taxi series, complete and with gaps."""
+    demand, _ = load_nyc_taxi(return_X_y=True, as_frame=True)
+    hidden = np.random.default_rng(0).random(demand.shape) < FEW_HIDDEN
+    for name, X in (("complete", demand), ("with gaps", demand.mask(hidden))):
+        detector = AutoencoderAnomalyDetector(
+            window_size="auto", contamination=0.1, random_state=0
+        )
+        print(name, detector.fit(X).detect_intervals(X).to_string(), sep="\n")
+
+
 def main():
     """Run the parts of the benchmark."""
-    parts = {"imputation": imputation, "held_out": held_out_error}
+    parts = {
+        "imputation": imputation,
+        "held_out": held_out_error,
+        "series": series,
+        "detector": detection,
+        "taxi": taxi,
+    }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--part", choices=parts, action="append")
-    parser.add_argument("--table", action="append", help="name of a table; all if none")
+    parser.add_argument("--set", action="append", help="name of a set; all if none")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    files = sorted((arguments.data / "adbench").glob("*.npz"))
-    if arguments.table:
-        files = [file for file in files if file.stem in arguments.table]
+    tables = sorted((arguments.data / "adbench").glob("*.npz"))
+    sequences = [arguments.data / "ucr" / f"{name}.npz" for name in SERIES]
     for part in arguments.part or parts:
         print(part, flush=True)
-        parts[part](files)
+        files = sequences if part == "series" else tables
+        wanted = arguments.set or [file.stem for file in files]
+        parts[part]([file for file in files if file.stem in wanted])
 
 
 if __name__ == "__main__":
