@@ -22,6 +22,7 @@ from sklearn_seqae.fitting import trainer
 from sklearn_seqae.fitting.selection import Selection
 from sklearn_seqae.fitting.validation import ValidationMonitor
 from sklearn_seqae.modules.batch import Batch, RowLosses
+from sklearn_seqae.modules.bottleneck import NestedDropout, Plain
 from sklearn_seqae.modules.losses import LOSSES, row_losses
 from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
 from sklearn_seqae.modules.objective import Objective
@@ -218,6 +219,31 @@ def test_only_observed_values_move_a_code():
             **options,
         )
         assert_allclose(found[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["dense", "recurrent", "variable length", "ordered"])
+def test_refined_validation_losses_count_observed_values_only(name, fitted):
+    estimator, X = fitted(name)
+    model = estimator.model_
+    x, lengths = model.tensors(estimator._read(X))
+    generator = torch.Generator().manual_seed(0)
+    observed = torch.rand(x.shape, generator=generator) > 0.2
+    mask = None
+    if lengths is not None:
+        mask = torch.arange(x.shape[1]) < lengths[:, None]
+        observed &= mask[:, :, None]
+    bottleneck = Plain() if name != "ordered" else NestedDropout(torch.ones(4), None)
+    objective = Objective("squared_error", bottleneck=bottleneck)
+
+    def losses(filler, n_steps):
+        # The encoder receives the same input; only targets of gaps differ.
+        target = torch.where(observed, x, filler)
+        batch = Batch(target, lengths, mask, 1, observed=observed, noisy=x)
+        with torch.no_grad():
+            return objective.rows(model.module, batch, n_steps).loss
+
+    assert_array_equal(losses(0.0, 2), losses(5.0, 2))
+    assert losses(0.0, 2).sum() < losses(0.0, 0).sum()
 
 
 @pytest.mark.parametrize("name", CASES)

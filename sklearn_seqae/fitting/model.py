@@ -510,7 +510,7 @@ class FittedModel:
         weights = {k: torch.tensor(w) for k, w in state["weights"].items()}
         module.load_state_dict(weights)
         net = make_net(config, networks, module)
-        whitening, imputer = state["whitening"], state.get("imputer")
+        whitening, imputer = state["whitening"], state["imputer"]
         return cls(
             config=config,
             family=networks,
