@@ -404,9 +404,10 @@ class AutoencoderAnomalyDetector(
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the distance of `score_method`. With `window_size`, one score for
-            each time step, NaN without a window: a pandas Series if the index of X
-            contains times, a list for several series.
+            Minus the distance of `score_method`. A missing value has no residual, and
+            a sample without any observed value has the score NaN. With `window_size`,
+            one score for each time step, NaN without a window: a pandas Series if the
+            index of X contains times, a list for several series.
 
         Raises
         ------
@@ -448,9 +449,9 @@ class AutoencoderAnomalyDetector(
         Returns
         -------
         labels : ndarray of shape (n_samples,), or list of ndarray
-            1 for normal samples, -1 for anomalies. With `window_size`, one label for
-            each time step, without the index of X; steps without a score have label 1.
-            A list for several series.
+            1 for normal samples and those without a score, -1 for anomalies. With
+            `window_size`, one label for each time step, without the index of X. A list
+            for several series.
         """
         scores = self.decision_function(X)
         return of_each(lambda each: np.where(each < 0, -1, 1), scores)
