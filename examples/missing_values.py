@@ -14,10 +14,12 @@ The first argument is the folder of the figure, `missing_output` by default.
 # -----------
 
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
@@ -33,6 +35,7 @@ with_gaps = np.where(hidden, np.nan, X)
 # The model is fitted to the rows with missing values. ``IterativeImputer`` has three
 # iterations, because more take long.
 
+warnings.simplefilter("ignore", ConvergenceWarning)
 options = {"keep_empty_features": True}
 imputed = {
     "SimpleImputer": SimpleImputer(**options).fit_transform(with_gaps),

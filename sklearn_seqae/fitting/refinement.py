@@ -69,9 +69,9 @@ class NearestEncoder:
         n_blocks = TILE_VALUES // (BLOCK * size * model.spec.n_features)
         most = self._encode.n_rows // BLOCK
         self.n_rows = BLOCK * min(max(n_blocks, 1), most)
-        self._few = [self._encode, *tiles.values()]
+        self._few: list[Any] = [self._encode, *tiles.values()]
 
-    def rows_for(self, n_samples: int) -> int:
+    def rows_for(self, n_samples: int) -> int | None:
         """Return the number of samples of the tiles for some samples."""
         rows = [tiles.rows_for(n_samples) for tiles in self._few]
         return BLOCK if max(rows) == BLOCK else self.n_rows
