@@ -332,6 +332,9 @@ def test_a_row_without_values_has_no_score(factors):
     assert model.predict(X)[1] == 1
     np.testing.assert_array_equal(scores[[0, 2]], model.score_samples(X[[0, 2]]))
     np.testing.assert_array_equal(np.isnan(model.p_values(X)), np.isnan(scores))
+    selected = model.select(np.r_[X, X[:2] + 9], alpha=0.3)
+    np.testing.assert_array_equal(selected[[1, 3, 4]], [False, True, False])
+    assert not model.select(X[1:2]).any()
 
 
 def test_sequences_with_gaps_are_scored(ragged):
