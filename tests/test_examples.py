@@ -57,3 +57,17 @@ def test_one_changed_bit_is_an_error_only_with_a_checksum(tmp_path, monkeypatch)
     assert names["change"] > 1
     assert "checksum" in names["message"]
     assert (tmp_path / "files_output" / "damaged_file.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pyplot")
+def test_the_autoencoder_fills_digits_better_than_the_imputers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["missing_values.py"])
+    names = runpy.run_path(str(EXAMPLES / "missing_values.py"))
+    errors = {
+        name: ((values - names["X"])[names["hidden"]] ** 2).mean()
+        for name, values in names["imputed"].items()
+    }
+    assert min(errors, key=errors.get) == "autoencoder"
+    assert (tmp_path / "missing_output" / "missing_values.png").stat().st_size > 10_000
