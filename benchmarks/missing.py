@@ -214,10 +214,13 @@ def detection(files):
 
 
 def taxi(files):
-    """Print the intervals of the taxi series, complete and with gaps."""
+    """Print the intervals of the taxi series, complete and with four draws of gaps."""
     demand, _ = load_nyc_taxi(return_X_y=True, as_frame=True)
-    hidden = np.random.default_rng(0).random(demand.shape) < FEW_HIDDEN
-    for name, X in (("complete", demand), ("with gaps", demand.mask(hidden))):
+    series = {"complete": demand}
+    for seed in range(4):
+        hidden = np.random.default_rng(seed).random(demand.shape) < FEW_HIDDEN
+        series[f"gaps {seed}"] = demand.mask(hidden)
+    for name, X in series.items():
         detector = AutoencoderAnomalyDetector(
             window_size="auto", contamination=0.1, random_state=0
         )
