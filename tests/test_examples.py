@@ -71,3 +71,17 @@ def test_a_killed_fit_is_resumed_with_the_same_bits(tmp_path, monkeypatch):
     assert names["is_equal"]
     assert names["n_left"] == 0
     assert (tmp_path / "resume_output" / "interrupted_fit.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pyplot")
+def test_the_autoencoder_fills_digits_better_than_the_imputers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["missing_values.py"])
+    names = runpy.run_path(str(EXAMPLES / "missing_values.py"))
+    errors = {
+        name: ((values - names["X"])[names["hidden"]] ** 2).mean()
+        for name, values in names["imputed"].items()
+    }
+    assert min(errors, key=errors.get) == "autoencoder"
+    assert (tmp_path / "missing_output" / "missing_values.png").stat().st_size > 10_000

@@ -43,7 +43,7 @@ LAYERS = {
         "packages": ["numpy"],
         "inside": FRAMES,
     },
-    "_layout": {"own": ["_containers", "_warn"], "packages": ["numpy"]},
+    "_layout": {"own": ["_containers", "_numbers", "_warn"], "packages": ["numpy"]},
     "_sequences": {
         "own": ["_containers", "_layout", "_numbers"],
         "packages": ["numpy", "sklearn"],
@@ -53,7 +53,7 @@ LAYERS = {
         "packages": ["numpy", "sklearn"],
     },
     "_inputs": {
-        "own": ["_images", "_layout", "_sequences"],
+        "own": ["_images", "_layout", "_numbers", "_sequences"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
@@ -102,13 +102,16 @@ LAYERS = {
         "packages": ["numpy", "torch", "skorch"],
     },
     "fitting/*": {
-        "own": ["_sequences", "_inputs", "modules/*", "training/*", "fitting/*"],
+        "own": [
+            *["_sequences", "_inputs", "_numbers"],
+            *["modules/*", "training/*", "fitting/*"],
+        ],
         "packages": [*ESTIMATOR, "scipy", "torch"],
     },
     "autoencoders/base": {
         "own": [
             *["_sequences", "_inputs", "_params", "_introspection", "_version"],
-            "_libraries",
+            *["_libraries", "_numbers"],
             *["fitting/*", "modules/bottleneck", "modules/losses", "modules/noise"],
             *["training/devices", "autoencoders/_*"],
         ],
@@ -125,7 +128,7 @@ LAYERS = {
     },
     "autoencoders/_continuing": {"own": ["fitting/*", "training/checkpoints"]},
     "autoencoders/_*": {
-        "own": ["_sequences", "_inputs", "_version", "_warn", "fitting/*"],
+        "own": ["_sequences", "_inputs", "_numbers", "_version", "_warn", "fitting/*"],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
@@ -154,8 +157,8 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            *["_layout", "_state", "_warn", "training/blas", "training/parallel"],
-            *["fitting/runs", "training/checkpoints"],
+            *["_layout", "_numbers", "_state", "_warn", "training/blas"],
+            *["training/parallel", "training/checkpoints", "fitting/runs"],
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
         "packages": [*ESTIMATOR, "scipy"],

@@ -15,9 +15,13 @@ def names_of(estimator, n_features):
 
 
 def explanation(label, values, errors, attributions, names, n_causes, times=None):
-    """Return the records of one alarm from (T, C) values, errors and attributions."""
+    """Return the records of one alarm from (T, C) values, errors and attributions.
+
+    Features without any value are left out.
+    """
     total = attributions.sum(axis=0)
-    first = np.argsort(-total, kind="stable")[:n_causes]
+    order = np.argsort(-total, kind="stable")
+    first = [c for c in order if not np.isnan(values[:, c]).all()][:n_causes]
     records = []
     for c in first:
         step = int(attributions[:, c].argmax())
@@ -33,15 +37,16 @@ def explain_rows(detector, samples, n_causes):
     """Return the records of the alarms among samples."""
     known = scaled_samples(detector.scaler_, samples)
     parts, errors = detector._model.look(known)
-    rows = np.flatnonzero(detector._decide(detector._model.scores_of(parts)) < 0)
-    alarms, errors = samples.take(rows), errors[rows]
+    is_alarm = detector._decide(detector._model.scores_of(parts)) < 0
+    rows = np.flatnonzero(is_alarm & samples.has_values)
     if not len(rows):
         return []
-    if samples.values.ndim == 2:
-        attributions = detector._attribution.of(known.values[rows])
-    else:
+    alarms, errors = samples.take(rows), errors[rows]
+    if errors.ndim == 3:
         errors = errors[:, : alarms.values.shape[1]]
-        attributions = detector._attribution.of_sequences(errors, alarms)
+    attributions = detector._attribution.of_samples(
+        detector._model, known.take(rows), errors
+    )
     errors = in_units_of_x(detector.scaler_, alarms.values, errors)
     width, index = attributions.shape[-1], samples.container.index
     labels, names = rows if index is None else index[rows], names_of(detector, width)
@@ -59,8 +64,9 @@ def explain_intervals(detector, series, n_causes):
     records = []
     for row, (number, start, end, _) in enumerate(found):
         at = slice(start, end + 1)
-        left = np.nan_to_num(errors[number][at])  # steps without a score
-        attributions = detector._attribution.of(left)
+        left = errors[number][at]
+        # Missing values, and steps without a score, are no causes.
+        attributions = np.nan_to_num(detector._attribution.of_steps(left))
         times = series.labels(number)[at]
         peak = times[attributions.max(axis=1).argmax()]
         values = series.items[number][at]

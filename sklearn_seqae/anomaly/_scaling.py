@@ -60,14 +60,14 @@ def in_units_of_x(scaler: Any, values: NDArray, errors: NDArray) -> NDArray:
     """Return residuals in the units of the values, from those of scaled values.
 
     Both have the channels in their last axis, or flat images in their rows. Residuals
-    are NaN where the scaled ones are.
+    are NaN where the scaled ones are, for steps without a score and missing values.
     """
     if scaler is None:
         return errors
     shape = errors.shape
     rows, left = (each.reshape(-1, scaler.n_features_in_) for each in (values, errors))
     result = np.full(left.shape, np.nan)
-    known = ~np.isnan(left).any(axis=1)
+    known = ~np.isnan(left).all(axis=1)
     rebuilt = scaled(scaler, rows[known]) - left[known]
     result[known] = rows[known] - _applied(scaler, "inverse_transform", rebuilt)
     return result.reshape(shape)
@@ -83,7 +83,7 @@ def _applied(scaler: Any, method: str, rows: NDArray) -> NDArray:
             "The 'scaler' parameter must keep the number of columns. Got "
             f"{result.shape[1:]} from {flat.shape[1:]} columns by {scaler!r}."
         )
-    if not np.isfinite(result).all():
+    if not np.isfinite(result[~np.isnan(flat)]).all():
         raise ValueError(
             f"The 'scaler' parameter must return finite values. {scaler!r} returned "
             "NaN or infinity. Use a scaler that is defined for all values of X."

@@ -1,6 +1,6 @@
 """Windows of long series, and one value per time step from values of windows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from sklearn_seqae._containers import Container
+from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly._covariance import evenly
 from sklearn_seqae.anomaly._scaling import fitted_scaler, scaled
@@ -27,6 +28,7 @@ MOST_TILE_BLOCKS = 8  # in a tile
 TILE_VALUES = 2**17  # usual number of values of a tile
 LONGEST_PERIOD = 1000  # steps
 USUAL_WINDOW = 100  # steps, without a period
+MISSING_SHARE = 0.25  # of a window: maximum length of a run of missing steps inside
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,10 @@ class Series:
             if number in {i for i, _ in whole}:
                 continue
             which = "X" if self.is_one else f"series {number} of X"
-            longest = max(at.stop - at.start for i, at in self.pieces if i == number)
-            between = "" if longest == len(item) else " without a gap in time"
+            longest = max(
+                (at.stop - at.start for i, at in self.pieces if i == number), default=0
+            )
+            between = "" if longest == len(item) else " without a gap"
             raise ValueError(
                 f"Found {which} with {longest} sample(s), its time steps{between}, "
                 f"while a minimum of {window_size} is required by window_size="
@@ -128,6 +132,15 @@ class Series:
                 "'window_size'."
             )
         return whole
+
+    def cut_at_missing(self, windows: "Windows") -> "Series":
+        """Cut series where many steps in a row have no value; see `Windows.kept`."""
+        pieces = [
+            (number, slice(at.start + kept.start, at.start + kept.stop))
+            for number, at in self.pieces
+            for kept in windows.kept(self.items[number][at])
+        ]
+        return replace(self, pieces=pieces)
 
     def take(self, pieces: list[tuple[int, slice]]) -> list[NDArray]:
         """Return the values of pieces."""
@@ -189,6 +202,27 @@ class Windows:
     trailing: bool
     as_sequences: bool
 
+    @property
+    def most_missing(self) -> int:
+        """Maximum number of missing steps in a row inside windows."""
+        return int(MISSING_SHARE * self.size)
+
+    def kept(self, item: NDArray, n_missing: int = 0) -> list[slice]:
+        """Return the pieces of a series that are left without long runs of gaps.
+
+        These are more than `most_missing` steps in a row without any value. Trailing
+        windows score the first steps of a run before its length is known, so these are
+        kept. `n_missing` is the number of such steps directly before the series.
+        """
+        is_missing = np.isnan(item).all(axis=1)
+        flags = np.r_[False, np.ones(n_missing, dtype=bool), is_missing, False]
+        edges = np.diff(flags.astype(np.int8))
+        starts, ends = (np.flatnonzero(edges == k) - n_missing for k in (1, -1))
+        is_long = ends - starts > self.most_missing
+        starts = starts[is_long] + (self.most_missing if self.trailing else 0)
+        bounds = zip([0, *ends[is_long]], [*starts, len(item)], strict=True)
+        return [slice(int(start), int(end)) for start, end in bounds if end > start]
+
     def starts(self, n_steps: int) -> NDArray[np.int64]:
         """Return the first step of each window."""
         last = n_steps - self.size
@@ -198,7 +232,11 @@ class Windows:
     def samples(self, windows: NDArray) -> Samples:
         """Return windows in the format that the estimator reads."""
         if self.as_sequences:
-            return Samples(np.ascontiguousarray(windows), None, Container("array"))
+            # In a list, missing steps at the end of a window are no padding.
+            container = Container("array")
+            if has_gaps(windows):
+                container = Container("ragged", "list")
+            return Samples(np.ascontiguousarray(windows), None, container)
         rows = windows.reshape(len(windows), -1)
         return Samples(rows, None, Container("table"))
 
@@ -341,6 +379,9 @@ def dominant_period(item: NDArray) -> int | None:
     24
     """
     values = item[:20_000].astype(np.float64)
+    if has_gaps(values):
+        values = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+        values = np.nan_to_num(values)
     values = values - values.mean(axis=0)
     n = len(values)
     spectrum = np.abs(np.fft.rfft(values, 2 * n, axis=0)) ** 2

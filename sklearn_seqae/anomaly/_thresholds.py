@@ -145,7 +145,8 @@ class HasThreshold:
         Returns
         -------
         is_selected : ndarray of bool of shape (n_samples,)
-            Whether each sample is selected.
+            Whether each sample is selected. A sample without any observed value is
+            not.
 
         Raises
         ------
@@ -168,7 +169,9 @@ class HasThreshold:
                 "contamination='auto' and refit."
             )
         p = self.p_values(X)
-        selected: NDArray[np.bool_] = false_discovery_control(p) <= alpha
+        selected, known = np.zeros(len(p), dtype=bool), ~np.isnan(p)
+        if known.any():
+            selected[known] = false_discovery_control(p[known]) <= alpha
         return selected
 
     def summary(self) -> str:

@@ -28,6 +28,7 @@ from sklearn_seqae.anomaly._explaining import explain_intervals, explain_rows
 from sklearn_seqae.anomaly._intervals import find_intervals, step_errors, usual_error
 from sklearn_seqae.anomaly._model import (
     Model,
+    allows_nan,
     estimator_to_fit,
     map_fits,
     takes_sequences,
@@ -332,7 +333,8 @@ class AutoencoderAnomalyDetector(
                 warn_of_counters(X)
                 form = "sequences" if holds_sequences(X) else "table"
             unfitted = InputFormat(form)
-            samples = parse(X, unfitted, name=type(self).__name__)
+            name, reads_nan = type(self).__name__, allows_nan(self.estimator)
+            samples = parse(X, unfitted, name=name, allow_nan=reads_nan)
             check(self, samples, reset=True)
             self.scaler_ = fitted_scaler(self.scaler, rows_of(samples))
             self._unit = unit_of(scaled_samples(self.scaler_, samples))
@@ -352,10 +354,14 @@ class AutoencoderAnomalyDetector(
     def _fit_samples(self, samples):
         """Fit to samples. Return the calibration scores."""
         self.window_size_ = self._windows = None
+        if samples.observed is not None:
+            samples = samples.take(np.flatnonzero(samples.has_values))
         scaled_ones = scaled_samples(self.scaler_, samples)
         parts, errors = self._fit_model(scaled_ones)
         rows = scaled_ones.values
-        if rows.ndim == 3:
+        if rows.ndim == 2:
+            rows = self._model.complete(scaled_ones)
+        else:
             rows = replace(scaled_ones, values=errors).steps
         known = getattr(self._model.scorer, "samples", None)
         self._attribution = Attribution().fit(rows, self._unit, known)
@@ -395,7 +401,7 @@ class AutoencoderAnomalyDetector(
             trailing=self.alignment == "trailing",
             as_sequences=takes_sequences(self.estimator),
         )
-        pieces = series.whole_pieces(size)
+        pieces = series.cut_at_missing(self._windows).whole_pieces(size)
         raw = series.take(pieces)
         items = [scaled(self.scaler_, item) for item in raw]
         _, errors = self._fit_model(self._windows.to_fit(items))
@@ -448,9 +454,10 @@ class AutoencoderAnomalyDetector(
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the distance of `score_method`. With `window_size`, one score for
-            each time step, NaN without a window: a pandas Series if the index of X
-            contains times, a list for several series.
+            Minus the distance of `score_method`. A missing value has no residual, and
+            a sample without any observed value has the score NaN. With `window_size`,
+            one score for each time step, NaN without a window: a pandas Series if the
+            index of X contains times, a list for several series.
 
         Raises
         ------
@@ -493,9 +500,9 @@ class AutoencoderAnomalyDetector(
         Returns
         -------
         labels : ndarray of shape (n_samples,), or list of ndarray
-            1 for normal samples, -1 for anomalies. With `window_size`, one label for
-            each time step, without the index of X; steps without a score have label 1.
-            A list for several series.
+            1 for normal samples and those without a score, -1 for anomalies. With
+            `window_size`, one label for each time step, without the index of X. A list
+            for several series.
         """
         scores = self.decision_function(X)
         return of_each(lambda each: np.where(each < 0, -1, 1), scores)
@@ -554,9 +561,9 @@ class AutoencoderAnomalyDetector(
         if self._windows is not None:
             series = self._read_series(X)
             errors = self._look(series)[1]
-            return series.restore([self._attribution.of(each) for each in errors])
+            return series.restore([self._attribution.of_steps(each) for each in errors])
         samples = scaled_samples(self.scaler_, self._read(X))
-        attributions = self._attribute(samples)
+        attributions = self._attribution.of_samples(self._model, samples)
         if attributions.ndim == 2:
             return attributions
         return attributions.sum(axis=1) / samples.n_steps_of_each[:, np.newaxis]
@@ -585,7 +592,7 @@ class AutoencoderAnomalyDetector(
             series = self._read_series(X)
             errors = self._look(series)[1]
             return series.restore(
-                [self._attribution.of(each).sum(axis=1) for each in errors]
+                [self._attribution.of_steps(each).sum(axis=1) for each in errors]
             )
         samples = self._read(X)
         if samples.values.ndim == 2:
@@ -594,7 +601,8 @@ class AutoencoderAnomalyDetector(
                 "images without 'window_size'. Use feature_scores, or set "
                 "'window_size'."
             )
-        scores = self._attribute(scaled_samples(self.scaler_, samples)).sum(axis=2)
+        samples = scaled_samples(self.scaler_, samples)
+        scores = self._attribution.of_samples(self._model, samples).sum(axis=2)
         if samples.lengths is None:
             return scores
         return [row[:n] for row, n in zip(scores, samples.lengths, strict=True)]
@@ -736,15 +744,11 @@ class AutoencoderAnomalyDetector(
             X = as_series(X)
             form = "sequences" if holds_sequences(X) else "table"
             input_format = InputFormat(form)
-        return read(self, X, input_format)
+        return read(self, X, input_format, allow_nan=allows_nan(self.estimator))
 
     def _read_series(self, X):
-        return Series.of(self._read(X), self._calendar)
-
-    def _attribute(self, samples):
-        if samples.values.ndim == 2:
-            return self._attribution.of(samples.values)
-        return self._attribution.of_sequences(self._model.look(samples)[1], samples)
+        series = Series.of(self._read(X), self._calendar)
+        return series.cut_at_missing(self._windows)
 
     def _reconstruct(self, X):
         """Return reconstructions in the container and the units of X."""
@@ -773,4 +777,5 @@ class AutoencoderAnomalyDetector(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = allows_nan(self.estimator)
         return tags

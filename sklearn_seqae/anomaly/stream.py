@@ -89,6 +89,7 @@ class AnomalyStream:
         self._detector = copy(detector)  # a later fit replaces all attributes
         self._windows = replace(detector._windows, step=1)
         self._rows: Any = None  # scaled, since the last gap, at most window_size_ - 1
+        self._n_missing = 0  # number of the last rows that have no value
         self._last: Any = None  # index of the last row, if it holds times
         self._kind: Any = None  # of the rows of the last full check
         self.n_rows_seen_ = 0
@@ -116,7 +117,8 @@ class AnomalyStream:
             index, and the columns
 
             - ``score``: anomaly score, higher is more normal. It is NaN before the
-              first full window, also after a gap in time;
+              first full window, also after a gap in time, and after many missing
+              steps;
             - ``p_value``: as from `p_values` of the detector;
             - ``alarm``: whether the detector predicts an anomaly, False without a
               score;
@@ -140,7 +142,7 @@ class AnomalyStream:
         columns = [scores, detector._p_values_of(scores), detector._decide(scores) < 0]
         names = ["score", "p_value", "alarm"]
         if explain:
-            columns += [*detector._attribution.of(errors).T]
+            columns += [*detector._attribution.of_steps(errors).T]
             names += [f"attribution_{n}" for n in names_of(detector, item.shape[1])]
         frame = pd.DataFrame(dict(enumerate(columns)), index=index)
         frame.columns = _labels(*names)
@@ -170,17 +172,24 @@ class AnomalyStream:
         scores, errors = np.full(len(item), np.nan), np.full(item.shape, np.nan)
         item = scaled(self._detector.scaler_, item)
         rows = item[:0] if self._rows is None else self._rows
-        for number, (start, end) in enumerate(pairwise(edges)):
-            if number > 0:
-                rows = item[:0]
-            rows = np.concatenate([rows, item[start:end]])
-            n_scored = min(end - start, len(rows) - self._windows.size + 1)
-            if n_scored > 0:
-                found = self._windows.look(self._detector._model, rows)
-                last = slice(end - n_scored, end)
-                scores[last], errors[last] = (each[-n_scored:] for each in found)
-            rows = rows[max(0, len(rows) - self._windows.size + 1) :]
-        self._rows = rows.copy()
+        n_missing = self._n_missing
+        for number, (first, stop) in enumerate(pairwise(edges)):
+            n_missing = 0 if number > 0 else n_missing
+            pieces = self._windows.kept(item[first:stop], n_missing)
+            n_missing = _n_missing_at_the_end(item[first:stop], n_missing)
+            n_missing = min(n_missing, self._windows.most_missing + 1)
+            for start, end in ((first + at.start, first + at.stop) for at in pieces):
+                if number > 0 or start > 0:
+                    rows = item[:0]
+                rows = np.concatenate([rows, item[start:end]])
+                n_scored = min(end - start, len(rows) - self._windows.size + 1)
+                if n_scored > 0:
+                    found = self._windows.look(self._detector._model, rows)
+                    last = slice(end - n_scored, end)
+                    scores[last], errors[last] = (each[-n_scored:] for each in found)
+                rows = rows[max(0, len(rows) - self._windows.size + 1) :]
+        is_cut = n_missing > self._windows.most_missing
+        self._rows, self._n_missing = item[:0] if is_cut else rows.copy(), n_missing
         self._last = None if times is None else times[-1:]
         self.n_rows_seen_ += len(item)
         return scores, errors
@@ -213,6 +222,14 @@ def _labels(*names: str) -> pd.Index:
     import pandas as pd
 
     return pd.Index(names)
+
+
+def _n_missing_at_the_end(item: NDArray, n_missing: int) -> int:
+    """Return the number of the last rows without values, after `n_missing` of them."""
+    has_values = np.flatnonzero(~np.isnan(item).all(axis=1))
+    if len(has_values):
+        return len(item) - 1 - int(has_values[-1])
+    return n_missing + len(item)
 
 
 def _kind_of(rows: Any) -> tuple[Any, Any]:

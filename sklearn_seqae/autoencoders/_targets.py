@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_seqae._inputs import parse
-from sklearn_seqae._sequences import resample
+from sklearn_seqae._numbers import resample
 from sklearn_seqae.fitting.scaling import weighted_mean
 
 
@@ -40,7 +40,8 @@ def read_target(name, samples, target, objective, input_format):
             f"objective={objective!r}. Leave out target, or change 'objective'."
         )
     try:
-        clean = parse(target, input_format.unfitted(), name=name)
+        unfitted = input_format.unfitted()
+        clean = parse(target, unfitted, name=name, allow_nan=False)
     except ValueError as error:
         raise ValueError(f"target must have the format of X. {error}") from error
     same = clean.values.shape == samples.values.shape
@@ -79,6 +80,18 @@ def weighted(samples, sample_weight):
     if (weight == weight[0]).all():
         return samples
     return replace(samples, weight=weight / weight.mean())
+
+
+def with_values(name, samples):
+    """Drop samples without any observed value; `name` is the class, for messages."""
+    if samples.observed is None or samples.has_values.all():
+        return samples
+    if not samples.has_values.any():
+        raise ValueError(
+            "Found array with 0 sample(s) that have an observed value while a minimum "
+            f"of 1 is required by {name}."
+        )
+    return samples.take(np.flatnonzero(samples.has_values))
 
 
 def mean_target(samples, family):

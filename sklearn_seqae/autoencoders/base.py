@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_seqae._inputs import InputFormat, check, parse, parse_codes, read
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
+from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._params import (
     Integral,
     Interval,
@@ -30,16 +31,23 @@ from sklearn_seqae.autoencoders._callbacks import (
     FitTasks,
     callback_context,
 )
+from sklearn_seqae.autoencoders._checks import is_variational, reconstructs
 from sklearn_seqae.autoencoders._continuing import (
     checkpoint_to_continue,
     model_to_continue,
 )
 from sklearn_seqae.autoencoders._summary import FittedHTML, graph_of, text_of
-from sklearn_seqae.autoencoders._targets import mean_target, read_target, weighted
+from sklearn_seqae.autoencoders._targets import (
+    mean_target,
+    read_target,
+    weighted,
+    with_values,
+)
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
     warn_if_no_better,
     warn_if_not_reached,
+    warn_of_empty,
     warn_of_missing_device,
 )
 from sklearn_seqae.fitting.config import TrainingConfig, draw_seed
@@ -62,16 +70,6 @@ ORDERED_ONLY = (
     "explained_variance_",
     "pca_explained_variance_ratio_",
 )
-
-
-def _is_variational(estimator):
-    model = getattr(estimator, "model_", None)
-    bottleneck = model.config.bottleneck if model else estimator.bottleneck
-    if bottleneck == "variational":
-        return True
-    raise AttributeError(
-        f"bottleneck={bottleneck!r} cannot be sampled. Use bottleneck='variational'."
-    )
 
 
 @methods_read_all_containers
@@ -153,6 +151,7 @@ class BaseAutoencoder(
         unfitted = InputFormat(self._form, getattr(self, "sample_shape", None))
         samples = parse(X, unfitted, name=type(self).__name__)
         check(self, samples, reset=True)
+        warn_of_empty(samples)
         return samples, unfitted.fitted_to(samples)
 
     def _read(self, X, *, min_steps=1):
@@ -161,7 +160,9 @@ class BaseAutoencoder(
         return self._read_by(self.model_.input_format, X, min_steps)
 
     def _read_by(self, input_format, X, min_steps=1):
-        return read(self, X, input_format, min_steps=min_steps)
+        samples = read(self, X, input_format, min_steps=min_steps)
+        warn_of_empty(samples)
+        return samples
 
     def _read_to_score(self, X):
         """Parse X together with the target of `score`."""
@@ -194,7 +195,7 @@ class BaseAutoencoder(
                 samples = read_target(
                     name, samples, target, family.objective, input_format
                 )
-            samples = weighted(samples, sample_weight)
+            samples = with_values(name, weighted(samples, sample_weight))
             params = self.get_params(deep=False)
             if self.n_components is None:
                 params["n_components"] = min(samples.size)
@@ -218,6 +219,7 @@ class BaseAutoencoder(
                     n_components=run.spec.n_components,
                     target_mean=mean_target(samples, family),
                     refinement_steps=trainer.refinement_steps,
+                    imputer=run.imputer,
                 )
                 return _fitted_attributes(model, run)
 
@@ -315,11 +317,37 @@ class BaseAutoencoder(
         samples = self._read(X)
         return samples.restore(self._model().reconstruct(samples))
 
+    @available_if(reconstructs)
+    def impute(self, X: Any) -> Any:
+        """Fill the missing values of X with their reconstruction.
+
+        It is the reconstruction from the latent code of the encoder, without
+        `refinement_steps`: these fit the observed values, and few observed values
+        determine the missing ones badly. Not available for forecasts.
+
+        Parameters
+        ----------
+        X : {array-like, sequences, images}
+            Samples in any container that `fit` accepts, with NaN as missing values.
+
+        Returns
+        -------
+        X_imputed : same container and shape as X
+            X with the reconstruction in place of missing values. Other values are not
+            changed. An array if X is a masked array.
+        """
+        samples = self._read(X)
+        if samples.observed is None:
+            return samples.restore(samples.values.copy())
+        rebuilt = self._model().reconstruct(samples, refined=False)
+        values = np.where(samples.observed, samples.values, rebuilt)
+        return samples.restore(values)
+
     def inverse_transform(self, X: Any) -> Any:
         """Decode latent codes."""
         raise NotImplementedError
 
-    @available_if(_is_variational)
+    @available_if(is_variational)
     def sample(
         self,
         n_samples: int = 1,
@@ -392,6 +420,10 @@ class BaseAutoencoder(
                 name, samples, target, model.objective, model.input_format
             )
         given, wanted, mean = self._compare(samples)
+        if has_gaps(wanted):
+            observed = ~np.isnan(wanted)
+            mean = np.broadcast_to(mean, wanted.shape)[observed]
+            given, wanted = given[observed], wanted[observed]
         unit = self.model_.scaling.scale  # squares neither overflow nor underflow
         error = np.square((wanted - given) / unit).sum()
         left = np.square((wanted - mean) / unit).sum()
@@ -485,6 +517,7 @@ class BaseAutoencoder(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

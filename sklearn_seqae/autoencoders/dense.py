@@ -287,6 +287,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     Notes
     -----
+    NaN, None, pandas' NA, polars' null and masked entries are missing values, in `fit`
+    and later. The encoder receives a linear estimate of them, and they are left out of
+    the loss. `impute` fills them.
+
     pyarrow objects are read as pandas objects, narwhals objects as their native
     objects, and numeric text as numbers. Under scikit-learn's array API dispatch, the
     results for tensors are tensors on the device of X; fitted attributes are numpy
@@ -414,7 +418,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         Raises
         ------
         ValueError
-            If X or a parameter is invalid, if a value is missing or infinite, or if the
+            If X or a parameter is invalid, if a value is infinite, or if the
             training diverges.
         """
         return self._fit(X, sample_weight, target)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from sklearn_seqae.fitting.family import NetworkSpec
+from sklearn_seqae.fitting.imputer import LinearImputer
 from sklearn_seqae.fitting.scaling import Scaling
 from sklearn_seqae.fitting.selection import Selection
 from sklearn_seqae.fitting.validation import ValidationMonitor
@@ -41,6 +42,10 @@ class TrainingRun:
 
     selection : Selection or None
         Losses of the validation rows; None without validation rows.
+
+    imputer : LinearImputer or None
+        Estimate of missing values. None if no training row has any, until the end of
+        the fit.
     """
 
     net: AutoencoderNet
@@ -49,6 +54,7 @@ class TrainingRun:
     loss_curve: list[float] = field(default_factory=list)
     states: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     selection: Selection | None = None
+    imputer: LinearImputer | None = None
 
     def record(self, monitor: ValidationMonitor | None) -> dict[str, Any]:
         """Return the losses so far for a checkpoint."""

@@ -445,7 +445,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
     def make_step(self, batches: Batches) -> Any:
         """Return the criterion's own training step; None to use autograd."""
         make = getattr(self.criterion_, "step", None)
-        if make is None or batches.lengths is not None or batches.target is not None:
+        is_other = batches.target is not None or batches.observed is not None
+        if make is None or batches.lengths is not None or is_other:
             return None
         n_shards = getattr(self.criterion_, "n_shards", None)
         shape = batches.batch_size, batches.x.shape[1]
