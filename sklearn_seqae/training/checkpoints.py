@@ -24,6 +24,7 @@ from sklearn_seqae._warn import warn
 
 MAGIC = b"sklearn-seqae checkpoint"
 FORMAT_VERSION = 1
+ATTEMPTS = 5  # to write a file
 PACKAGES = ("numpy", "scipy", "scikit-learn", "skorch", "torch")
 WITHOUT_EFFECT = ("checkpoint", "verbose", "n_jobs", "memory")  # on the bits of a fit
 
@@ -98,9 +99,16 @@ class Checkpoint:
                 ],
             }
             parts = [data for _, data in self._trainings.values()]
-            # An equal fit in another process may have removed the folder.
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(self.path, MAGIC, header, *parts)
+            self._write(header, parts)
+
+    def _write(self, header: dict[str, Any], parts: list[bytes]) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                return write_file(self.path, MAGIC, header, *parts)
+            except FileNotFoundError:  # an equal fit is done and removes the folder
+                if attempt == ATTEMPTS:
+                    raise
 
     def close(self) -> None:
         """Remove the file and what an interrupted `save` has left: the fit is done."""
