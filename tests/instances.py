@@ -395,10 +395,9 @@ def expected_failures(estimator):
     if any(estimator is instance for instance in ADMISSIBLE):
         reason = "a Pipeline fits its steps in place, and it has not all of their tags"
         reads_nan = not isinstance(estimator[1], GaussianRandomProjection)
-        of_nan = ["check_estimators_nan_inf"] * reads_nan
-        return dict.fromkeys(OF_PIPELINES + of_nan, reason)
-    failures = {}
-    keeps_its_start = any(estimator is instance for instance in KEEP_THEIR_START)
+        checks = OF_PIPELINES + ["check_estimators_nan_inf"] * reads_nan
+        return dict.fromkeys(checks, reason)
+    failures, keeps_its_start = {}, any(estimator is each for each in KEEP_THEIR_START)
     if has_fit_parameter(estimator, "sample_weight") and not keeps_its_start:
         failures["check_sample_weight_equivalence_on_dense_data"] = (
             "rows that are there twice come in other batches than one of weight 2; "

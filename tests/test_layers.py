@@ -126,7 +126,7 @@ LAYERS = {
         "own": ["_sequences", "_libraries", "autoencoders/base", "fitting/scaling"],
         "packages": ESTIMATOR,
     },
-    "autoencoders/_continuing": {"own": ["fitting/*", "training/checkpoints"]},
+    "autoencoders/_checks": {"own": ["fitting/*", "training/checkpoints"]},
     "autoencoders/_*": {
         "own": ["_sequences", "_inputs", "_numbers", "_version", "_warn", "fitting/*"],
         "packages": ESTIMATOR,

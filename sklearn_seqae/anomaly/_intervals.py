@@ -19,9 +19,10 @@ LEAST_SHARE = 0.1  # sum of the errors of an event, relative to the largest even
 def step_errors(attribution: Any, errors: NDArray) -> NDArray:
     """Return the standardized error (T,) of residuals (T, C): of the worst channel.
 
-    `attribution` is the fitted `Attribution`. NaN without residuals.
+    `attribution` is the fitted `Attribution`. Missing values have no error, and steps
+    without residuals are NaN.
     """
-    squares: NDArray = attribution.of(errors).max(axis=1)
+    squares: NDArray = attribution.of_steps(errors).max(axis=1)
     return np.sqrt(squares)
 
 

@@ -31,10 +31,11 @@ from sklearn_seqae.autoencoders._callbacks import (
     FitTasks,
     callback_context,
 )
-from sklearn_seqae.autoencoders._checks import is_variational, reconstructs
-from sklearn_seqae.autoencoders._continuing import (
+from sklearn_seqae.autoencoders._checks import (
     checkpoint_to_continue,
+    is_variational,
     model_to_continue,
+    reconstructs,
 )
 from sklearn_seqae.autoencoders._summary import FittedHTML, graph_of, text_of
 from sklearn_seqae.autoencoders._targets import (
@@ -203,9 +204,9 @@ class BaseAutoencoder(
             config.check_domain(samples)
             config = config.with_seed(draw_seed(self.random_state))
             last = model_to_continue(self, config, family, samples)
-            checkpoint = checkpoint_to_continue(self, config, family, samples, last)
-            if checkpoint is not None:
-                config = config.with_seed(checkpoint.seed)
+            checkpoint, config = checkpoint_to_continue(
+                self, config, family, samples, last
+            )
 
             def attributes_of(run, module):
                 model = FittedModel(

@@ -36,13 +36,7 @@ from sklearn_seqae.fitting.runs import (
 )
 from sklearn_seqae.fitting.scaling import Scaling, mean_sample, scaled
 from sklearn_seqae.fitting.selection import Selection, mean_curve
-from sklearn_seqae.fitting.validation import (
-    MAX_VALIDATION_ROWS,
-    MAX_VALIDATION_ROWS_ORDERED,
-    Split,
-    ValidationMonitor,
-    validation_splits,
-)
+from sklearn_seqae.fitting.validation import ValidationMonitor, splits_of
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.objective import Objective
@@ -100,7 +94,7 @@ class Trainer:
         self.listener = listener
         self.checkpoint = checkpoint
         self.n_steps = samples.median_steps
-        self.splits = self._splits()
+        self.splits = splits_of(samples, config, family)
         check_monitors(config.skorch_callbacks, has_validation=bool(self.splits))
         self.refinement_steps = config.n_refinement_steps(
             family.objective, samples.target is not None
@@ -112,24 +106,6 @@ class Trainer:
             self.n_components = estimate_n_components(
                 samples, self.n_steps, config.fraction, config.seed, self.splits
             )
-
-    def _splits(self) -> list[Split]:
-        """Return the validation splits; an empty list without early stopping."""
-        config, samples = self.config, self.samples
-        if not config.early_stopping:
-            return []
-        has_future = self.family.objective != "reconstruct"
-        return validation_splits(
-            len(samples),
-            config.validation_fraction,
-            config.seed,
-            n_enough=self.family.enough_held_out,
-            n_max=MAX_VALIDATION_ROWS_ORDERED
-            if config.is_ordered
-            else MAX_VALIDATION_ROWS,
-            n_components=int(config.n_components),  # 0 for a fraction
-            in_blocks=has_future and samples.target is not None,
-        )
 
     @isolated()
     @one_blas_thread()

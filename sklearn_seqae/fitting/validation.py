@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, ShuffleSplit
 from torch import Tensor
 
+from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
+from sklearn_seqae.fitting.family import Family
 from sklearn_seqae.fitting.selection import Losses, Selection
 from sklearn_seqae.modules.batch import RowLosses
 from sklearn_seqae.training.batches import Batches
@@ -91,6 +93,22 @@ def validation_splits(
         return [(np.arange(n - n_max), np.arange(n - n_max, n))]
     split = ShuffleSplit(1, test_size=n_max, random_state=seed)
     return list(split.split(np.empty(n)))
+
+
+def splits_of(samples: Samples, config: TrainingConfig, family: Family) -> list[Split]:
+    """Return the validation splits; an empty list without early stopping."""
+    if not config.early_stopping:
+        return []
+    is_forecast = family.objective != "reconstruct"
+    return validation_splits(
+        len(samples),
+        config.validation_fraction,
+        config.seed,
+        n_enough=family.enough_held_out,
+        n_max=MAX_VALIDATION_ROWS_ORDERED if config.is_ordered else MAX_VALIDATION_ROWS,
+        n_components=int(config.n_components),  # 0 for a fraction
+        in_blocks=is_forecast and samples.target is not None,
+    )
 
 
 class ValidationMonitor:
