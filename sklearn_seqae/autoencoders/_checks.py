@@ -72,7 +72,7 @@ def checkpoint_to_continue(estimator, config, family, samples, last):
         config.seed,
         is_seeded=estimator.random_state is not None,
     )
-    return checkpoint, config.with_seed(checkpoint.seed)
+    return checkpoint, config.with_seed(checkpoint.seed)  # type: ignore[union-attr]
 
 
 def _refuse_callbacks(estimator):

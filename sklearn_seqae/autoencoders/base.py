@@ -66,11 +66,11 @@ Loss = Literal["squared_error", "absolute_error", "huber", "binary_cross_entropy
 Bottleneck = Literal["plain", "ordered", "l1", "kl", "contractive", "variational"]
 RandomState = int | np.random.RandomState | None
 
-ORDERED_ONLY = (
+ORDERED_ONLY = {
     "explained_variance_ratio_",
     "explained_variance_",
     "pca_explained_variance_ratio_",
-)
+}
 
 
 @methods_read_all_containers
@@ -203,10 +203,9 @@ class BaseAutoencoder(
             config = TrainingConfig.from_params(params, name=name, seed=0)
             config.check_domain(samples)
             config = config.with_seed(draw_seed(self.random_state))
-            last = model_to_continue(self, config, family, samples)
-            checkpoint, config = checkpoint_to_continue(
-                self, config, family, samples, last
-            )
+            inputs = self, config, family, samples
+            last = model_to_continue(*inputs)
+            checkpoint, config = checkpoint_to_continue(*inputs, last)
 
             def attributes_of(run, module):
                 model = FittedModel(
@@ -230,9 +229,8 @@ class BaseAutoencoder(
             for attribute, value in attributes_of(run, run.net.module_).items():
                 setattr(self, attribute, value)
             self._report(selection)
-            for attribute in ORDERED_ONLY:
-                if hasattr(self, attribute):
-                    delattr(self, attribute)
+            for attribute in ORDERED_ONLY & vars(self).keys():
+                delattr(self, attribute)
             if config.is_ordered:
                 self._report_order(selection or trainer.measure(run), samples)
             if config.whiten:

@@ -37,7 +37,7 @@ class LinearImputer:
         Mean of each value of a row, in scaled units.
 
     loadings : ndarray of shape (K, P)
-        Loadings of the factors, whose prior is N(0, I).
+        Loadings of the factors, whose prior is N(0, I), in float32 after `fit`.
 
     noise : ndarray of shape (P,)
         Noise variance of each value.
@@ -47,7 +47,7 @@ class LinearImputer:
     """
 
     mean: Array
-    loadings: Array
+    loadings: NDArray[Any]
     noise: Array
     n_steps: int | None
 
@@ -68,7 +68,7 @@ class LinearImputer:
             Common length of resampled sequences; None for tables.
 
         n_factors : int
-            Number of factors, limited to `MAX_RANK`.
+            Number of factors, limited to `MAX_RANK` and a quarter of the rows.
 
         seed : int
             Source of every random number.
@@ -81,7 +81,8 @@ class LinearImputer:
         model = _initial(flat, weight, n_factors, seed)
         if has_gaps(flat):
             model = _expectation_maximization(model, flat, weight)
-        return replace(model, n_steps=n_steps)
+        loadings = model.loadings.astype(np.float32)  # most of the state
+        return replace(model, loadings=loadings, n_steps=n_steps)
 
     def fill(
         self, values: NDArray[Any], lengths: NDArray[np.int64] | None
@@ -114,11 +115,12 @@ class LinearImputer:
     def posterior(self, flat: Array) -> tuple[Array, Array]:
         """Return mean (N, K) and covariance (N, K, K) of the factors of rows (N, P)."""
         observed, n_factors = ~np.isnan(flat), len(self.loadings)
-        precision = (observed / self.noise) @ _products(self.loadings).T
+        loadings = self.loadings.astype(np.float64)
+        precision = (observed / self.noise) @ _products(loadings).T
         precision = precision.reshape(len(flat), n_factors, n_factors)
         covariance: Any = np.linalg.inv(precision + np.eye(n_factors))
         centered = np.where(observed, flat - self.mean, 0) / self.noise
-        projected = centered @ self.loadings.T
+        projected = centered @ loadings.T
         return (covariance @ projected[:, :, None])[:, :, 0], covariance
 
 
@@ -181,7 +183,7 @@ def _initial(flat: Array, weight: Array, n_factors: int, seed: int) -> LinearImp
     mean = weighted_mean(flat, weight)
     centered = np.where(np.isnan(flat), 0, flat - mean)
     centered *= np.sqrt(weight)[:, None]
-    n_factors = max(1, min(n_factors, MAX_RANK, len(flat) - 1, flat.shape[1]))
+    n_factors = max(1, min(n_factors, MAX_RANK, len(flat) // 4, flat.shape[1]))
     pca = PCA(n_factors, svd_solver=solver_for(*flat.shape), random_state=seed)
     with np.errstate(invalid="ignore", divide="ignore"):  # one row: 0 / 0
         pca.fit(np.concatenate([centered, -centered]))  # the mean remains 0
