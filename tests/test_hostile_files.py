@@ -192,6 +192,7 @@ def load_hostile(path, monkeypatch, schema):
     """A function that loads a description with a valid checksum."""
     trace = path.with_name("trace")
     monkeypatch.setenv("SEQAE_TRACE", str(trace))
+    monkeypatch.delitem(sys.modules, "tests.payload", raising=False)
     header, whole, arrays = schema
 
     def load_it(tree=whole, members=arrays):

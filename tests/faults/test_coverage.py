@@ -63,7 +63,7 @@ FAULTS = {
         "test_common_sequences.test_a_sequence_does_not_depend_on_its_neighbours"
     ),
     "other dtypes": "test_bad_input.test_what_is_no_table_of_numbers",
-    "nullable columns": "test_bad_input.test_missing_values_in_data_frames",
+    "nullable columns": "test_missing.test_every_kind_of_missing_value_is_nan",
     "read-only memory maps": (
         "test_bad_input.test_read_only_memmaps_work_without_warnings"
     ),
