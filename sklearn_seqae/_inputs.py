@@ -283,3 +283,21 @@ def _check_names(estimator: Any, names: Any, reset: bool) -> None:
 
         header = pd.DataFrame(columns=pd.Index(names, dtype=object))
         _check_feature_names(estimator, header, reset=reset)
+
+
+def with_values(samples: Samples, name: str) -> Samples:
+    """Drop samples without any observed value; `name` is the class, for messages.
+
+    Raises
+    ------
+    ValueError
+        If no sample is left.
+    """
+    if samples.observed is None or samples.has_values.all():
+        return samples
+    if not samples.has_values.any():
+        raise ValueError(
+            "Found array with 0 sample(s) that have an observed value while a minimum "
+            f"of 1 is required by {name}."
+        )
+    return samples.take(np.flatnonzero(samples.has_values))

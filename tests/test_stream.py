@@ -224,3 +224,10 @@ def test_other_detectors_cannot_stream(options, message):
         detector.stream()
     with pytest.raises(ValueError, match=message):
         AnomalyStream(detector)
+
+
+def test_one_row_without_its_second_dimension_is_named(detector):
+    rows = series_of(SIZE)
+    for row in (rows.iloc[0], rows.to_numpy()[0]):
+        with pytest.raises(ValueError, match="Pass a table of one row"):
+            detector.stream().update(row)

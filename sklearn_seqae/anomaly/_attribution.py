@@ -81,15 +81,17 @@ class Attribution:
             found[~samples.observed] = 0
         return found
 
-    def of_steps(self, errors):
+    def of_steps(self, errors, scores=None):
         """Return the attributions of residuals (T, C) of a series.
 
-        They are 0 for missing values, and NaN for steps without any residual.
+        They are 0 for missing values, and NaN for steps without a score. If `scores`
+        are not known, steps without any residual have no score.
         """
         gaps = np.isnan(errors)
         found = self.of(np.nan_to_num(errors))
         found[gaps] = 0
-        found[gaps.all(axis=1)] = np.nan
+        has_none = gaps.all(axis=1) if scores is None else np.isnan(scores)
+        found[has_none] = np.nan
         return found
 
     def of_sequences(self, errors, samples):

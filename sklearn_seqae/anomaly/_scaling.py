@@ -17,10 +17,14 @@ SCALERS = {"standard": StandardScaler, "robust": RobustScaler}
 def fitted_scaler(scaler: Any, rows: NDArray) -> Any:
     """Return the fitted scaler of a detector's `scaler` parameter, None without one.
 
-    `rows` have one column for each feature or channel, (n, C).
+    `rows` have one column for each feature or channel, (n, C). A column without any
+    observed value is not scaled.
     """
     if scaler is None:
         return None
+    unseen = np.isnan(rows).all(axis=0)
+    if unseen.any():
+        rows = np.where(unseen, 0, rows)
     if isinstance(scaler, str):
         return SCALERS[scaler]().fit(rows)
     unfitted = clone(scaler)

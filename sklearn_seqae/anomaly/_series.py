@@ -108,8 +108,12 @@ class Series:
         index = self.indexes[number]
         return np.arange(len(self.items[number])) if index is None else index
 
-    def whole_pieces(self, window_size: int) -> list[tuple[int, slice]]:
+    def whole_pieces(
+        self, window_size: int, may_miss: bool = False
+    ) -> list[tuple[int, slice]]:
         """Pieces that are at least as long as a window.
+
+        With `may_miss`, a long series with missing steps may have none.
 
         Raises
         ------
@@ -119,6 +123,9 @@ class Series:
         whole = [(i, at) for i, at in self.pieces if at.stop - at.start >= window_size]
         for number, item in enumerate(self.items):
             if number in {i for i, _ in whole}:
+                continue
+            is_missing = np.isnan(item).all(axis=1).any()
+            if may_miss and is_missing and len(item) >= window_size:
                 continue
             which = "X" if self.is_one else f"series {number} of X"
             longest = max(

@@ -10,7 +10,14 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._containers import depth
-from sklearn_seqae._inputs import InputFormat, check, form_of, parse, read
+from sklearn_seqae._inputs import (
+    InputFormat,
+    check,
+    form_of,
+    parse,
+    read,
+    with_values,
+)
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
@@ -354,8 +361,7 @@ class AutoencoderAnomalyDetector(
     def _fit_samples(self, samples):
         """Fit to samples. Return the calibration scores."""
         self.window_size_ = self._windows = None
-        if samples.observed is not None:
-            samples = samples.take(np.flatnonzero(samples.has_values))
+        samples = with_values(samples, type(self).__name__)
         scaled_ones = scaled_samples(self.scaler_, samples)
         parts, errors = self._fit_model(scaled_ones)
         rows = scaled_ones.values
@@ -560,8 +566,7 @@ class AutoencoderAnomalyDetector(
         check_is_fitted(self)
         if self._windows is not None:
             series = self._read_series(X)
-            errors = self._look(series)[1]
-            return series.restore([self._attribution.of_steps(each) for each in errors])
+            return series.restore(self._step_attributions(series))
         samples = scaled_samples(self.scaler_, self._read(X))
         attributions = self._attribution.of_samples(self._model, samples)
         if attributions.ndim == 2:
@@ -590,10 +595,8 @@ class AutoencoderAnomalyDetector(
         check_is_fitted(self)
         if self._windows is not None:
             series = self._read_series(X)
-            errors = self._look(series)[1]
-            return series.restore(
-                [self._attribution.of_steps(each).sum(axis=1) for each in errors]
-            )
+            found = self._step_attributions(series)
+            return series.restore([each.sum(axis=1) for each in found])
         samples = self._read(X)
         if samples.values.ndim == 2:
             raise ValueError(
@@ -764,11 +767,16 @@ class AutoencoderAnomalyDetector(
 
     # With windows
 
+    def _step_attributions(self, series):
+        """Return the attributions (T, C) of each series."""
+        scores, errors = self._look(series)
+        return list(map(self._attribution.of_steps, errors, scores))
+
     def _look(self, series, sharp=False):
         """Return scores (T,) and scaled residuals (T, C) of each series, or NaN."""
         scores = [np.full(len(item), np.nan) for item in series.items]
         errors = [np.full(item.shape, np.nan) for item in series.items]
-        for number, at in series.whole_pieces(self.window_size_):
+        for number, at in series.whole_pieces(self.window_size_, may_miss=True):
             item = scaled(self.scaler_, series.items[number][at])
             found = self._windows.look(self._model, item, sharp)
             scores[number][at], errors[number][at] = found

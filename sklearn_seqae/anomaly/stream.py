@@ -142,7 +142,7 @@ class AnomalyStream:
         columns = [scores, detector._p_values_of(scores), detector._decide(scores) < 0]
         names = ["score", "p_value", "alarm"]
         if explain:
-            columns += [*detector._attribution.of_steps(errors).T]
+            columns += [*detector._attribution.of_steps(errors, scores).T]
             names += [f"attribution_{n}" for n in names_of(detector, item.shape[1])]
         frame = pd.DataFrame(dict(enumerate(columns)), index=index)
         frame.columns = _labels(*names)
@@ -154,6 +154,13 @@ class AnomalyStream:
         is_known = kind is not None and kind == self._kind
         if is_known and len(values) and np.isfinite(values).all():
             return values, getattr(rows, "index", None)
+        n_features = self._detector.n_features_in_
+        if np.ndim(rows) == 1 and n_features > 1 and len(rows) == n_features:
+            raise ValueError(
+                f"Expected rows of {n_features} columns, got one row without its "
+                "second dimension. Pass a table of one row, for example "
+                "frame.iloc[[0]] or array[:1]."
+            )
         samples = self._detector._read(rows)
         if samples.values.ndim != 2:
             raise ValueError(

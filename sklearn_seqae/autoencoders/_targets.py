@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_seqae._inputs import parse
+from sklearn_seqae._inputs import parse, with_values
 from sklearn_seqae._numbers import resample
 from sklearn_seqae.fitting.scaling import weighted_mean
 
@@ -67,8 +67,15 @@ def _shape(samples):
     return tuple(int(n) for n in samples.values.shape)
 
 
-def weighted(samples, sample_weight):
-    """Attach weights of mean 1 to the samples and drop zero-weight samples."""
+def to_train(name, samples, sample_weight):
+    """Attach weights of mean 1. Drop samples of weight 0, and those without a value.
+
+    `name` is the class, for messages.
+    """
+    return with_values(_weighted(samples, sample_weight), name)
+
+
+def _weighted(samples, sample_weight):
     if sample_weight is None:
         return samples
     weight = _check_sample_weight(
@@ -80,18 +87,6 @@ def weighted(samples, sample_weight):
     if (weight == weight[0]).all():
         return samples
     return replace(samples, weight=weight / weight.mean())
-
-
-def with_values(name, samples):
-    """Drop samples without any observed value; `name` is the class, for messages."""
-    if samples.observed is None or samples.has_values.all():
-        return samples
-    if not samples.has_values.any():
-        raise ValueError(
-            "Found array with 0 sample(s) that have an observed value while a minimum "
-            f"of 1 is required by {name}."
-        )
-    return samples.take(np.flatnonzero(samples.has_values))
 
 
 def mean_target(samples, family):

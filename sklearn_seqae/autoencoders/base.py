@@ -38,12 +38,7 @@ from sklearn_seqae.autoencoders._checks import (
     reconstructs,
 )
 from sklearn_seqae.autoencoders._summary import FittedHTML, graph_of, text_of
-from sklearn_seqae.autoencoders._targets import (
-    mean_target,
-    read_target,
-    weighted,
-    with_values,
-)
+from sklearn_seqae.autoencoders._targets import mean_target, read_target, to_train
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
     warn_if_no_better,
@@ -196,7 +191,7 @@ class BaseAutoencoder(
                 samples = read_target(
                     name, samples, target, family.objective, input_format
                 )
-            samples = with_values(name, weighted(samples, sample_weight))
+            samples = to_train(name, samples, sample_weight)
             params = self.get_params(deep=False)
             if self.n_components is None:
                 params["n_components"] = min(samples.size)
