@@ -124,6 +124,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_a_forked_child_finishes():
     assert run_python(FORK) == "done"
 

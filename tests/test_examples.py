@@ -62,6 +62,7 @@ def test_one_changed_bit_is_an_error_only_with_a_checksum(tmp_path, monkeypatch)
     assert (tmp_path / "files_output" / "damaged_file.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pyplot")
 def test_a_killed_fit_is_resumed_with_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -240,6 +240,7 @@ def test_a_payload_as_the_estimator_runs_nothing(load_hostile, schema, payload):
         load_hostile({**payload, **top})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["tests.payload", "run", "__import__('tests.payload')"]
 )

@@ -34,6 +34,7 @@ print(digest_of(inputs))
 """
 
 
+@pytest.mark.slow
 def test_the_digest_of_a_fit_is_the_same_in_another_process():
     digests = {run(DIGEST)[0] for _ in range(2)}
     assert len(digests) == 1

@@ -346,6 +346,7 @@ def test_a_file_in_place_of_the_folder_is_refused(around, tmp_path):
         model.fit(X, LABELS)
 
 
+@pytest.mark.slow
 def test_a_search_in_two_workers_has_the_scores_of_one_without(tmp_path):
     grid = {"dense__n_components": [1, 2]}
 
