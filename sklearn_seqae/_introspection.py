@@ -114,3 +114,32 @@ def reconstruct(estimator, X):
         "reconstruct, inverse_transform",
         "Pass a fitted autoencoder, or a transformer with 'inverse_transform'.",
     )
+
+
+class FittedHTML:
+    """scikit-learn's table of fitted attributes, preceded by a summary.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Table of the attributes.
+
+    summary : callable
+        Function that returns the summary as HTML.
+    """
+
+    def __init__(self, attributes, summary):
+        self.attributes = attributes
+        self.summary = summary
+
+    def __len__(self):
+        return len(self.attributes)
+
+    def __getitem__(self, name):
+        return self.attributes[name]
+
+    def __iter__(self):
+        return iter(self.attributes)
+
+    def _repr_html_inner(self):
+        return self.summary() + self.attributes._repr_html_inner()

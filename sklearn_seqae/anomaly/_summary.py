@@ -42,29 +42,14 @@ def facts_of(detector: Any) -> list[tuple[str, str]]:
     return facts
 
 
-class FittedHTML:
-    """scikit-learn's table of fitted attributes, preceded by the summary."""
-
-    def __init__(self, attributes: Any, detector: Any) -> None:
-        self.attributes = attributes
-        self.detector = detector
-
-    def __len__(self) -> int:
-        return len(self.attributes)
-
-    def __getitem__(self, name: str) -> Any:
-        return self.attributes[name]
-
-    def __iter__(self) -> Any:
-        return iter(self.attributes)
-
-    def _repr_html_inner(self) -> str:
-        rows = "".join(
-            f'<tr class="default"><td>{escape(name)}</td><td>{escape(value)}</td></tr>'
-            for name, value in facts_of(self.detector)
-        )
-        return (
-            '<div class="estimator-table"><details open><summary>Detector summary'
-            f'</summary><table class="parameters-table"><tbody>{rows}</tbody></table>'
-            "</details></div>" + self.attributes._repr_html_inner()
-        )
+def html_of(detector: Any) -> str:
+    """Return the summary as HTML."""
+    rows = "".join(
+        f'<tr class="default"><td>{escape(name)}</td><td>{escape(value)}</td></tr>'
+        for name, value in facts_of(detector)
+    )
+    return (
+        '<div class="estimator-table"><details open><summary>Detector summary'
+        f'</summary><table class="parameters-table"><tbody>{rows}</tbody></table>'
+        "</details></div>"
+    )

@@ -8,11 +8,12 @@ from scipy.stats import false_discovery_control
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_seqae._introspection import FittedHTML
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import Real
 from sklearn_seqae._warn import warn
 from sklearn_seqae.anomaly._series import of_each
-from sklearn_seqae.anomaly._summary import FittedHTML, text_of
+from sklearn_seqae.anomaly._summary import html_of, text_of
 from sklearn_seqae.anomaly._tail import PER_WINDOW, Tail
 from sklearn_seqae.anomaly.calibration import Conformal
 
@@ -188,7 +189,7 @@ class HasThreshold:
     def _get_fitted_attr_html(self, doc_link=""):
         """Add the summary to the attributes in the diagram of a notebook."""
         attributes = super()._get_fitted_attr_html(doc_link)  # type: ignore[misc]
-        return FittedHTML(attributes, self)
+        return FittedHTML(attributes, lambda: html_of(self))
 
     def _p_values_of(self, scores):
         scores = np.asarray(scores)

@@ -532,9 +532,7 @@ class AutoencoderAnomalyDetector(
         check_is_fitted(self)
         if self._windows is None:
             samples = self._read(X)
-            errors = self._model.look(scaled_samples(self.scaler_, samples))[1]
-            errors = in_units_of_x(self.scaler_, samples.values, errors)
-            return samples.restore(errors)
+            return samples.restore(self._residuals(samples))
         series = self._read_series(X)
         pairs = zip(series.items, self._look(series)[1], strict=True)
         errors = series.restore([in_units_of_x(self.scaler_, *pair) for pair in pairs])
@@ -756,9 +754,12 @@ class AutoencoderAnomalyDetector(
     def _reconstruct(self, X):
         """Return reconstructions in the container and the units of X."""
         samples = self._read(X)
+        return samples.restore(samples.values - self._residuals(samples))
+
+    def _residuals(self, samples):
+        """Return the residuals of samples in the units of X."""
         errors = self._model.look(scaled_samples(self.scaler_, samples))[1]
-        errors = in_units_of_x(self.scaler_, samples.values, errors)
-        return samples.restore(samples.values - errors)
+        return in_units_of_x(self.scaler_, samples.values, errors)
 
     def _as_input(self, X):
         """Return X as the input of `estimator_`, in the container of X."""

@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, parse_codes, read
-from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._introspection import FittedHTML, kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._params import (
@@ -37,7 +37,7 @@ from sklearn_seqae.autoencoders._checks import (
     model_to_continue,
     reconstructs,
 )
-from sklearn_seqae.autoencoders._summary import FittedHTML, graph_of, text_of
+from sklearn_seqae.autoencoders._summary import graph_of, html_of, text_of
 from sklearn_seqae.autoencoders._targets import mean_target, read_target, to_train
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
@@ -484,7 +484,9 @@ class BaseAutoencoder(
 
     def _get_fitted_attr_html(self, doc_link=""):
         # scikit-learn's diagram calls this, also for a step of a Pipeline.
-        return FittedHTML(super()._get_fitted_attr_html(doc_link), self)
+        return FittedHTML(
+            super()._get_fitted_attr_html(doc_link), lambda: html_of(self)
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         # Arrays and plain values load on any device and in other versions of torch.

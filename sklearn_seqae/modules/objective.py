@@ -229,8 +229,7 @@ class Objective:
         module: Autoencoder,
         batch: Batch,
         refinement_steps: int = 0,
-        space: Callable[[Autoencoder, Tensor], tuple[Autoencoder, Tensor]]
-        | None = None,
+        space: Space | None = None,
     ) -> RowLosses[Tensor]:
         """Return the losses of each row, multiplied by its weight.
 
