@@ -1,4 +1,4 @@
-"""Clean targets and sample weights of training samples."""
+"""Clean targets, sample weights and validation data of a fit."""
 
 from dataclasses import replace
 
@@ -61,6 +61,64 @@ def read_target(name, samples, target, objective, input_format):
             "same order."
         )
     return replace(samples, target=clean.values)
+
+
+def read_validation(estimator, validation_data, input_format, family, has_target):
+    """Parse the validation data of `fit`.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Estimator that is fitted.
+
+    validation_data : tuple or None
+        ``(X_val,)``, or ``(X_val, target_val)`` if `fit` has a target.
+
+    input_format : InputFormat
+        Format of X.
+
+    family : Family
+        Family of the networks.
+
+    has_target : bool
+        Whether `fit` has a target.
+
+    Returns
+    -------
+    validation : Samples or None
+        None without validation data.
+    """
+    if validation_data is None:
+        return None
+    name, size = type(estimator).__name__, 1 + has_target
+    if not isinstance(validation_data, tuple):
+        raise TypeError(
+            "validation_data must be a tuple: (X_val,), or (X_val, target_val). Got "
+            f"{type(validation_data).__name__} instead."
+        )
+    if len(validation_data) != size:
+        expected = "(X_val, target_val), as fit has a target"
+        if not has_target:
+            expected = "(X_val,), as fit has no target"
+        raise ValueError(
+            f"validation_data must be {expected}. Got {len(validation_data)} items."
+        )
+    if not estimator.early_stopping:
+        raise ValueError(
+            "validation_data requires early_stopping=True, since the best epoch on "
+            f"it is kept. Got early_stopping=False in {name}. Leave out "
+            "validation_data, or set early_stopping=True."
+        )
+    X, *target = validation_data
+    try:
+        samples = estimator._read_to_compare(X, input_format, family)
+        for each in target:
+            samples = read_target(name, samples, each, family.objective, input_format)
+    except ValueError as error:
+        raise ValueError(
+            f"validation_data must have the format of X. {error}"
+        ) from error
+    return with_values(samples, name)
 
 
 def _shape(samples):
