@@ -137,7 +137,8 @@ class ForecastingAutoencoder(BaseAutoencoder):
         least = 2 if self._horizon is None else 1
         samples = self._read(X, min_steps=least)
         values, lengths = self._forecast(samples)
-        return _sequences.pack(values, lengths, samples.kind)
+        frame_shape = samples.container.frame_shape
+        return _sequences.pack(values, lengths, samples.kind, frame_shape=frame_shape)
 
     @available_if(_has("reconstruction", lacking="predict", having="reconstruct"))
     def reconstruct(self, X: Any) -> Any:
@@ -197,7 +198,8 @@ class ForecastingAutoencoder(BaseAutoencoder):
         if kind in ("flat", "array") and (lengths != lengths[0]).any():
             kind = "ragged"
         values = model.decode(Z, lengths, int(lengths.max()), ahead=ahead)
-        return _sequences.pack(values, lengths, kind)
+        frame_shape = model.input_format.frame_shape
+        return _sequences.pack(values, lengths, kind, frame_shape=frame_shape)
 
 
 def _put(values, starts, parts, lengths):

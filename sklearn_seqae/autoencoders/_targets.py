@@ -47,9 +47,12 @@ def read_target(name, samples, target, objective, input_format):
     same = clean.values.shape == samples.values.shape
     same = same and np.array_equal(clean.n_steps_of_each, samples.n_steps_of_each)
     if not same:
+        advice = "To predict other values, fit a regressor to the latent codes."
+        if samples.container.shape is not None:
+            advice = "To reconstruct images of another size, first resize X to it."
         raise ValueError(
             "target must have the shape of X in each sample. Got a target of shape "
-            f"{_shape(clean)} for X of shape {_shape(samples)}."
+            f"{_shape(clean)} for X of shape {_shape(samples)}. {advice}"
         )
     names, clean_names = samples.feature_names, clean.feature_names
     if names is None or clean_names is None:
@@ -122,7 +125,8 @@ def read_validation(estimator, validation_data, input_format, family, has_target
 
 
 def _shape(samples):
-    return tuple(int(n) for n in samples.values.shape)
+    shape = samples.container.shape or samples.values.shape[1:]
+    return (len(samples), *map(int, shape))
 
 
 def to_train(name, samples, sample_weight):

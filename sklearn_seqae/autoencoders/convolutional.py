@@ -521,4 +521,4 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         codes = self._read_codes(X)
         model = self._model()
         seen = model.input_format
-        return _sequences.pack(model.decode(codes), None, seen.kind, seen.shape)
+        return _sequences.pack(model.decode(codes), None, seen.kind, shape=seen.shape)
