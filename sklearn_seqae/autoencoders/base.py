@@ -463,7 +463,8 @@ class BaseAutoencoder(
         """Draw the network as a graph.
 
         This requires torchview and graphviz (``pip install 'sklearn-seqae[diagram]'``).
-        To render the graph, as a notebook does, install Graphviz as well.
+        To render the graph, as a notebook does, install Graphviz as well:
+        ``architecture().render(outfile="file.png")`` saves a picture.
 
         Returns
         -------
