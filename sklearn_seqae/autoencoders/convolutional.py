@@ -412,24 +412,20 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         self.loss = loss
         self.bottleneck = bottleneck
         self.bottleneck_weight = bottleneck_weight
-        self.noise = noise
-        self.noise_level = noise_level
+        self.noise, self.noise_level = noise, noise_level
         self.whiten = whiten
         self.refinement_steps = refinement_steps
-        self.alpha = alpha
-        self.batch_size = batch_size
+        self.alpha, self.batch_size = alpha, batch_size
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
+        self.n_iter_no_change, self.tol = n_iter_no_change, tol
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
         self.checkpoint = checkpoint
-        self.skorch_callbacks = skorch_callbacks
-        self.verbose = verbose
+        self.skorch_callbacks, self.verbose = skorch_callbacks, verbose
 
     def _make_family(self, samples):
         if self.kernel_size % 2 == 0:  # it could not be centered on a pixel

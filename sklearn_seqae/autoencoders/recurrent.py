@@ -468,23 +468,19 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         self.decoder, self.scheduled_sampling = decoder, scheduled_sampling
         self.reverse_target = reverse_target
         self.sample_shape = sample_shape
-        self.init, self.output_activation = init, output_activation
-        self.loss = loss
+        self.init, self.loss = init, loss
+        self.output_activation = output_activation
         self.bottleneck, self.bottleneck_weight = bottleneck, bottleneck_weight
         self.noise, self.noise_level = noise, noise_level
         self.whiten, self.refinement_steps = whiten, refinement_steps
-        self.alpha = alpha
-        self.batch_size = batch_size
+        self.alpha, self.batch_size = alpha, batch_size
         self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
+        self.max_iter, self.early_stopping = max_iter, early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change, self.tol = n_iter_no_change, tol
-        self.warm_start = warm_start
-        self.random_state = random_state
+        self.warm_start, self.random_state = warm_start, random_state
         self.device, self.checkpoint = device, checkpoint
-        self.skorch_callbacks = skorch_callbacks
-        self.verbose = verbose
+        self.skorch_callbacks, self.verbose = skorch_callbacks, verbose
 
     def _make_family(self, samples):
         if self.objective == "predict" and self.refinement_steps not in ("auto", 0):
