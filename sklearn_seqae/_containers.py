@@ -37,6 +37,8 @@ class Container:
         Shape of each sample if values are flat rows; a sequence has a width of 1.
     items : list of Container, default=None
         Containers of the items of a list of data frames; None for other items.
+    frame_shape : (height, width) or (height, width, n_channels), default=None
+        Shape of each time step of videos, whose channels are the flat frames.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Container:
     name: Any = None
     shape: Any = None
     items: Any = None
+    frame_shape: Any = None
 
     def take(self, rows: Any) -> "Container":
         index = None if self.index is None else self.index[rows]
@@ -68,6 +71,8 @@ class Container:
             return self._wrap_images(values)
         if self.shape is not None:
             values = values.reshape(len(values), -1, self.shape[-1])
+        if self.frame_shape is not None:
+            values = values.reshape(*values.shape[:2], *self.frame_shape)
         if self.kind == "array":
             return values
         if self.columns is None:
@@ -221,10 +226,13 @@ def is_column_of_tables(cells: list | None) -> bool:
 # Convert cells to steps, and values to cells
 
 
-def stack(cells: Sequence) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the steps of all sequences, (sum of T, C), lengths and dimensions."""
+def stack(cells: Sequence) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """Return the steps of all sequences, (sum of T, C), lengths and shape of a step.
+
+    The shape of a step is () for one channel without an axis, (C,), or that of a frame.
+    """
     items = [_as_item(number, cell) for number, cell in enumerate(cells)]
-    ndim, n_channels = items[0].ndim, items[0].shape[1:]
+    n_channels = items[0].shape[1:]
     for number, item in enumerate(items):
         if item.shape[1:] != n_channels:
             raise ValueError(
@@ -233,7 +241,7 @@ def stack(cells: Sequence) -> tuple[np.ndarray, np.ndarray, int]:
             )
     lengths = np.fromiter(map(len, items), dtype=np.int64, count=len(items))
     stacked = np.concatenate(items)
-    return stacked[:, np.newaxis] if ndim == 1 else stacked, lengths, ndim
+    return stacked.reshape(len(stacked), -1), lengths, n_channels
 
 
 def _as_item(number: int, cell: Any) -> np.ndarray:
@@ -246,11 +254,12 @@ def _as_item(number: int, cell: Any) -> np.ndarray:
         if isinstance(cell, (list, tuple)):
             _check_steps_of(number, cell)
         raise ValueError(f"Sequence {number} of X is not an array: {error}") from error
-    if item.ndim not in (1, 2):
+    if item.ndim not in (1, 2, 3, 4):
         if _is_missing(cell):
             raise ValueError(f"Input X contains NaN: sequence {number} is missing.")
         raise ValueError(
-            "X must hold sequences of shape (n_steps, n_channels) or (n_steps,). Got "
+            "X must hold sequences of shape (n_steps, n_channels) or (n_steps,), or "
+            "videos of shape (n_steps, height, width[, n_channels]). Got "
             f"{type(cell).__name__} of {item.ndim} dimensions in sequence {number}."
         )
     try:

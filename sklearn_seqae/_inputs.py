@@ -47,6 +47,9 @@ class InputFormat:
     n_features : int, default=None
         Number of columns or channels that `fit` saw.
 
+    frame_shape : tuple of int, default=None
+        Shape of each frame of the videos that `fit` saw; None for other samples.
+
     max_steps : int, default=None
         Time steps that the network sees of longer sequences, the last ones; None: all.
         `parse` returns the whole sequences, whose features `check` compares.
@@ -58,6 +61,7 @@ class InputFormat:
     shape: tuple | None = None
     n_features: int | None = None
     max_steps: int | None = None
+    frame_shape: tuple[int, ...] | None = None
 
     def fitted_to(self, samples: Samples) -> "InputFormat":
         """Return the format with the kind and the shape of the samples of `fit`."""
@@ -66,6 +70,7 @@ class InputFormat:
             kind=samples.kind,
             shape=samples.container.shape,
             n_features=samples.n_features,
+            frame_shape=samples.container.frame_shape,
         )
 
     def unfitted(self) -> "InputFormat":
@@ -149,6 +154,7 @@ def _parse(X: Any, input_format: InputFormat, name: str) -> Samples:
         sample_shape=shape,
         kind=kind,
         n_features=input_format.n_features,
+        frame_shape=input_format.frame_shape,
     )
 
 

@@ -233,6 +233,7 @@ def parse_sequences(
     sample_shape: Any = None,
     kind: str | None = None,
     n_features: int | None = None,
+    frame_shape: tuple[int, ...] | None = None,
 ) -> Samples:
     """Read sequences from any container.
 
@@ -252,6 +253,9 @@ def parse_sequences(
 
     n_features : int, default=None
         Number of features that `fit` saw, for messages.
+
+    frame_shape : tuple of int, default=None
+        Shape of each frame of the videos that `fit` saw; None for other sequences.
 
     Returns
     -------
@@ -275,6 +279,14 @@ def parse_sequences(
         rows = read_rows(X, "flat", name, advice=advice)
         samples = _as_sequences(rows, sample_shape)
     check_steps(samples, 1, name)
+    found = samples.container.frame_shape
+    # Another number of features is another fault, which `inputs.check` reports.
+    if kind and found != frame_shape and samples.n_features == n_features:
+        shapes = [shape or (n_features,) for shape in (found, frame_shape)]
+        raise ValueError(
+            f"X has time steps of shape {shapes[0]}, but {name} is expecting time "
+            f"steps of shape {shapes[1]} as input. Reshape X."
+        )
     return samples
 
 
@@ -334,11 +346,17 @@ def _names_of_items(X: Sequence) -> np.ndarray | None:
 
 
 def pack(
-    values: np.ndarray, lengths: np.ndarray | None, kind: str, shape: Any = None
+    values: np.ndarray,
+    lengths: np.ndarray | None,
+    kind: str,
+    *,
+    shape: Any = None,
+    frame_shape: Any = None,
 ) -> Any:
     """Wrap values in the container of a `Samples.kind`: array or list."""
     form = "list" if kind.startswith("ragged") else "array"
-    return Container(kind, form, shape=shape).wrap(values, lengths)
+    container = Container(kind, form, shape=shape, frame_shape=frame_shape)
+    return container.wrap(values, lengths)
 
 
 # Readers
@@ -372,22 +390,27 @@ def _as_sequences(samples: Samples, sample_shape: Any) -> Samples:
 def _read_array(X: Any, name: str) -> Samples:
     values = as_floats(X, name, allow_nd=True, ensure_all_finite="allow-nan")
     required = f"is required by {name}."
-    if values.ndim > 3:
+    if values.ndim > 5:
         raise ValueError(
-            f"Found array with dim {values.ndim}, while dim <= 3 {required}"
+            f"Found array with dim {values.ndim}, while dim <= 5 {required}"
         )
-    if values.shape[2] == 0:
+    if 0 in values.shape[2:]:
         raise ValueError(
             f"Found array with 0 feature(s) (shape={values.shape}) while a minimum "
             f"of 1 {required}"
         )
+    container = container_of(X, "array")
+    if values.ndim > 3:  # videos, whose time steps are frames
+        container = replace(container, frame_shape=values.shape[2:])
+        values = values.reshape(*values.shape[:2], -1)
     refuse_padding(values, name)
-    return Samples(values, None, container_of(X, "array"))
+    return Samples(values, None, container)
 
 
 def _read_cells(X: Any, cells: list, name: str) -> Samples:
     check_columns_of_cells(X, cells)
-    stacks, lengths, ndims = zip(*map(stack, cells), strict=True)
+    stacks, lengths, shapes = zip(*map(stack, cells), strict=True)
+    ndims = [1 + len(shape) for shape in shapes]
     for column, other in enumerate(lengths):
         if (other != lengths[0]).any():
             row = np.flatnonzero(other != lengths[0])[0]
@@ -411,6 +434,8 @@ def _read_cells(X: Any, cells: list, name: str) -> Samples:
     kind = "ragged1d" if len(cells) == 1 and ndims[0] == 1 else "ragged"
     values = _pad(steps, real, len(lengths[0]), n_steps)
     container = container_of(X, kind)
+    if ndims[0] > 2:
+        container = replace(container, frame_shape=shapes[0])
     return Samples(values, real, container, feature_names=feature_names(X, cells))
 
 

@@ -236,6 +236,14 @@ SLOW_INSTANCES = [
     if row not in QUICK_ROWS[family]
 ]
 
+# Options of the networks that are in no table.
+OTHER_NETWORKS = [
+    dense(decoder_layer_sizes=(4, 6)),
+    recurrent(decoder_layer_sizes=(3, 5)),
+    convolutional(decoder_layer_sizes=(3, 4, 3), kernel_size=5),
+]
+SLOW_INSTANCES += OTHER_NETWORKS
+
 SLOW_DETECTORS = [
     detector(recurrent(1), contamination=0.1),
     detector(convolutional(1), contamination=0.1),
@@ -247,6 +255,7 @@ INSTANCES = [
     *DENSE,
     *RECURRENT,
     *CONVOLUTIONAL,
+    *OTHER_NETWORKS,
     SequenceScaler(),
     detector(dense(1), contamination=0.1, score_method="nearest"),
     *SLOW_DETECTORS,
@@ -364,6 +373,9 @@ ADMISSIBLE = [
         make_pipeline(MinMaxScaler(clip=True), family(loss="binary_cross_entropy"))
         for family in (dense, recurrent, convolutional)
     ],
+    make_pipeline(
+        MinMaxScaler(clip=True), dense(init="random", output_activation="sigmoid")
+    ),
 ]
 CONVOLUTIONAL_RESTRICTED = [RESTRICTED[i][0] for i in (1, 3, 6)]
 SLOW_INSTANCES += [*ADMISSIBLE[1:-1], *CONVOLUTIONAL_RESTRICTED]

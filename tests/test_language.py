@@ -91,7 +91,8 @@ DIFFERENT = {
     "sample_shape",
     "validation_fraction",
 }
-OTHER_MEANING = {"hidden_layer_sizes"}  # units of a layer, or filters of a stage
+# Units of a layer, or filters of a stage
+OTHER_MEANING = {"hidden_layer_sizes", "decoder_layer_sizes"}
 
 
 def test_parameters_of_the_families_have_the_same_texts():

@@ -334,7 +334,10 @@ class AutoencoderAnomalyDetector(
         """
         with kept_if_it_fails(self):
             is_series = self.window_size is not None
+            last = getattr(self.estimator, "_final_estimator", self.estimator)
             form = form_of(X)
+            if form == "images" and getattr(last, "_form", form) == "sequences":
+                form = "sequences"  # videos
             if is_series:
                 X = as_series(X)
                 warn_of_counters(X)

@@ -56,15 +56,19 @@ def model_to_continue(estimator, config, family, samples):
     return last
 
 
-def checkpoint_to_continue(estimator, config, family, samples, last):
+def checkpoint_to_continue(estimator, config, family, parts, last):
     """Open the checkpoint of a fit, and return it with the configuration of its seed.
 
-    The checkpoint is None if the estimator has none.
+    `parts` are the samples of the fit, and its validation data or None. The checkpoint
+    is None if the estimator has none.
     """
     if not is_on(estimator.checkpoint):
         return None, config
     _refuse_callbacks(estimator)
-    data = [samples.values, samples.lengths, samples.target, samples.weight]
+    data = []
+    for part in parts:
+        if part is not None:
+            data += [part.values, part.lengths, part.target, part.weight]
     config_of_file = replace(config, seed=0, verbose=0)
     checkpoint = open_checkpoint(
         estimator.checkpoint,

@@ -58,19 +58,18 @@ class ForecastingAutoencoder(BaseAutoencoder):
                 input_format = replace(input_format, max_steps=n_steps)
         return samples, input_format
 
-    def _read_to_score(self, X):
-        model = self.model_
-        if model.objective == "reconstruct":
-            return self._read(X)
-        samples = self._read_whole(X)
-        if self._horizon is not None:
-            samples = samples.split_ahead(self._horizon)
-        return samples.last(model.input_format.max_steps)
+    def _read_to_compare(self, X, input_format, family):
+        if family.objective == "reconstruct":
+            return self._read_by(input_format, X)
+        samples = self._read_whole(X, input_format, family.horizon)
+        if family.horizon is not None:
+            samples = samples.split_ahead(family.horizon)
+        return samples.last(input_format.max_steps)
 
-    def _read_whole(self, X):
+    def _read_whole(self, X, input_format, horizon):
         """Parse all steps of X, including the steps to forecast."""
-        whole = replace(self.model_.input_format, max_steps=None)
-        return self._read_by(whole, X, min_steps=(self._horizon or 1) + 1)
+        whole = replace(input_format, max_steps=None)
+        return self._read_by(whole, X, min_steps=(horizon or 1) + 1)
 
     def _forecast(self, samples):
         """Return forecasts (N, T, C) and their lengths."""
@@ -101,7 +100,7 @@ class ForecastingAutoencoder(BaseAutoencoder):
     def _expected(self, X):
         """Return the reconstruction and the forecast in one array, for a detector."""
         model, horizon = self._model(), self._horizon
-        samples = self._read_whole(X)
+        samples = self._read_whole(X, model.input_format, horizon)
         values, window = samples.values.copy(), samples
         if samples.observed is not None:
             values = samples.filled(model.scaling.center)
@@ -138,7 +137,8 @@ class ForecastingAutoencoder(BaseAutoencoder):
         least = 2 if self._horizon is None else 1
         samples = self._read(X, min_steps=least)
         values, lengths = self._forecast(samples)
-        return _sequences.pack(values, lengths, samples.kind)
+        frame_shape = samples.container.frame_shape
+        return _sequences.pack(values, lengths, samples.kind, frame_shape=frame_shape)
 
     @available_if(_has("reconstruction", lacking="predict", having="reconstruct"))
     def reconstruct(self, X: Any) -> Any:
@@ -198,7 +198,8 @@ class ForecastingAutoencoder(BaseAutoencoder):
         if kind in ("flat", "array") and (lengths != lengths[0]).any():
             kind = "ragged"
         values = model.decode(Z, lengths, int(lengths.max()), ahead=ahead)
-        return _sequences.pack(values, lengths, kind)
+        frame_shape = model.input_format.frame_shape
+        return _sequences.pack(values, lengths, kind, frame_shape=frame_shape)
 
 
 def _put(values, starts, parts, lengths):

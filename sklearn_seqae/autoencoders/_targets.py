@@ -1,4 +1,4 @@
-"""Clean targets and sample weights of training samples."""
+"""Clean targets, sample weights and validation data of a fit."""
 
 from dataclasses import replace
 
@@ -47,9 +47,12 @@ def read_target(name, samples, target, objective, input_format):
     same = clean.values.shape == samples.values.shape
     same = same and np.array_equal(clean.n_steps_of_each, samples.n_steps_of_each)
     if not same:
+        advice = "To predict other values, fit a regressor to the latent codes."
+        if samples.container.shape is not None:
+            advice = "To reconstruct images of another size, first resize X to it."
         raise ValueError(
             "target must have the shape of X in each sample. Got a target of shape "
-            f"{_shape(clean)} for X of shape {_shape(samples)}."
+            f"{_shape(clean)} for X of shape {_shape(samples)}. {advice}"
         )
     names, clean_names = samples.feature_names, clean.feature_names
     if names is None or clean_names is None:
@@ -63,8 +66,67 @@ def read_target(name, samples, target, objective, input_format):
     return replace(samples, target=clean.values)
 
 
+def read_validation(estimator, validation_data, input_format, family, has_target):
+    """Parse the validation data of `fit`.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Estimator that is fitted.
+
+    validation_data : tuple or None
+        ``(X_val,)``, or ``(X_val, target_val)`` if `fit` has a target.
+
+    input_format : InputFormat
+        Format of X.
+
+    family : Family
+        Family of the networks.
+
+    has_target : bool
+        Whether `fit` has a target.
+
+    Returns
+    -------
+    validation : Samples or None
+        None without validation data.
+    """
+    if validation_data is None:
+        return None
+    name, size = type(estimator).__name__, 1 + has_target
+    if not isinstance(validation_data, tuple):
+        raise TypeError(
+            "validation_data must be a tuple: (X_val,), or (X_val, target_val). Got "
+            f"{type(validation_data).__name__} instead."
+        )
+    if len(validation_data) != size:
+        expected = "(X_val, target_val), as fit has a target"
+        if not has_target:
+            expected = "(X_val,), as fit has no target"
+        raise ValueError(
+            f"validation_data must be {expected}. Got {len(validation_data)} items."
+        )
+    if not estimator.early_stopping:
+        raise ValueError(
+            "validation_data requires early_stopping=True, since the best epoch on "
+            f"it is kept. Got early_stopping=False in {name}. Leave out "
+            "validation_data, or set early_stopping=True."
+        )
+    X, *target = validation_data
+    try:
+        samples = estimator._read_to_compare(X, input_format, family)
+        for each in target:
+            samples = read_target(name, samples, each, family.objective, input_format)
+    except ValueError as error:
+        raise ValueError(
+            f"validation_data must have the format of X. {error}"
+        ) from error
+    return with_values(samples, name)
+
+
 def _shape(samples):
-    return tuple(int(n) for n in samples.values.shape)
+    shape = samples.container.shape or samples.values.shape[1:]
+    return (len(samples), *map(int, shape))
 
 
 def to_train(name, samples, sample_weight):

@@ -38,7 +38,12 @@ from sklearn_seqae.autoencoders._checks import (
     reconstructs,
 )
 from sklearn_seqae.autoencoders._summary import graph_of, html_of, text_of
-from sklearn_seqae.autoencoders._targets import mean_target, read_target, to_train
+from sklearn_seqae.autoencoders._targets import (
+    mean_target,
+    read_target,
+    read_validation,
+    to_train,
+)
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
     warn_if_no_better,
@@ -84,7 +89,9 @@ class BaseAutoencoder(
             None,
         ],
         "hidden_layer_sizes": ["array-like"],
+        "decoder_layer_sizes": ["array-like", None],
         "init": [StrOptions({"pca", "random"})],
+        "output_activation": [StrOptions({"identity", "sigmoid"})],
         "loss": [StrOptions(set(LOSSES))],
         "bottleneck": [StrOptions(set(BOTTLENECKS))],
         "bottleneck_weight": [Interval(Real, 0, None, closed="left")],
@@ -160,9 +167,9 @@ class BaseAutoencoder(
         warn_of_empty(samples)
         return samples
 
-    def _read_to_score(self, X):
-        """Parse X together with the target of `score`."""
-        return self._read(X)
+    def _read_to_compare(self, X, input_format, family):
+        """Parse X together with the target of a forecast, if there is one."""
+        return self._read_by(input_format, X)
 
     def _read_codes(self, Z):
         check_is_fitted(self)
@@ -181,7 +188,7 @@ class BaseAutoencoder(
 
     # Fitting
 
-    def _fit(self, X, sample_weight=None, target=None):
+    def _fit(self, X, sample_weight=None, target=None, validation_data=None):
         start, name = perf_counter(), type(self).__name__
         context = callback_context(self)
         with kept_if_it_fails(self):
@@ -191,16 +198,21 @@ class BaseAutoencoder(
                 samples = read_target(
                     name, samples, target, family.objective, input_format
                 )
+            validation = read_validation(
+                self, validation_data, input_format, family, target is not None
+            )
             samples = to_train(name, samples, sample_weight)
             params = self.get_params(deep=False)
             if self.n_components is None:
                 params["n_components"] = min(samples.size)
             config = TrainingConfig.from_params(params, name=name, seed=0)
-            config.check_domain(samples)
+            config.check_domain(samples, validation)
             config = config.with_seed(draw_seed(self.random_state))
-            inputs = self, config, family, samples
-            last = model_to_continue(*inputs)
-            checkpoint, config = checkpoint_to_continue(*inputs, last)
+            last = model_to_continue(self, config, family, samples)
+            data = samples, validation
+            checkpoint, config = checkpoint_to_continue(
+                self, config, family, data, last
+            )
 
             def attributes_of(run, module):
                 model = FittedModel(
@@ -219,7 +231,7 @@ class BaseAutoencoder(
                 return _fitted_attributes(model, run)
 
             tasks = FitTasks(context, self, X, attributes_of)
-            trainer = Trainer(config, family, samples, last, tasks, checkpoint)
+            trainer = Trainer(config, family, *data, last, tasks, checkpoint)
             run, selection = trainer.fit()
             for attribute, value in attributes_of(run, run.net.module_).items():
                 setattr(self, attribute, value)
@@ -407,9 +419,9 @@ class BaseAutoencoder(
             R², or 0 if X equals the training mean.
         """
         check_is_fitted(self)
-        samples = self._read_to_score(X)
+        model, name = self.model_, type(self).__name__
+        samples = self._read_to_compare(X, model.input_format, model.family)
         if target is not None:
-            model, name = self.model_, type(self).__name__
             samples = read_target(
                 name, samples, target, model.objective, model.input_format
             )
@@ -451,7 +463,8 @@ class BaseAutoencoder(
         """Draw the network as a graph.
 
         This requires torchview and graphviz (``pip install 'sklearn-seqae[diagram]'``).
-        To render the graph, as a notebook does, install Graphviz as well.
+        To render the graph, as a notebook does, install Graphviz as well:
+        ``architecture().render(outfile="file.png")`` saves a picture.
 
         Returns
         -------

@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_seqae import _sequences
 from sklearn_seqae._libraries import methods_read_all_containers
-from sklearn_seqae._params import StrOptions, fit_context
+from sklearn_seqae._params import Integral, Interval, StrOptions, fit_context
 from sklearn_seqae.autoencoders.base import (
     Activation,
     BaseAutoencoder,
@@ -35,10 +35,14 @@ class ConvolutionalFamily(Family):
 
     shape : (height, width, n_channels)
         Shape of each sample.
+
+    kernel_size : int, default=3
+        Size of the kernels of the encoder, odd.
     """
 
     activation: str
     shape: tuple[int, int, int]
+    kernel_size: int = 3
 
     one_cycle = True
     clip = 1.0
@@ -50,17 +54,21 @@ class ConvolutionalFamily(Family):
         """Build the encoder and the decoder."""
         options = {
             "shape": self.shape,
-            "filters": spec.hidden_layer_sizes,
+            "kernel_size": self.kernel_size,
             "activation": self.activation,
             "beside_pca": spec.has_linear_path,
             "generator": generator,
         }
         return {
             "encoder": ConvolutionalEncoder(
-                n_components=spec.n_encoder_outputs, **options
+                n_components=spec.n_encoder_outputs,
+                filters=spec.hidden_layer_sizes,
+                **options,
             ),
             "decoder": ConvolutionalDecoder(
-                n_components=spec.n_decoder_inputs, **options
+                n_components=spec.n_decoder_inputs,
+                filters=spec.decoder_sizes[::-1],
+                **options,
             ),
         }
 
@@ -95,9 +103,17 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         all components are kept: the smaller number of samples and values of a sample.
 
     hidden_layer_sizes : tuple of int, default=(32, 64)
-        Number of filters in each stage of the encoder. The decoder has the same stages
-        in reverse order. Each stage halves height and width, rounded up, until a single
-        pixel is left.
+        Number of filters in each stage of the encoder. Each stage halves height
+        and width, rounded up, until a single pixel is left.
+
+    decoder_layer_sizes : tuple of int or None, default=None
+        Number of filters in each stage of the decoder, the stage after the latent code
+        first. Each stage doubles height and width. None: `hidden_layer_sizes` in
+        reverse order.
+
+    kernel_size : int, default=3
+        Height and width of the kernels of the encoder, an odd number of pixels, or of
+        time steps. The transposed convolutions of the decoder have one more.
 
     activation : {"identity", "logistic", "tanh", "relu", "silu"}, default="silu"
         Activation function between the layers.
@@ -112,6 +128,11 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         How to initialize the networks. "pca": the latent code and the reconstruction
         are those of PCA plus a learned correction, so the model is PCA before training.
         "random": the plain network of the literature, without a linear path.
+
+    output_activation : {"identity", "sigmoid"}, default="identity"
+        Activation function of the last layer. "sigmoid" requires ``init="random"`` and
+        values in [0, 1], which are then neither centred nor scaled. With
+        ``loss="binary_cross_entropy"`` both are the same, a sigmoid.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
             default="squared_error"
@@ -340,6 +361,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         "activation": [StrOptions(set(ACTIVATIONS))],
+        "kernel_size": [Interval(Integral, 3, None, closed="left")],
         "sample_shape": [tuple, None],
     }
 
@@ -351,9 +373,12 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         n_components: float | None = 2,
         *,
         hidden_layer_sizes: Sequence[int] = (32, 64),
+        decoder_layer_sizes: Sequence[int] | None = None,
+        kernel_size: int = 3,
         activation: Activation = "silu",
         sample_shape: tuple[int, ...] | None = None,
         init: Literal["pca", "random"] = "pca",
+        output_activation: Literal["identity", "sigmoid"] = "identity",
         loss: Loss = "squared_error",
         bottleneck: Bottleneck = "plain",
         bottleneck_weight: float = 1.0,
@@ -378,39 +403,51 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.decoder_layer_sizes = decoder_layer_sizes
+        self.kernel_size = kernel_size
         self.activation = activation
         self.sample_shape = sample_shape
         self.init = init
+        self.output_activation = output_activation
         self.loss = loss
         self.bottleneck = bottleneck
         self.bottleneck_weight = bottleneck_weight
-        self.noise = noise
-        self.noise_level = noise_level
+        self.noise, self.noise_level = noise, noise_level
         self.whiten = whiten
         self.refinement_steps = refinement_steps
-        self.alpha = alpha
-        self.batch_size = batch_size
+        self.alpha, self.batch_size = alpha, batch_size
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
+        self.n_iter_no_change, self.tol = n_iter_no_change, tol
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
         self.checkpoint = checkpoint
-        self.skorch_callbacks = skorch_callbacks
-        self.verbose = verbose
+        self.skorch_callbacks, self.verbose = skorch_callbacks, verbose
 
     def _make_family(self, samples):
+        if self.kernel_size % 2 == 0:  # it could not be centered on a pixel
+            raise ValueError(
+                f"The 'kernel_size' parameter of {type(self).__name__} must be an odd "
+                f"int >= 3. Got {self.kernel_size!r} instead."
+            )
         return ConvolutionalFamily(
-            activation=self.activation, shape=samples.container.shape
+            activation=self.activation,
+            shape=samples.container.shape,
+            kernel_size=int(self.kernel_size),
         )
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, target: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        target: Any = None,
+        validation_data: tuple[Any, ...] | None = None,
     ) -> Self:
         """Fit the autoencoder to X.
 
@@ -435,6 +472,13 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
             from X. In a Pipeline it is routed as metadata, and
             ``transform_input=["target"]`` scales it like X.
 
+        validation_data : tuple (X_val,) or (X_val, target_val), default=None
+            Validation data of your own, in place of a validation split: the network is
+            trained once, on all of X, and keeps the weights of the best epoch on
+            `X_val`. `target_val` is needed if there is a `target`. Requires
+            ``early_stopping=True``. In a Pipeline it is routed as metadata, and
+            ``transform_input=["validation_data"]`` transforms it like X.
+
         Returns
         -------
         self : ConvolutionalAutoencoderTransformer
@@ -443,10 +487,10 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         Raises
         ------
         ValueError
-            If X or a parameter is invalid, if a value is infinite, or if the
-            training diverges.
+            If X, `validation_data` or a parameter is invalid, if a value is infinite,
+            or if the training diverges.
         """
-        return self._fit(X, sample_weight, target)
+        return self._fit(X, sample_weight, target, validation_data)
 
     def inverse_transform(self, X: Any) -> Any:
         """Decode latent codes into images or sequences.
@@ -473,4 +517,4 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         codes = self._read_codes(X)
         model = self._model()
         seen = model.input_format
-        return _sequences.pack(model.decode(codes), None, seen.kind, seen.shape)
+        return _sequences.pack(model.decode(codes), None, seen.kind, shape=seen.shape)

@@ -49,8 +49,8 @@ class DenseFamily(Family):
         }
         wide = n_features if rank else None
         encoder = DenseNetwork(sizes=sizes, rotated_in=wide, **options)
-        sizes[-1] = spec.n_decoder_inputs
-        decoder = DenseNetwork(sizes=sizes[::-1], rotated_out=wide, **options)
+        sizes = [spec.n_decoder_inputs, *spec.decoder_sizes, rank or n_features]
+        decoder = DenseNetwork(sizes=sizes, rotated_out=wide, **options)
         return {"encoder": encoder, "decoder": decoder}
 
     def set_units(self, module, x, basis, codes, residuals):
@@ -86,8 +86,12 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         all components are kept: the smaller number of samples and values of a sample.
 
     hidden_layer_sizes : tuple of int, default=(256,)
-        Number of units in each hidden layer of the encoder. The decoder has the same
-        layers in reverse order. Use fewer units if training is too slow.
+        Number of units in each hidden layer of the encoder. Use fewer units if
+        training is too slow.
+
+    decoder_layer_sizes : tuple of int or None, default=None
+        Number of units in each hidden layer of the decoder, the layer after the latent
+        code first. None: `hidden_layer_sizes` in reverse order.
 
     activation : {"identity", "logistic", "tanh", "relu", "silu"}, default="silu"
         Activation function between the layers.
@@ -96,6 +100,11 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         How to initialize the networks. "pca": the latent code and the reconstruction
         are those of PCA plus a learned correction, so the model is PCA before training.
         "random": the plain network of the literature, without a linear path.
+
+    output_activation : {"identity", "sigmoid"}, default="identity"
+        Activation function of the last layer. "sigmoid" requires ``init="random"`` and
+        values in [0, 1], which are then neither centred nor scaled. With
+        ``loss="binary_cross_entropy"`` both are the same, a sigmoid.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
             default="squared_error"
@@ -331,8 +340,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         n_components: float | None = 2,
         *,
         hidden_layer_sizes: Sequence[int] = (256,),
+        decoder_layer_sizes: Sequence[int] | None = None,
         activation: Activation = "silu",
         init: Literal["pca", "random"] = "pca",
+        output_activation: Literal["identity", "sigmoid"] = "identity",
         loss: Loss = "squared_error",
         bottleneck: Bottleneck = "plain",
         bottleneck_weight: float = 1.0,
@@ -357,8 +368,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
     ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.decoder_layer_sizes = decoder_layer_sizes
         self.activation = activation
         self.init = init
+        self.output_activation = output_activation
         self.loss = loss
         self.bottleneck = bottleneck
         self.bottleneck_weight = bottleneck_weight
@@ -388,7 +401,13 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, target: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        target: Any = None,
+        validation_data: tuple[Any, ...] | None = None,
     ) -> Self:
         """Fit the autoencoder to X.
 
@@ -410,6 +429,13 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
             from X. In a Pipeline it is routed as metadata, and
             ``transform_input=["target"]`` scales it like X.
 
+        validation_data : tuple (X_val,) or (X_val, target_val), default=None
+            Validation data of your own, in place of a validation split: the network is
+            trained once, on all of X, and keeps the weights of the best epoch on
+            `X_val`. `target_val` is needed if there is a `target`. Requires
+            ``early_stopping=True``. In a Pipeline it is routed as metadata, and
+            ``transform_input=["validation_data"]`` transforms it like X.
+
         Returns
         -------
         self : DenseAutoencoderTransformer
@@ -418,10 +444,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         Raises
         ------
         ValueError
-            If X or a parameter is invalid, if a value is infinite, or if the
-            training diverges.
+            If X, `validation_data` or a parameter is invalid, if a value is infinite,
+            or if the training diverges.
         """
-        return self._fit(X, sample_weight, target)
+        return self._fit(X, sample_weight, target, validation_data)
 
     def inverse_transform(self, X: Any) -> Any:
         """Decode latent codes.

@@ -55,13 +55,14 @@ class RecurrentFamily(Family):
             n_ahead=spec.n_ahead,
             reconstructs=self.objective != "predict",
             hidden_layer_sizes=spec.hidden_layer_sizes,
+            decoder_sizes=spec.decoder_sizes,
             cell=self.cell,
             bidirectional=self.bidirectional,
             beside_pca=spec.has_linear_path,
             decoding={
                 "is_conditional": self.decoder == "conditional",
                 "is_reversed": self.reverse_target,
-                "is_logistic": spec.is_logistic,
+                "is_logistic": spec.is_logistic or spec.output_activation == "sigmoid",
             },
             generator=generator,
         )
@@ -119,8 +120,12 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         all components are kept: the smaller number of samples and values of a sample.
 
     hidden_layer_sizes : tuple of int, default=(96,)
-        Number of hidden units in each recurrent layer of the encoder. The decoder has
-        the same layers in reverse order. Use fewer units if training is too slow.
+        Number of hidden units in each recurrent layer of the encoder. Use fewer units
+        if training is too slow.
+
+    decoder_layer_sizes : tuple of int or None, default=None
+        Number of units in each recurrent layer of the decoder, the layer after the
+        latent code first. None: `hidden_layer_sizes` in reverse order.
 
     cell : {"lstm", "gru", "rnn"}, default="lstm"
         Type of the recurrent cell. "lstm" is the fastest on a CPU.
@@ -168,6 +173,11 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         so that a sequence has at most about 16 recurrent steps, and train on randomly
         time-warped copies. "random": the plain network of the literature, without a
         linear path.
+
+    output_activation : {"identity", "sigmoid"}, default="identity"
+        Activation function of the last layer. "sigmoid" requires ``init="random"`` and
+        values in [0, 1], which are then neither centred nor scaled. With
+        ``loss="binary_cross_entropy"`` both are the same, a sigmoid.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
             default="squared_error"
@@ -416,6 +426,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         n_components: float | None = 2,
         *,
         hidden_layer_sizes: Sequence[int] = (96,),
+        decoder_layer_sizes: Sequence[int] | None = None,
         cell: Literal["lstm", "gru", "rnn"] = "lstm",
         bidirectional: bool = True,
         objective: Literal["reconstruct", "predict", "composite"] = "reconstruct",
@@ -425,6 +436,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         reverse_target: bool = False,
         sample_shape: tuple[int, ...] | None = None,
         init: Literal["pca", "random"] = "pca",
+        output_activation: Literal["identity", "sigmoid"] = "identity",
         loss: Loss = "squared_error",
         bottleneck: Bottleneck = "plain",
         bottleneck_weight: float = 1.0,
@@ -449,6 +461,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
     ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.decoder_layer_sizes = decoder_layer_sizes
         self.cell = cell
         self.bidirectional = bidirectional
         self.objective, self.horizon = objective, horizon
@@ -456,21 +469,18 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         self.reverse_target = reverse_target
         self.sample_shape = sample_shape
         self.init, self.loss = init, loss
+        self.output_activation = output_activation
         self.bottleneck, self.bottleneck_weight = bottleneck, bottleneck_weight
         self.noise, self.noise_level = noise, noise_level
         self.whiten, self.refinement_steps = whiten, refinement_steps
-        self.alpha = alpha
-        self.batch_size = batch_size
+        self.alpha, self.batch_size = alpha, batch_size
         self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
+        self.max_iter, self.early_stopping = max_iter, early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change, self.tol = n_iter_no_change, tol
-        self.warm_start = warm_start
-        self.random_state = random_state
+        self.warm_start, self.random_state = warm_start, random_state
         self.device, self.checkpoint = device, checkpoint
-        self.skorch_callbacks = skorch_callbacks
-        self.verbose = verbose
+        self.skorch_callbacks, self.verbose = skorch_callbacks, verbose
 
     def _make_family(self, samples):
         if self.objective == "predict" and self.refinement_steps not in ("auto", 0):
@@ -491,7 +501,13 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, target: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        target: Any = None,
+        validation_data: tuple[Any, ...] | None = None,
     ) -> Self:
         """Fit the autoencoder to X.
 
@@ -517,6 +533,13 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
             ``transform_input=["target"]`` scales it like X. Requires
             ``objective="reconstruct"``.
 
+        validation_data : tuple (X_val,) or (X_val, target_val), default=None
+            Validation data of your own, in place of a validation split: the network is
+            trained once, on all of X, and keeps the weights of the best epoch on
+            `X_val`. `target_val` is needed if there is a `target`. Requires
+            ``early_stopping=True``. In a Pipeline it is routed as metadata, and
+            ``transform_input=["validation_data"]`` transforms it like X.
+
         Returns
         -------
         self : RecurrentAutoencoderTransformer
@@ -525,10 +548,10 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         Raises
         ------
         ValueError
-            If X or a parameter is invalid, if a value is infinite, or if the
-            training diverges.
+            If X, `validation_data` or a parameter is invalid, if a value is infinite,
+            or if the training diverges.
         """
-        return self._fit(X, sample_weight, target)
+        return self._fit(X, sample_weight, target, validation_data)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sklearn_seqae._inputs import InputFormat, check, parse, read
+from sklearn_seqae._inputs import InputFormat, check, form_of, parse, read
 from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
@@ -21,8 +21,8 @@ from sklearn_seqae._params import (
     StrOptions,
     fit_context,
 )
-from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.autoencoders import (
+    ConvolutionalAutoencoderTransformer,
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
 )
@@ -37,6 +37,11 @@ from sklearn_seqae.classification._labels import label_weights, read_labels
 from sklearn_seqae.training.checkpoints import fits_inside, parameters_of
 
 WIDEST = 32  # maximum latent size of the default autoencoder
+FAMILIES: dict[str, Any] = {
+    "table": DenseAutoencoderTransformer,
+    "sequences": RecurrentAutoencoderTransformer,
+    "images": ConvolutionalAutoencoderTransformer,
+}
 
 
 @methods_read_all_containers
@@ -48,8 +53,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     then trained together on the labelled rows. If the validation rows show no gain, the
     result is the logistic regression on the latent codes.
 
-    Use it if only a few of many rows have a label. X is a table or contains sequences
-    of equal or variable length.
+    Use it if only a few of many rows have a label. X is a table, or it contains
+    sequences of equal or variable length, or images.
 
     Parameters
     ----------
@@ -57,9 +62,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         Autoencoder whose encoder is used: an autoencoder, which is first fitted on all
         rows of X, or a :class:`~sklearn.frozen.FrozenEstimator` around a fitted one,
         whose weights are copied. If None,
-        :class:`~sklearn_seqae.DenseAutoencoderTransformer` for tables and
-        :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for sequences, with as
-        many components as a sample has values, at most 32.
+        :class:`~sklearn_seqae.DenseAutoencoderTransformer` for tables,
+        :class:`~sklearn_seqae.RecurrentAutoencoderTransformer` for sequences and
+        :class:`~sklearn_seqae.ConvolutionalAutoencoderTransformer` for images, a 4-D
+        array, with as many components as a sample has values, at most 32.
 
     freeze_encoder : bool, default=False
         If True, do not fine-tune the encoder: the classifier is a logistic regression
@@ -206,7 +212,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or sequences
+        X : {array-like, sequences, images}
             Training samples, in any container that the autoencoder accepts.
 
         y : array-like of shape (n_samples,)
@@ -264,12 +270,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         """Fit `estimator_` and parse X in its format."""
         name = type(self).__name__
         if self.estimator is None:
-            form = "sequences" if holds_sequences(X) else "table"
+            form = form_of(X)
             samples = parse(X, InputFormat(form), name=name)
             width = int(np.prod(samples.values.shape[1:]))
-            family: Any = DenseAutoencoderTransformer
-            if form == "sequences":
-                family = RecurrentAutoencoderTransformer
+            family = FAMILIES[form]
             autoencoder = self._with_seed(family(min(WIDEST, width)))
             check(self, samples, reset=True)
             autoencoder.fit(X, sample_weight=sample_weight)
@@ -334,7 +338,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or sequences
+        X : {array-like, sequences, images}
             Samples, as in `fit`.
 
         Returns
@@ -359,7 +363,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or sequences
+        X : {array-like, sequences, images}
             Samples, as in `fit`.
 
         Returns

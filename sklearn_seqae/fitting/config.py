@@ -57,6 +57,8 @@ class TrainingConfig:
     device: str
     skorch_callbacks: tuple[Any, ...] = ()
     verbose: int = 0
+    decoder_layer_sizes: tuple[int, ...] | None = None
+    output_activation: str = "identity"
 
     @classmethod
     def from_params(
@@ -74,7 +76,9 @@ class TrainingConfig:
         values["skorch_callbacks"] = tuple(values["skorch_callbacks"] or ())
         check_callbacks(values["skorch_callbacks"])
         values["device"] = find_device(values["device"])
-        values["hidden_layer_sizes"] = _layer_sizes(values["hidden_layer_sizes"], name)
+        for key in ("hidden_layer_sizes", "decoder_layer_sizes"):
+            if values[key] is not None:
+                values[key] = _layer_sizes(values[key], key, name)
         return cls(name=name, seed=seed, **values)
 
     def __post_init__(self) -> None:
@@ -90,6 +94,14 @@ class TrainingConfig:
                 "With noise='masking' the 'noise_level' parameter of "
                 f"{self.name} must be a float in the range [0, 1]. Got "
                 f"{self.noise_level!r} instead."
+            )
+
+        if self.init == "pca" and self.has_sigmoid:
+            raise ValueError(
+                "With init='pca' the 'output_activation' parameter of "
+                f"{self.name} must be 'identity', because PCA has no output "
+                "activation. Got 'sigmoid' instead. Use init='random', or "
+                "loss='binary_cross_entropy', which adds a sigmoid."
             )
 
     def with_seed(self, seed: int) -> "TrainingConfig":
@@ -117,6 +129,16 @@ class TrainingConfig:
         """Whether the outputs of the network are logits."""
         return self.loss == "binary_cross_entropy"
 
+    @property
+    def has_sigmoid(self) -> bool:
+        """Whether the last layer of the network is a sigmoid, which is in no loss."""
+        return self.output_activation == "sigmoid" and not self.is_logistic
+
+    @property
+    def has_domain(self) -> bool:
+        """Whether outputs are in [0, 1], so that values are not centered or scaled."""
+        return self.is_logistic or self.has_sigmoid
+
     def n_refinement_steps(self, objective: str, has_target: bool) -> int:
         """Return the number of steps from the code of the encoder to the nearest point.
 
@@ -130,16 +152,20 @@ class TrainingConfig:
             return 0
         return REFINEMENT_STEPS
 
-    def check_domain(self, samples: Samples) -> None:
+    def check_domain(self, *parts: Samples | None) -> None:
         """Raise a ValueError if the loss is not defined for values of the samples."""
-        if not self.is_logistic:
+        if not self.has_domain:
             return
-        arrays = [a for a in (samples.values, samples.target) if a is not None]
+        both = [(part.values, part.target) for part in parts if part is not None]
+        arrays = [a for arrays in both for a in arrays if a is not None]
         low = min(np.fmin.reduce(a, axis=None) for a in arrays)
         high = max(np.fmax.reduce(a, axis=None) for a in arrays)
         if low < 0 or high > 1:
+            option = f"output_activation={self.output_activation!r}"
+            if self.is_logistic:
+                option = f"loss={self.loss!r}"
             raise ValueError(
-                "With loss='binary_cross_entropy' all values of X must be in "
+                f"With {option} all values of X must be in "
                 f"[0, 1]. Got values from {low:g} to {high:g}. Scale X with "
                 "MinMaxScaler(clip=True)."
             )
@@ -152,12 +178,12 @@ def draw_seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _layer_sizes(sizes: Any, name: str) -> tuple[int, ...]:
-    """Validate `hidden_layer_sizes` and return it as a tuple of int."""
+def _layer_sizes(sizes: Any, parameter: str, name: str) -> tuple[int, ...]:
+    """Validate sizes of layers and return them as a tuple of int."""
     for size in sizes:
         if not is_int(size) or size < 1:
             raise ValueError(
-                f"The 'hidden_layer_sizes' parameter of {name} must hold int values "
+                f"The {parameter!r} parameter of {name} must hold int values "
                 f">= 1. Got {sizes!r} instead."
             )
     return tuple(int(size) for size in sizes)

@@ -28,7 +28,7 @@ class NetworkSpec:
         Size of the latent codes.
 
     hidden_layer_sizes : tuple of int
-        Units of the encoder's layers. Decoders have them in reverse order.
+        Units of the encoder's layers.
 
     has_linear_path : bool
         Whether the networks are a learned correction of a linear path.
@@ -47,6 +47,13 @@ class NetworkSpec:
 
     n_ahead : int or None, default=None
         Number of time steps of the forecast; None without a forecast.
+
+    decoder_layer_sizes : tuple of int or None, default=None
+        Units of the layers of the decoders; None: those of the encoder in reverse
+        order.
+
+    output_activation : {"identity", "sigmoid"}, default="identity"
+        Activation of the last layer of the decoders.
     """
 
     n_features: int
@@ -59,6 +66,8 @@ class NetworkSpec:
     is_logistic: bool = False
     rank: int | None = None
     n_ahead: int | None = None
+    decoder_layer_sizes: tuple[int, ...] | None = None
+    output_activation: str = "identity"
 
     @property
     def n_encoder_outputs(self) -> int:
@@ -69,6 +78,13 @@ class NetworkSpec:
     def n_decoder_inputs(self) -> int:
         """Number of components, doubled if the decoder receives which are present."""
         return self.n_components * (1 + self.is_ordered)
+
+    @property
+    def decoder_sizes(self) -> tuple[int, ...]:
+        """Units of the layers of the decoders."""
+        if self.decoder_layer_sizes is None:
+            return self.hidden_layer_sizes[::-1]
+        return self.decoder_layer_sizes
 
 
 class Family(Protocol):
@@ -193,5 +209,7 @@ def make_spec(
         is_ordered=config.is_ordered,
         is_variational=config.bottleneck == "variational",
         is_logistic=config.is_logistic,
+        decoder_layer_sizes=config.decoder_layer_sizes,
+        output_activation="sigmoid" if config.has_sigmoid else "identity",
     )
     return family.complete(spec, len(samples))

@@ -73,6 +73,7 @@ def build_module(
         is_ordered=spec.is_ordered,
         is_logistic=spec.is_logistic,
         is_variational=spec.is_variational,
+        has_sigmoid=spec.output_activation == "sigmoid",
         **family.build_networks(spec, generator),
     )
 

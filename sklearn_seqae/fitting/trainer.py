@@ -68,6 +68,9 @@ class Trainer:
     samples : Samples
         Training samples, with their targets and weights.
 
+    validation : Samples or None, default=None
+        Validation data of the user, in place of validation splits.
+
     start : FittedModel or None, default=None
         Model whose training continues, for `warm_start`; None for a new model.
 
@@ -83,6 +86,7 @@ class Trainer:
         config: TrainingConfig,
         family: Family,
         samples: Samples,
+        validation: Samples | None = None,
         start: FittedModel | None = None,
         listener: Listener | None = None,
         checkpoint: Checkpoint | None = None,
@@ -90,12 +94,14 @@ class Trainer:
         self.config = config
         self.family = family
         self.samples = samples
+        self.validation = validation
         self.start = start
         self.listener = listener
         self.checkpoint = checkpoint
         self.n_steps = samples.median_steps
-        self.splits = splits_of(samples, config, family)
-        check_monitors(config.skorch_callbacks, has_validation=bool(self.splits))
+        self.splits = [] if validation else splits_of(samples, config, family)
+        is_validated = bool(self.splits) or validation is not None
+        check_monitors(config.skorch_callbacks, has_validation=is_validated)
         self.refinement_steps = config.n_refinement_steps(
             family.objective, samples.target is not None
         )
@@ -106,6 +112,11 @@ class Trainer:
             self.n_components = estimate_n_components(
                 samples, self.n_steps, config.fraction, config.seed, self.splits
             )
+
+    @property
+    def _refits(self) -> bool:
+        """Whether the model is trained again, for the best number of epochs."""
+        return self.validation is None and len(self.samples) < REFIT_BELOW
 
     @isolated()
     @one_blas_thread()
@@ -121,7 +132,7 @@ class Trainer:
             Losses of the validation rows, which determine the best epoch.
         """
         if self.listener is not None:
-            refit = not self.splits or len(self.samples) < REFIT_BELOW
+            refit = not self.splits or self._refits
             self.listener.begin(len(self.splits) + refit)
         run, selection = self._fit()
         if run.imputer is None:  # later samples may have gaps
@@ -130,12 +141,17 @@ class Trainer:
         return run, selection
 
     def _fit(self) -> tuple[TrainingRun, Selection | None]:
+        if self.validation is not None:
+            run = finish(self.training(held_out=self.validation))
+            assert run.selection is not None
+            run.restore_weights(run.selection.best_epoch())
+            return run, run.selection
         if not self.splits:
             return finish(self.training()), None
         runs = self._train_folds()
         selection = self._join(runs)
         best = selection.best_epoch()
-        if len(self.samples) >= REFIT_BELOW:
+        if not self._refits:
             runs[0].restore_weights(best)
             return runs[0], selection
         valid_losses = selection.valid_losses[1:].tolist()
@@ -156,7 +172,8 @@ class Trainer:
         """
 
         def train(fold: int, failed: Event) -> TrainingRun | ValueError:
-            rows, held_out = self.splits[fold]
+            rows, held_out_rows = self.splits[fold]
+            held_out = self.samples.take(held_out_rows)
             name = f"fold {fold + 1} of {len(self.splits)}"
             try:
                 return finish(self.training(rows, held_out, name=name), failed)
@@ -200,7 +217,7 @@ class Trainer:
     def training(
         self,
         rows: NDArray[np.int64] | None = None,
-        held_out: NDArray[np.int64] | None = None,
+        held_out: Samples | None = None,
         *,
         n_epochs: int | None = None,
         valid_losses: list[float] | None = None,
@@ -213,7 +230,7 @@ class Trainer:
         rows : ndarray of int or None, default=None
             Training rows; None for all.
 
-        held_out : ndarray of int or None, default=None
+        held_out : Samples or None, default=None
             Validation rows, which are measured after each epoch.
 
         n_epochs : int or None, default=None
@@ -234,7 +251,7 @@ class Trainer:
         run, train = self._prepare(part)
         monitor = None
         if held_out is not None:
-            monitor = self._monitor(run, part, self.samples.take(held_out))
+            monitor = self._monitor(run, part, held_out)
         callbacks = []
         n_max = self.config.max_iter if n_epochs is None else n_epochs
         if self.listener is not None:
@@ -296,7 +313,7 @@ class Trainer:
         config, family = self.config, self.family
         scaling, spec = self._scaling_and_spec(part)
         data, imputer = scaled(part, scaling), None
-        if self.samples.observed is not None:
+        if self._has_gaps:
             imputer = self._imputer(spec, data)
         data = fill_gaps(data, imputer)
         generator = torch.Generator().manual_seed(config.seed)
@@ -332,6 +349,12 @@ class Trainer:
         net = make_net(config, family, module, criterion)
         return TrainingRun(net, scaling, spec, imputer=imputer), batches
 
+    @property
+    def _has_gaps(self) -> bool:
+        """Whether a value of the samples or of the validation data is missing."""
+        parts = self.samples, self.validation
+        return any(part is not None and part.observed is not None for part in parts)
+
     def _imputer(self, spec: NetworkSpec, data: Samples) -> LinearImputer:
         """Fit the estimate of missing values to scaled rows."""
         return LinearImputer.fit(
@@ -351,7 +374,7 @@ class Trainer:
             part.values,
             part.lengths,
             n_steps=self.n_steps,
-            centered=not config.is_logistic,
+            centered=not config.has_domain,
             weight=weight,
         )
         spec = make_spec(
@@ -455,7 +478,7 @@ class Trainer:
             self.config,
             net,
             data,
-            keeps_weights=len(self.samples) >= REFIT_BELOW,
+            keeps_weights=not self._refits,
             mean=mean,
             pca=pca,
             refinement_steps=0 if has_forecast else self.refinement_steps,

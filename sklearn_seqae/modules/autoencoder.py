@@ -58,6 +58,10 @@ class Autoencoder(nn.Module):
 
     is_variational : bool, default=False
         Whether the encoder also returns log variances.
+
+    has_sigmoid : bool, default=False
+        Whether outputs are those of a sigmoid. It requires that there is no linear
+        path.
     """
 
     encoder_unit: Tensor
@@ -80,6 +84,7 @@ class Autoencoder(nn.Module):
         is_ordered: bool = False,
         is_logistic: bool = False,
         is_variational: bool = False,
+        has_sigmoid: bool = False,
     ):
         super().__init__()
         self.encoder = encoder
@@ -90,6 +95,7 @@ class Autoencoder(nn.Module):
         self.is_ordered = is_ordered
         self.is_logistic = is_logistic
         self.is_variational = is_variational
+        self.has_sigmoid = has_sigmoid
         self.register_buffer("encoder_unit", torch.ones(n_components))
         self.register_buffer("decoder_unit", torch.ones(n_components))
         self.register_buffer("forecaster_unit", torch.ones(n_components))
@@ -260,14 +266,16 @@ class Autoencoder(nn.Module):
         correction: Tensor = network(
             decoder_input, lengths, n_steps, output, **teacher_options
         )
-        return correction if output is None else output + unit * correction
+        if output is not None:
+            return output + unit * correction
+        return correction.sigmoid() if self.has_sigmoid else correction
 
     def _true_correction(
         self, target: Tensor, output: Tensor | None, unit: Tensor
     ) -> Tensor:
         """Return the correction with which the linear output equals the target."""
         if output is None:
-            return target - 0.5 if self.is_logistic else target
+            return target - 0.5 if self.is_logistic or self.has_sigmoid else target
         if self.is_logistic:
             return target - output.sigmoid()
         return (target - output) / unit.where(unit > 0, 1)

@@ -15,7 +15,6 @@ from sklearn_seqae.modules.layers import ACTIVATIONS, convolution, linear, zero_
 
 __all__ = ["ACTIVATIONS", "ConvolutionalDecoder", "ConvolutionalEncoder"]
 
-KERNEL, TRANSPOSED_KERNEL = 3, 4  # smallest kernels that overlap with stride 2
 MIN_SHARD = ShardSize(32, 100e6)
 
 Size = tuple[int, int]
@@ -71,6 +70,9 @@ class ConvolutionalEncoder(nn.Module):
     activation : str
         A key of `ACTIVATIONS`.
 
+    kernel_size : int
+        Height and width of the kernels, odd. Those of the decoder have one more.
+
     beside_pca : bool
         If True, the encoder is a correction of a linear path. It also receives the
         residual of that path, and its last layer is initialized with zeros. If False,
@@ -87,6 +89,7 @@ class ConvolutionalEncoder(nn.Module):
         filters: Sequence[int],
         n_components: int,
         activation: str,
+        kernel_size: int,
         beside_pca: bool,
         generator: torch.Generator,
     ):
@@ -97,7 +100,9 @@ class ConvolutionalEncoder(nn.Module):
         self.activation = ACTIVATIONS[activation]()
         widths = [n_channels * (1 + beside_pca), *filters]
         self.stages = nn.ModuleList(
-            convolution(n_in, n_out, larger=larger, kernel=KERNEL, generator=generator)
+            convolution(
+                n_in, n_out, larger=larger, kernel=kernel_size, generator=generator
+            )
             for n_in, n_out, larger in zip(
                 widths[:-1], widths[1:], self.sizes[:-1], strict=True
             )
@@ -142,7 +147,7 @@ class ConvolutionalDecoder(nn.Module):
 
     Parameters
     ----------
-    shape, filters, n_components, activation, beside_pca, generator
+    shape, filters, n_components, activation, kernel_size, beside_pca, generator
         As in `ConvolutionalEncoder`. `filters` are in the order of the encoder.
     """
 
@@ -153,6 +158,7 @@ class ConvolutionalDecoder(nn.Module):
         filters: Sequence[int],
         n_components: int,
         activation: str,
+        kernel_size: int,
         beside_pca: bool,
         generator: torch.Generator,
     ):
@@ -175,7 +181,7 @@ class ConvolutionalDecoder(nn.Module):
                 n_in,
                 n_out,
                 larger=larger,
-                kernel=TRANSPOSED_KERNEL,
+                kernel=kernel_size + 1,
                 generator=None if is_zero else generator,
                 transposed=True,
             )
@@ -186,7 +192,7 @@ class ConvolutionalDecoder(nn.Module):
                 n_channels,
                 filters[0],
                 larger=self.sizes[-1],
-                kernel=KERNEL,
+                kernel=kernel_size,
                 generator=generator,
             )
 

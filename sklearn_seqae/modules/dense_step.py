@@ -64,6 +64,8 @@ def make_step(module: Autoencoder, factor: float = 1.0) -> "DenseStep | None":
     path, networks = module.linear_path, (module.encoder, module.decoder)
     if module.forecaster is not None or module.is_ordered or module.is_variational:
         return None
+    if module.has_sigmoid:
+        return None
     if path is not None and (type(path) is not LinearPath or _is_trained(path)):
         return None
     if not all(_is_written_out(network, path) for network in networks):

@@ -81,7 +81,7 @@ def decoder_tile(
     latent size if codes are ordered. With `as_logits`, no sigmoid is added for binary
     cross-entropy.
     """
-    has_sigmoid = module.is_logistic and not as_logits
+    has_sigmoid = module.has_sigmoid or (module.is_logistic and not as_logits)
     build = partial(_decoder, module, n_components, whitening, has_sigmoid)
     return _tiles(module.decoder, module.linear_path, build)
 

@@ -30,6 +30,7 @@ def recurrent_networks(
     n_ahead: int | None,
     reconstructs: bool,
     hidden_layer_sizes: Sequence[int],
+    decoder_sizes: Sequence[int],
     decoding: dict[str, Any],
     **options: Any,
 ) -> dict[str, nn.Module | None]:
@@ -49,8 +50,8 @@ def recurrent_networks(
     reconstructs : bool
         Whether to make a decoder.
 
-    hidden_layer_sizes : sequence of int
-        Units of the encoder's layers. Decoders have them in reverse order.
+    hidden_layer_sizes, decoder_sizes : sequence of int
+        Units of the layers of the encoder, and of the decoders.
 
     decoding : dict of bool
         Parameters of the decoders: `is_conditional`, `is_reversed` and `is_logistic`.
@@ -71,7 +72,7 @@ def recurrent_networks(
     def decoder(n: int) -> RecurrentDecoder:
         return RecurrentDecoder(
             n_components=n_decoder_inputs,
-            hidden_layer_sizes=hidden_layer_sizes[::-1],
+            hidden_layer_sizes=decoder_sizes,
             patch_size=patch_size(n),
             **decoding,
             **options,
