@@ -119,8 +119,9 @@ LAYERS = {
     },
     "autoencoders/_callbacks": {"own": ["training/callbacks"], "packages": ESTIMATOR},
     "autoencoders/_summary": {
+        "own": ["fitting/*"],
         "packages": [*ESTIMATOR, "torch"],
-        "inside": ["torchview"],
+        "inside": ["pandas", "torchview"],
     },
     "autoencoders/_forecasting": {
         "own": ["_sequences", "_libraries", "autoencoders/base", "fitting/scaling"],

@@ -26,6 +26,7 @@ from sklearn_seqae._params import (
     StrOptions,
 )
 from sklearn_seqae._version import __version__
+from sklearn_seqae.autoencoders import _summary
 from sklearn_seqae.autoencoders._callbacks import (
     CallbackSupportMixin,
     FitTasks,
@@ -33,11 +34,11 @@ from sklearn_seqae.autoencoders._callbacks import (
 )
 from sklearn_seqae.autoencoders._checks import (
     checkpoint_to_continue,
+    fitted_part,
     is_variational,
     model_to_continue,
     reconstructs,
 )
-from sklearn_seqae.autoencoders._summary import graph_of, html_of, text_of
 from sklearn_seqae.autoencoders._targets import mean_target, read_target, to_train
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
@@ -436,6 +437,63 @@ class BaseAutoencoder(
             return given, wanted, mean
         return given[samples.mask], wanted[samples.mask], mean[samples.mask]
 
+    def r2_by_feature(self, X: Any) -> Any:
+        """Return the explained share of the variance of each feature.
+
+        It is the R² of `score`, for each column of a table, each channel of sequences
+        or each pixel of images alone.
+
+        Parameters
+        ----------
+        X : {array-like, sequences, images}
+            Samples in any container that `fit` accepts.
+
+        Returns
+        -------
+        r2 : pandas.Series
+            R² of each feature: 1 if it is reconstructed exactly, 0 if the training mean
+            has the same error, or if the feature equals it.
+        """
+        check_is_fitted(self)
+        return _summary.r2_of(self, self._read_to_score(X))
+
+    def loadings(self, X: Any = None) -> Any:
+        """Return how much each feature changes per unit of each component.
+
+        Loadings are the Jacobian of `inverse_transform`, averaged over latent codes.
+        If the model remains PCA, they are its ``components_.T``. Those of a nonlinear
+        model depend on the latent code.
+
+        Parameters
+        ----------
+        X : {array-like, sequences, images}, default=None
+            Samples over whose latent codes the average is taken: sequences must have
+            one length. If None, the derivatives at the encoder's latent code of the
+            training mean, for sequences of median length.
+
+        Returns
+        -------
+        loadings : pandas.DataFrame of shape (n_features, `n_components_`)
+            Derivatives in the units of X per unit of the latent code. Rows are columns
+            of a table, pairs of a step and a channel of sequences, or pixels of images.
+
+        Raises
+        ------
+        ValueError
+            If X is invalid, or if its sequences have several lengths.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn_seqae import DenseAutoencoderTransformer
+        >>> X = load_wine(as_frame=True).data
+        >>> model = DenseAutoencoderTransformer(2, max_iter=2, random_state=0).fit(X)
+        >>> model.loadings(X).abs().iloc[:, 0].idxmax()
+        'proline'
+        """
+        check_is_fitted(self)
+        return _summary.loadings_of(self, None if X is None else self._read(X))
+
     def summary(self) -> str:
         """Summarize the fitted model: layers, epochs, and validation R² beside PCA's.
 
@@ -445,7 +503,7 @@ class BaseAutoencoder(
             Text to print.
         """
         check_is_fitted(self)
-        return text_of(self)
+        return _summary.text_of(self)
 
     def architecture(self) -> Any:
         """Draw the network as a graph.
@@ -464,19 +522,19 @@ class BaseAutoencoder(
             If torchview or graphviz is not installed.
         """
         check_is_fitted(self)
-        return graph_of(self)
+        return _summary.graph_of(self)
 
     # Attributes, state and tags
 
     @property
     def net_(self) -> Any:
         """The skorch net that trained the networks."""
-        return _fitted_part(self, "net")
+        return fitted_part(self, "net")
 
     @property
     def module_(self) -> Any:
         """The torch module."""
-        return _fitted_part(self, "module")
+        return fitted_part(self, "module")
 
     @property
     def _n_features_out(self):
@@ -485,7 +543,7 @@ class BaseAutoencoder(
     def _get_fitted_attr_html(self, doc_link=""):
         # scikit-learn's diagram calls this, also for a step of a Pipeline.
         return FittedHTML(
-            super()._get_fitted_attr_html(doc_link), lambda: html_of(self)
+            super()._get_fitted_attr_html(doc_link), lambda: _summary.html_of(self)
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -516,15 +574,6 @@ class BaseAutoencoder(
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _fitted_part(estimator, name):
-    if not hasattr(estimator, "model_"):
-        raise AttributeError(
-            f"This {type(estimator).__name__} instance is not fitted yet, so it has no "
-            f"'{name}_'. Call 'fit' first."
-        )
-    return getattr(estimator.model_, name)
 
 
 def _fitted_attributes(model: FittedModel, run: Any):

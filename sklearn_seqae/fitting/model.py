@@ -364,7 +364,7 @@ class FittedModel:
         if not ahead:
             decode = decoder_tile(self.module, width, whitening)
         if decode is None:
-            decode = self._decoder(whitening, ahead)
+            decode = self.decoder(whitening, ahead)
         return in_tiles(
             decode,
             self._scaled_codes(codes),
@@ -374,7 +374,7 @@ class FittedModel:
             **self._tile_options(decode, len(codes)),
         )
 
-    def _decoder(
+    def decoder(
         self, whitening: WhiteningTensors | None, ahead: bool
     ) -> Callable[[Tensor, Tensor | None, int | None], Tensor]:
         """Return the decoder, or the forecaster, of tiles of codes in scaled units."""
