@@ -180,7 +180,7 @@ LAYERS = {
             "displays/*",
         ],
         "packages": ESTIMATOR,
-        "inside": ["matplotlib"],
+        "inside": ["matplotlib", "pandas"],
     },
 }
 PRIVATE_TOOLS = ("sklearn.utils._param_validation", "sklearn.base._fit_context")

@@ -4,6 +4,7 @@ Also the tables of its components and features.
 """
 
 from html import escape
+from typing import Any
 
 import numpy as np
 import torch
@@ -205,7 +206,7 @@ def _index(estimator, n_steps=None, *, by_step=True):
     import pandas as pd
 
     form, n_features = estimator.model_.input_format, estimator.model_.spec.n_features
-    levels = {}
+    levels: dict[str, Any] = {}
     if form.form == "images":
         height, width, n_features = form.shape
         levels = {"row": range(height), "column": range(width)}

@@ -60,8 +60,10 @@ def mean_jacobian(
     moves = torch.diag(differences)
     total: Any = 0.0
     n_values = 2 * k * model.spec.n_features * (n_steps or 1)
+    n_rows = max(1, MOST_VALUES // n_values)
     with torch.no_grad():
-        for part in tensor.split(max(1, MOST_VALUES // n_values)):
+        for start in range(0, len(tensor), n_rows):
+            part = tensor[start : start + n_rows]
             moved = torch.stack([part + moves[:, None], part - moves[:, None]])
             output = decode(moved.flatten(0, 2), None, n_steps).double()
             above, below = output.view(2, k, len(part), *output.shape[1:])
