@@ -143,14 +143,13 @@ def test_the_biplot_has_arrows_along_the_loadings(estimator, table):
     lengths = np.hypot(*loadings.T)
     assert len(display.arrows_) == 8
     longest = np.argsort(-lengths)[:8]
-    assert [arrow.get_label() for arrow in display.arrows_] == list(
-        table.columns[longest]
-    )
-    moves = np.array([np.subtract(a.xy, a.xyann) for a in display.arrows_])
+    assert list(display.arrows_) == list(table.columns[longest])
+    arrows = display.arrows_.values()
+    moves = np.array([np.subtract(arrow.xy, arrow.xyann) for arrow in arrows])
     factor = moves[0] / loadings[longest[0]]
     assert factor[0] == pytest.approx(factor[1]) and factor[0] > 0
     np.testing.assert_allclose(moves, factor * loadings[longest], rtol=1e-6)
-    for arrow in display.arrows_:  # inside the panel
+    for arrow in arrows:  # inside the panel
         low, high = np.transpose([display.ax_.get_xlim(), display.ax_.get_ylim()])
         assert (low < arrow.xy).all() and (arrow.xy < high).all()
 
@@ -172,7 +171,7 @@ def test_features_of_sequences_are_named_by_channel_and_step(digits):
     model = recurrent(2, early_stopping=False).fit(digits)
     display = LatentSpaceDisplay.from_estimator(model, digits, loadings=True)
     names = {f"x{channel}, step {step}" for step in range(8) for channel in range(3)}
-    assert {arrow.get_label() for arrow in display.arrows_} < names
+    assert set(display.arrows_) < names
 
 
 @pytest.mark.parametrize("components", [None, [0], [0, 1, 2]])

@@ -68,8 +68,8 @@ class LatentSpaceDisplay:
     colorbar_ : matplotlib Colorbar or None
         Colour bar of numeric labels.
 
-    arrows_ : list of matplotlib Annotation
-        Arrows of the loadings, the longest first. The label is the feature.
+    arrows_ : dict of matplotlib Annotation
+        Arrows of the loadings by the name of the feature, the longest first.
 
     See Also
     --------
@@ -218,7 +218,7 @@ class LatentSpaceDisplay:
                 "Loadings are drawn over two components. Got "
                 f"{len(shown)}. Pass two in 'components', such as components=[0, 1]."
             )
-        self.scatters_, self.colorbar_, self.arrows_ = [], None, []
+        self.scatters_, self.colorbar_, self.arrows_ = [], None, {}
         if len(shown) > 3:
             self._plot_pairs(shown, ax)
         else:
@@ -261,8 +261,7 @@ class LatentSpaceDisplay:
         style = {"arrowstyle": "-|>", "color": ink(), "lw": 1.2, "shrinkA": 0}
         for step, name in zip(steps, names, strict=True):
             arrow = ax.annotate("", start + step, xytext=start, arrowprops=style)
-            arrow.set_label(name)
-            self.arrows_.append(arrow)
+            self.arrows_[name] = arrow
         _write_names(ax, start + steps, names, steps[:, 0] < 0)
 
     def _plot_pairs(self, shown, ax):

@@ -183,7 +183,8 @@ class TraversalDisplay:
         for panel, change, title in zip(self.axes_, changes, titles, strict=True):
             change = change[:, rows]
             panel.axvline(0, color=ink(), lw=0.8)
-            panel.hlines(heights, *change[[0, -1]], color=ink(), lw=1, alpha=0.5)
+            ends = change.min(axis=0), change.max(axis=0)
+            panel.hlines(heights, *ends, color=ink(), lw=1, alpha=0.5)
             points = [
                 panel.scatter(each, heights, color=colour, s=22, zorder=3)
                 for each, colour in zip(change, _colours(), strict=True)
