@@ -174,6 +174,16 @@ LAYERS = {
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
+    "onnx/__init__": {"own": ["onnx/*"]},
+    "onnx/_graph": {"own": ["modules/stacks"], "packages": ["torch"]},
+    "onnx/*": {
+        "own": [
+            *["_files", "_introspection", "preprocessing", "training/isolation"],
+            *["autoencoders", "autoencoders/base", "onnx/*"],
+        ],
+        "packages": [*ESTIMATOR, "torch"],
+        "inside": ["onnx", "onnxruntime", "skl2onnx"],
+    },
     "displays/*": {
         "own": [
             *["_sequences", "_images", "_libraries", "_introspection"],

@@ -59,6 +59,7 @@ class ForecastingAutoencoder(BaseAutoencoder):
         return samples, input_format
 
     def _read_to_score(self, X):
+        check_is_fitted(self)
         model = self.model_
         if model.objective == "reconstruct":
             return self._read(X)

@@ -454,7 +454,6 @@ class BaseAutoencoder(
             R² of each feature: 1 if it is reconstructed exactly, 0 if the training mean
             has the same error, or if the feature equals it.
         """
-        check_is_fitted(self)
         return _summary.r2_of(self, self._read_to_score(X))
 
     def loadings(self, X: Any = None) -> Any:
@@ -504,6 +503,38 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         return _summary.text_of(self)
+
+    def encoder_module(self) -> Any:
+        """Return the encoder as a torch module, from the units of X to latent codes.
+
+        Its output is that of `transform` with ``refinement_steps=0``. It can be
+        fine-tuned, moved to another device, and exported with `torch.export`. It is a
+        copy and does not change the estimator. `module_`, in contrast, expects scaled
+        samples and returns scaled latent codes.
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Module in evaluation mode. Its inputs are a tensor of samples without
+            missing values, and optionally the number of time steps of each sequence of
+            a padded batch. Its output has the dtype of the samples.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import torch
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn_seqae import DenseAutoencoderTransformer
+        >>> X = load_wine().data
+        >>> model = DenseAutoencoderTransformer(2, max_iter=2, refinement_steps=0)
+        >>> codes = model.fit_transform(X)
+        >>> encoder = model.encoder_module()
+        >>> with torch.no_grad():
+        ...     np.allclose(encoder(torch.tensor(X)), codes, rtol=1e-3)
+        True
+        """
+        check_is_fitted(self)
+        return self.model_.sample_encoder().eval()
 
     def architecture(self) -> Any:
         """Draw the network as a graph.
