@@ -32,6 +32,7 @@ __all__ = [
     "conversion",
     "datasets",
     "displays",
+    "onnx",
     "persistence",
     "preprocessing",
     "windows",

@@ -45,18 +45,37 @@ def write_file(
     OSError
         If the file cannot be written. An old file is kept then.
     """
+    parts = [magic, b"\n", json.dumps(header).encode(), b"\n", *data]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    replace_file(path, *parts, digest.digest())
+
+
+def replace_file(path: str | os.PathLike[str], *parts: bytes | memoryview) -> None:
+    """Write a file, and replace the old one only when the new one is complete.
+
+    Parameters
+    ----------
+    path : path-like
+        Path of the file. A symbolic link is followed.
+
+    *parts : bytes-like
+        Parts of the content.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written. An old file is kept then.
+    """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise ValueError(f"Expected the path of a regular file, got {str(path)!r}.")
-    parts = [magic, b"\n", json.dumps(header).encode(), b"\n", *data]
-    digest = hashlib.sha256()
     temporary = temporary_of(target, uuid.uuid4().hex)
     try:
         with open(temporary, "xb") as file:  # with the mode of any file of the user
             for part in parts:
-                digest.update(part)
                 file.write(part)
-            file.write(digest.digest())
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

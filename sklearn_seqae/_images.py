@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from sklearn_seqae._containers import container_of, depth
-from sklearn_seqae._layout import refuse_triple
+from sklearn_seqae._layout import raise_other_kind, refuse_triple
 from sklearn_seqae._numbers import as_floats
 from sklearn_seqae._sequences import (
     Samples,
     parse_sequences,
-    raise_other_kind,
     read_rows,
 )
 

@@ -101,3 +101,25 @@ def refuse_scalars(X: Any, name: str) -> None:
             "series. "
             f"{FROM_LONG}"
         )
+
+
+def raise_other_kind(
+    X: Any, kind: str, name: str, n_features: int | None = None
+) -> None:
+    """Raise a ValueError for a container of another kind than that of `fit`."""
+    shape = X.shape if hasattr(X, "shape") else (len(X),)
+    if shape[:1] == (0,):
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is "
+            f"required by {name}."
+        )
+    expected, advice = "sequences", "Use X[np.newaxis] for a single sequence,"
+    if kind == "flat":
+        expected = f"a table with {n_features} columns"
+        advice = "Flatten sequences of that length,"
+    elif kind.startswith("image"):
+        expected = "images"
+    raise ValueError(
+        f"X must hold {expected}, as in the fit of {name}. Got {type(X).__name__} of "
+        f"shape {shape}. {advice} or refit."
+    )

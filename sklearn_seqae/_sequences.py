@@ -26,6 +26,7 @@ from sklearn_seqae._containers import (
 )
 from sklearn_seqae._layout import (
     FROM_LONG,
+    raise_other_kind,
     refuse_padding,
     refuse_panel,
     refuse_scalars,
@@ -440,27 +441,6 @@ def _read_cells(X: Any, cells: list, name: str) -> Samples:
 
 
 # Checks
-
-
-def raise_other_kind(
-    X: Any, kind: str, name: str, n_features: int | None = None
-) -> None:
-    shape = X.shape if hasattr(X, "shape") else (len(X),)
-    if shape[:1] == (0,):
-        raise ValueError(
-            f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is "
-            f"required by {name}."
-        )
-    expected, advice = "sequences", "Use X[np.newaxis] for a single sequence,"
-    if kind == "flat":
-        expected = f"a table with {n_features} columns"
-        advice = "Flatten sequences of that length,"
-    elif kind.startswith("image"):
-        expected = "images"
-    raise ValueError(
-        f"X must hold {expected}, as in the fit of {name}. Got {type(X).__name__} of "
-        f"shape {shape}. {advice} or refit."
-    )
 
 
 def check_steps(samples: Samples, minimum: int, name: str) -> None:

@@ -17,6 +17,12 @@ from sklearn_seqae import (
     RecurrentAutoencoderTransformer,
     SequenceScaler,
 )
+from tests.sklearn_checks import (
+    BEYOND_0_AND_1,
+    OUT_OF_DOMAIN,
+    WHATEVER_ITS_WIDTH,
+    WITH_ODD_WIDTHS,
+)
 
 # Few combinations in which each pair of values stands: test_common.py counts them.
 # scikit-learn's checks feed 1 to 20 features, so that 5 components are often too many.
@@ -208,15 +214,15 @@ CLASSIFIERS = [
     ),
 ]
 
-DENSE = [dense(**dict(zip(DENSE_OPTIONS, row, strict=True))) for row in DENSE_TABLE]
-RECURRENT = [
-    recurrent(**dict(zip(RECURRENT_OPTIONS, row, strict=True)))
-    for row in RECURRENT_TABLE
-]
-CONVOLUTIONAL = [
-    convolutional(**dict(zip(CONVOLUTIONAL_OPTIONS, row, strict=True)))
-    for row in CONVOLUTIONAL_TABLE
-]
+
+def instances_of(family, options, table):
+    """Return an instance for each row of a table of options."""
+    return [family(**dict(zip(options, row, strict=True))) for row in table]
+
+
+DENSE = instances_of(dense, DENSE_OPTIONS, DENSE_TABLE)
+RECURRENT = instances_of(recurrent, RECURRENT_OPTIONS, RECURRENT_TABLE)
+CONVOLUTIONAL = instances_of(convolutional, CONVOLUTIONAL_OPTIONS, CONVOLUTIONAL_TABLE)
 
 # The rows of each table that `make test` runs: four with as many values and pairs of
 # values as four rows can have. `make test-all` runs the whole tables.
@@ -225,13 +231,10 @@ QUICK_ROWS = {
     "recurrent": (8, 14, 18, 21),
     "convolutional": (0, 1, 2, 3),
 }
+TABLES = {"dense": DENSE, "recurrent": RECURRENT, "convolutional": CONVOLUTIONAL}
 SLOW_INSTANCES = [
     instance
-    for family, instances in (
-        ("dense", DENSE),
-        ("recurrent", RECURRENT),
-        ("convolutional", CONVOLUTIONAL),
-    )
+    for family, instances in TABLES.items()
     for row, instance in enumerate(instances)
     if row not in QUICK_ROWS[family]
 ]
@@ -280,32 +283,6 @@ TAKES_SEQUENCES = [
     ),
     classifier(recurrent(early_stopping=False)),
 ]
-
-# scikit-learn's checks that fit on data of their own, outside of a restricted domain.
-OUT_OF_DOMAIN = """
-    check_dict_unchanged check_dont_overwrite_parameters check_estimators_dtypes
-    check_estimators_pickle check_f_contiguous_array_estimator check_fit2d_1feature
-    check_fit2d_predict1d check_methods_sample_order_invariance
-    check_methods_subset_invariance check_n_features_in_after_fitting
-    check_pipeline_consistency check_transformer_data_not_an_array
-    check_transformer_general check_transformer_n_iter
-    check_transformer_preserve_dtypes
-""".split()
-WITH_ODD_WIDTHS = """
-    check_estimators_nan_inf check_fit_score_takes_y check_sample_weights_list
-""".split()
-BEYOND_0_AND_1 = """
-    check_array_api_input check_estimators_fit_returns_self
-    check_estimators_overwrite_params check_fit2d_1sample check_fit_check_is_fitted
-    check_fit_idempotent check_n_features_in check_positive_only_tag_during_fit
-    check_readonly_memmap_input check_sample_weights_not_an_array
-    check_sample_weights_not_overwritten check_sample_weights_pandas_series
-    check_sample_weights_shape
-""".split()
-WHATEVER_ITS_WIDTH = """
-    check_dtype_object check_all_zero_sample_weights_error
-    check_sample_weight_equivalence_on_dense_data
-""".split()
 
 # Options that restrict the domain of X: the reason, and the checks that must fail.
 RESTRICTED = [

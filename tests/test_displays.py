@@ -3,6 +3,7 @@
 import builtins
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -16,8 +17,10 @@ from sklearn_seqae.displays import (
     AnomalyScoreDisplay,
     ExplainedVarianceDisplay,
     LatentSpaceDisplay,
+    LoadingsDisplay,
     LossCurveDisplay,
     ReconstructionDisplay,
+    TraversalDisplay,
     _canvas,
 )
 from tests.drawing import data_of, legend_of
@@ -163,6 +166,12 @@ DRAW = {
     "LatentSpaceDisplay in space": lambda ax: LatentSpaceDisplay.from_codes(
         np.eye(3), ["a", "b", "c"], ax=ax
     ),
+    "LoadingsDisplay": lambda ax: LoadingsDisplay.from_loadings(
+        pd.DataFrame(np.eye(3)), ax=ax
+    ),
+    "LoadingsDisplay as a heat map": lambda ax: LoadingsDisplay.from_loadings(
+        pd.DataFrame(np.eye(40, 2)), ax=ax
+    ),
     "LossCurveDisplay": lambda ax: LossCurveDisplay.from_losses([2, 1], ax=ax),
     "ReconstructionDisplay": lambda ax: ReconstructionDisplay.from_reconstructions(
         np.eye(5), np.eye(5), ax=ax
@@ -171,6 +180,9 @@ DRAW = {
         ReconstructionDisplay.from_reconstructions(
             np.eye(4), np.eye(4), sample_shape=(2, 2), ax=ax
         )
+    ),
+    "TraversalDisplay": lambda ax: TraversalDisplay.from_estimator(
+        PCA(2).fit(np.eye(4)), np.eye(4), ax=ax
     ),
 }
 
@@ -213,8 +225,10 @@ LACKING = [
     (AnomalyScoreDisplay, (X,), "score_samples. Pass a fitted outlier detector"),
     (ExplainedVarianceDisplay, (), "explained_variance_ratio_. Fit an autoencoder"),
     (LatentSpaceDisplay, (X,), "transform. Pass a fitted transformer"),
+    (LoadingsDisplay, (), "loadings, components_. Pass a fitted autoencoder, or PCA"),
     (LossCurveDisplay, (), "loss_curve_. Pass an estimator that records its loss"),
     (ReconstructionDisplay, (X,), "reconstruct, inverse_transform. Pass a fitted"),
+    (TraversalDisplay, (X,), "inverse_transform. Pass a fitted autoencoder"),
 ]
 
 

@@ -59,6 +59,16 @@ def test_one_changed_bit_is_an_error_only_with_a_checksum(run, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_components_of_heartbeats_are_their_causes(run, tmp_path):
+    names = run("components.py")
+    assert (abs(names["correlation"]).max(axis=0) > 0.9).all()
+    assert names["r2"].between(0, 1).all()
+    for picture in ("wine", "heartbeats"):
+        file = tmp_path / "components_output" / f"components_of_{picture}.png"
+        assert file.stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_a_killed_fit_is_resumed_with_the_same_bits(run, tmp_path):
     names = run("interrupted_fit.py")
     assert 18 < names["n_before"] < 60

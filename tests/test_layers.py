@@ -119,8 +119,9 @@ LAYERS = {
     },
     "autoencoders/_callbacks": {"own": ["training/callbacks"], "packages": ESTIMATOR},
     "autoencoders/_summary": {
+        "own": ["fitting/*"],
         "packages": [*ESTIMATOR, "torch"],
-        "inside": ["torchview"],
+        "inside": ["pandas", "torchview"],
     },
     "autoencoders/_forecasting": {
         "own": ["_sequences", "_libraries", "autoencoders/base", "fitting/scaling"],
@@ -173,13 +174,23 @@ LAYERS = {
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
+    "onnx/__init__": {"own": ["onnx/*"]},
+    "onnx/_graph": {"own": ["modules/stacks"], "packages": ["torch"]},
+    "onnx/*": {
+        "own": [
+            *["_files", "_introspection", "preprocessing", "training/isolation"],
+            *["autoencoders", "autoencoders/base", "onnx/*"],
+        ],
+        "packages": [*ESTIMATOR, "torch"],
+        "inside": ["onnx", "onnxruntime", "skl2onnx"],
+    },
     "displays/*": {
         "own": [
             *["_sequences", "_images", "_libraries", "_introspection"],
             "displays/*",
         ],
         "packages": ESTIMATOR,
-        "inside": ["matplotlib"],
+        "inside": ["matplotlib", "pandas"],
     },
 }
 PRIVATE_TOOLS = ("sklearn.utils._param_validation", "sklearn.base._fit_context")

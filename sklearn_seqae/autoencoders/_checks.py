@@ -91,3 +91,13 @@ def _refuse_callbacks(estimator):
             f"whose state is not saved. Got {', '.join(names)}. Remove the callbacks, "
             "or set checkpoint=None."
         )
+
+
+def fitted_part(estimator, name):
+    """Return a part of the model, or raise an AttributeError before `fit`."""
+    if not hasattr(estimator, "model_"):
+        raise AttributeError(
+            f"This {type(estimator).__name__} instance is not fitted yet, so it has no "
+            f"'{name}_'. Call 'fit' first."
+        )
+    return getattr(estimator.model_, name)

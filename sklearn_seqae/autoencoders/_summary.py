@@ -1,14 +1,57 @@
-"""Summary of a fitted autoencoder: text for a terminal, HTML for a notebook."""
+"""Results of a fit: attributes, and summaries as text, HTML and tables."""
 
 from html import escape
+from typing import Any
 
 import numpy as np
 import torch
+
+from sklearn_seqae.autoencoders._warnings import warn_if_no_better, warn_if_not_reached
+from sklearn_seqae.fitting.jacobian import code_of_mean, mean_jacobian
+from sklearn_seqae.fitting.selection import explained
 
 MOST_LAYERS = 60  # maximum number of layers in the table
 MOST_POINTS = 150  # maximum number of points of a curve
 WIDTH, HEIGHT = 320, 90  # of the loss curve, in pixels
 LOG_FROM = 10  # ratio of the largest to the smallest loss
+
+
+def store_selection(estimator, selection):
+    """Store the results of the model selection, if there was one."""
+    if selection is None:
+        estimator.n_iter_ = estimator.best_epoch_ = len(estimator.loss_curve_)
+        estimator.validation_scores_ = estimator.best_validation_score_ = None
+        estimator.validation_loss_curve_ = estimator.held_out_r2_ = None
+        return
+    estimator.n_iter_ = selection.n_epochs
+    estimator.best_epoch_ = selection.best_epoch()
+    estimator.validation_loss_curve_ = selection.valid_losses.tolist()
+    estimator.validation_scores_ = selection.scores.tolist()
+    best = estimator.validation_scores_[estimator.best_epoch_]
+    estimator.best_validation_score_ = best
+    estimator.held_out_r2_ = selection.r2()
+    if selection.has_variance and not selection.is_penalized:
+        is_forecast = estimator.model_.objective == "predict"
+        does = "forecasts" if is_forecast else "reconstructs"
+        warn_if_no_better(type(estimator).__name__, estimator.held_out_r2_, does)
+
+
+def store_order(estimator, selection, samples):
+    """Store the explained variance, and truncate the code to reach a fraction."""
+    model, pca = selection.r2_by_size()
+    fraction = estimator.model_.config.fraction
+    if fraction is not None:
+        reached = np.flatnonzero(model >= fraction)
+        if len(reached):
+            estimator.n_components_ = int(reached[0]) + 1
+            estimator.model_ = estimator.model_.with_components(estimator.n_components_)
+        else:
+            warn_if_not_reached(type(estimator).__name__, fraction, model[-1])
+    variance = estimator.model_.scaling.total_variance(samples)
+    kept = slice(estimator.n_components_)
+    estimator.explained_variance_ratio_ = np.diff(model, prepend=0)[kept]
+    estimator.explained_variance_ = estimator.explained_variance_ratio_ * variance
+    estimator.pca_explained_variance_ratio_ = np.diff(pca, prepend=0)[kept]
 
 
 def text_of(estimator):
@@ -141,3 +184,84 @@ def loss_curve_svg(estimator):
         f'style="width:100%;max-width:{WIDTH}px" fill="none" stroke="currentColor" '
         f'stroke-width="1.5">{"".join(lines)}</svg><div>{caption}</div>'
     )
+
+
+# Tables
+
+
+def loadings_of(estimator, samples):
+    """Return the mean Jacobian of the decoder as a DataFrame."""
+    import pandas as pd
+
+    model = estimator.model_
+    ahead, n_steps = model.objective == "predict", model.spec.n_steps
+    if samples is None:
+        codes = code_of_mean(model)
+    elif samples.lengths is not None:
+        low, high = samples.lengths.min(), samples.lengths.max()
+        raise ValueError(
+            f"X must hold sequences of one length for the loadings of "
+            f"{type(estimator).__name__}. Got lengths from {low} to {high}. Pass "
+            "sequences of one length, or draw them with TraversalDisplay."
+        )
+    else:
+        codes = estimator._model().encode(samples)
+        n_steps = samples.values.shape[1] if samples.values.ndim == 3 else None
+    if ahead:
+        n_steps = model.spec.n_ahead
+    values = mean_jacobian(model, codes, n_steps, ahead=ahead)
+    return pd.DataFrame(
+        values.reshape(len(values), -1).T,
+        index=_index(estimator, n_steps),
+        columns=estimator.get_feature_names_out(),
+    )
+
+
+def r2_of(estimator, samples):
+    """Return R² of each column, channel or pixel as a Series."""
+    import pandas as pd
+
+    given, wanted, mean = estimator._compare(samples)
+    index = _index(estimator, by_step=False)
+    unit = estimator.model_.scaling.scale  # squares neither overflow nor underflow
+    shape = -1, len(index)
+    errors = np.square((wanted - given) / unit).reshape(shape)
+    left = np.square((wanted - mean) / unit).reshape(shape)
+    values = [
+        explained(np.nansum(error), np.nansum(reference), np.isfinite(error).sum())
+        for error, reference in zip(errors.T, left.T, strict=True)
+    ]
+    return pd.Series(np.array(values, dtype=float), index=index, name="r2")
+
+
+def _index(estimator, n_steps=None, *, by_step=True):
+    """Return an index of the features of a sample: with its time steps, or without.
+
+    It has the levels feature; step and channel; or row, column and channel.
+    """
+    import pandas as pd
+
+    form, n_features = estimator.model_.input_format, estimator.model_.spec.n_features
+    levels: dict[str, Any] = {}
+    if form.form == "images":
+        height, width, n_features = form.shape
+        levels = {"row": range(height), "column": range(width)}
+        if _holds_sequences(form):
+            levels, n_steps = {}, height
+    if n_steps is not None and by_step:
+        levels = {"step": range(n_steps)}
+    names = getattr(estimator, "feature_names_in_", ())
+    if len(names) != n_features:
+        names = [f"x{number}" for number in range(n_features)]
+    kind = "feature" if form.form == "table" else "channel"
+    if not levels:
+        return pd.Index(names, name=kind)
+    levels |= {kind: names}
+    return pd.MultiIndex.from_product(levels.values(), names=levels)
+
+
+def _holds_sequences(form):
+    """Return whether a format of images is that of sequences of one length."""
+    shape = form.sample_shape
+    is_image = shape is not None and tuple(shape[:1]) != (-1,)
+    return not is_image and not form.kind.startswith("image")

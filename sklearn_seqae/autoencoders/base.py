@@ -26,6 +26,7 @@ from sklearn_seqae._params import (
     StrOptions,
 )
 from sklearn_seqae._version import __version__
+from sklearn_seqae.autoencoders import _summary
 from sklearn_seqae.autoencoders._callbacks import (
     CallbackSupportMixin,
     FitTasks,
@@ -33,11 +34,11 @@ from sklearn_seqae.autoencoders._callbacks import (
 )
 from sklearn_seqae.autoencoders._checks import (
     checkpoint_to_continue,
+    fitted_part,
     is_variational,
     model_to_continue,
     reconstructs,
 )
-from sklearn_seqae.autoencoders._summary import graph_of, html_of, text_of
 from sklearn_seqae.autoencoders._targets import (
     mean_target,
     read_target,
@@ -46,8 +47,6 @@ from sklearn_seqae.autoencoders._targets import (
 )
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
-    warn_if_no_better,
-    warn_if_not_reached,
     warn_of_empty,
     warn_of_missing_device,
 )
@@ -171,6 +170,12 @@ class BaseAutoencoder(
         """Parse X together with the target of a forecast, if there is one."""
         return self._read_by(input_format, X)
 
+    def _read_to_score(self, X):
+        """Parse X as `fit` did, together with the target of a forecast."""
+        check_is_fitted(self)
+        model = self.model_
+        return self._read_to_compare(X, model.input_format, model.family)
+
     def _read_codes(self, Z):
         check_is_fitted(self)
         Z = parse_codes(Z, name=type(self).__name__)
@@ -235,11 +240,11 @@ class BaseAutoencoder(
             run, selection = trainer.fit()
             for attribute, value in attributes_of(run, run.net.module_).items():
                 setattr(self, attribute, value)
-            self._report(selection)
+            _summary.store_selection(self, selection)
             for attribute in ORDERED_ONLY & vars(self).keys():
                 delattr(self, attribute)
             if config.is_ordered:
-                self._report_order(selection or trainer.measure(run), samples)
+                _summary.store_order(self, selection or trainer.measure(run), samples)
             if config.whiten:
                 self.model_ = self.model_.whitened(samples)
             self._seconds = perf_counter() - start
@@ -247,40 +252,6 @@ class BaseAutoencoder(
             if checkpoint is not None:
                 checkpoint.close()
         return self
-
-    def _report(self, selection):
-        """Store the results of the model selection, if there was one."""
-        if selection is None:
-            self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
-            self.validation_scores_ = self.best_validation_score_ = None
-            self.validation_loss_curve_ = self.held_out_r2_ = None
-            return
-        self.n_iter_ = selection.n_epochs
-        self.best_epoch_ = selection.best_epoch()
-        self.validation_loss_curve_ = selection.valid_losses.tolist()
-        self.validation_scores_ = selection.scores.tolist()
-        self.best_validation_score_ = self.validation_scores_[self.best_epoch_]
-        self.held_out_r2_ = selection.r2()
-        if selection.has_variance and not selection.is_penalized:
-            does = "forecasts" if self.model_.objective == "predict" else "reconstructs"
-            warn_if_no_better(type(self).__name__, self.held_out_r2_, does)
-
-    def _report_order(self, selection, samples):
-        """Store the explained variance, and truncate the code to reach a fraction."""
-        model, pca = selection.r2_by_size()
-        fraction = self.model_.config.fraction
-        if fraction is not None:
-            reached = np.flatnonzero(model >= fraction)
-            if len(reached):
-                self.n_components_ = int(reached[0]) + 1
-                self.model_ = self.model_.with_components(self.n_components_)
-            else:
-                warn_if_not_reached(type(self).__name__, fraction, model[-1])
-        variance = self.model_.scaling.total_variance(samples)
-        kept = slice(self.n_components_)
-        self.explained_variance_ratio_ = np.diff(model, prepend=0)[kept]
-        self.explained_variance_ = self.explained_variance_ratio_ * variance
-        self.pca_explained_variance_ratio_ = np.diff(pca, prepend=0)[kept]
 
     # Public methods
 
@@ -419,9 +390,9 @@ class BaseAutoencoder(
             R², or 0 if X equals the training mean.
         """
         check_is_fitted(self)
-        model, name = self.model_, type(self).__name__
-        samples = self._read_to_compare(X, model.input_format, model.family)
+        samples = self._read_to_score(X)
         if target is not None:
+            model, name = self.model_, type(self).__name__
             samples = read_target(
                 name, samples, target, model.objective, model.input_format
             )
@@ -448,6 +419,62 @@ class BaseAutoencoder(
             return given, wanted, mean
         return given[samples.mask], wanted[samples.mask], mean[samples.mask]
 
+    def r2_by_feature(self, X: Any) -> Any:
+        """Return the explained share of the variance of each feature.
+
+        It is the R² of `score`, for each column of a table, each channel of sequences
+        or each pixel of images alone.
+
+        Parameters
+        ----------
+        X : {array-like, sequences, images}
+            Samples in any container that `fit` accepts.
+
+        Returns
+        -------
+        r2 : pandas.Series
+            R² of each feature: 1 if it is reconstructed exactly, 0 if the training mean
+            has the same error, or if the feature equals it.
+        """
+        return _summary.r2_of(self, self._read_to_score(X))
+
+    def loadings(self, X: Any = None) -> Any:
+        """Return how much each feature changes per unit of each component.
+
+        Loadings are the Jacobian of `inverse_transform`, averaged over latent codes.
+        If the model remains PCA, they are its ``components_.T``. Those of a nonlinear
+        model depend on the latent code.
+
+        Parameters
+        ----------
+        X : {array-like, sequences, images}, default=None
+            Samples over whose latent codes the average is taken: sequences must have
+            one length. If None, the derivatives at the encoder's latent code of the
+            training mean, for sequences of median length.
+
+        Returns
+        -------
+        loadings : pandas.DataFrame of shape (n_features, `n_components_`)
+            Derivatives in the units of X per unit of the latent code. Rows are columns
+            of a table, pairs of a step and a channel of sequences, or pixels of images.
+
+        Raises
+        ------
+        ValueError
+            If X is invalid, or if its sequences have several lengths.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn_seqae import DenseAutoencoderTransformer
+        >>> X = load_wine(as_frame=True).data
+        >>> model = DenseAutoencoderTransformer(2, max_iter=2, random_state=0).fit(X)
+        >>> model.loadings(X).abs().iloc[:, 0].idxmax()
+        'proline'
+        """
+        check_is_fitted(self)
+        return _summary.loadings_of(self, None if X is None else self._read(X))
+
     def summary(self) -> str:
         """Summarize the fitted model: layers, epochs, and validation R² beside PCA's.
 
@@ -457,7 +484,39 @@ class BaseAutoencoder(
             Text to print.
         """
         check_is_fitted(self)
-        return text_of(self)
+        return _summary.text_of(self)
+
+    def encoder_module(self) -> Any:
+        """Return the encoder as a torch module, from the units of X to latent codes.
+
+        Its output is that of `transform` with ``refinement_steps=0``. It can be
+        fine-tuned, moved to another device, and exported with `torch.export`. It is a
+        copy and does not change the estimator. `module_`, in contrast, expects scaled
+        samples and returns scaled latent codes.
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Module in evaluation mode. Its inputs are a tensor of samples without
+            missing values, and optionally the number of time steps of each sequence of
+            a padded batch. Its output has the dtype of the samples.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import torch
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn_seqae import DenseAutoencoderTransformer
+        >>> X = load_wine().data
+        >>> model = DenseAutoencoderTransformer(2, max_iter=2, refinement_steps=0)
+        >>> codes = model.fit_transform(X)
+        >>> encoder = model.encoder_module()
+        >>> with torch.no_grad():
+        ...     np.allclose(encoder(torch.tensor(X)), codes, rtol=1e-3)
+        True
+        """
+        check_is_fitted(self)
+        return self.model_.sample_encoder().eval()
 
     def architecture(self) -> Any:
         """Draw the network as a graph.
@@ -477,19 +536,19 @@ class BaseAutoencoder(
             If torchview or graphviz is not installed.
         """
         check_is_fitted(self)
-        return graph_of(self)
+        return _summary.graph_of(self)
 
     # Attributes, state and tags
 
     @property
     def net_(self) -> Any:
         """The skorch net that trained the networks."""
-        return _fitted_part(self, "net")
+        return fitted_part(self, "net")
 
     @property
     def module_(self) -> Any:
         """The torch module."""
-        return _fitted_part(self, "module")
+        return fitted_part(self, "module")
 
     @property
     def _n_features_out(self):
@@ -498,7 +557,7 @@ class BaseAutoencoder(
     def _get_fitted_attr_html(self, doc_link=""):
         # scikit-learn's diagram calls this, also for a step of a Pipeline.
         return FittedHTML(
-            super()._get_fitted_attr_html(doc_link), lambda: html_of(self)
+            super()._get_fitted_attr_html(doc_link), lambda: _summary.html_of(self)
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -529,15 +588,6 @@ class BaseAutoencoder(
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _fitted_part(estimator, name):
-    if not hasattr(estimator, "model_"):
-        raise AttributeError(
-            f"This {type(estimator).__name__} instance is not fitted yet, so it has no "
-            f"'{name}_'. Call 'fit' first."
-        )
-    return getattr(estimator.model_, name)
 
 
 def _fitted_attributes(model: FittedModel, run: Any):

@@ -7,6 +7,8 @@ import numpy as np
 ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":")
+MOST_LETTERS = 24  # of a name
 
 
 def check_matplotlib(caller):
@@ -95,3 +97,36 @@ def panels(ax, n_rows, n_columns, *, size, **options):
     else:
         grid = place.subgridspec(n_rows, n_columns)
     return grid.subplots(squeeze=False, **options)
+
+
+def diverging_colours():
+    """Return a colour map from blue over the background, which is 0, to orange."""
+    import matplotlib as mpl
+    from matplotlib.colors import LinearSegmentedColormap
+
+    blue, orange, *_ = colours()
+    ground = mpl.rcParams["axes.facecolor"]
+    return LinearSegmentedColormap.from_list("loadings", [blue, ground, orange])
+
+
+def short(name):
+    """Return a name as text, without the middle of a long one."""
+    text, half = str(name), MOST_LETTERS // 2
+    return text if len(text) <= MOST_LETTERS else f"{text[:half]}…{text[-half + 1 :]}"
+
+
+def name_of_feature(key):
+    """Return a name for an entry of an index of features, such as "x0, step 3"."""
+    if not isinstance(key, tuple):
+        return str(key)
+    if len(key) == 2:
+        return f"{key[1]}, step {key[0]}"
+    return ", ".join(str(level) for level in key)
+
+
+def outline():
+    """Return an outline of text in the colour of the background."""
+    import matplotlib as mpl
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=2.5, foreground=mpl.rcParams["axes.facecolor"])]

@@ -57,6 +57,70 @@ def encode(estimator, X):
     return refuse(estimator, "transform", "Pass a fitted transformer.")
 
 
+def loadings_of(estimator, X=None):
+    """Return the loadings of an autoencoder, or of PCA, as a data frame.
+
+    In a Pipeline, rows have the names of the columns before its last step.
+    """
+    import pandas as pd
+
+    for part in parts_of(estimator):
+        if hasattr(part, "loadings"):
+            X = None if X is None else before(estimator, part, X)
+            loadings = part.loadings(X)
+        elif getattr(part, "components_", None) is not None:
+            loadings = pd.DataFrame(part.components_.T)
+            loadings.index = getattr(part, "feature_names_in_", loadings.index)
+        else:
+            continue
+        names = _names_before_last_step(estimator)
+        is_table = loadings.index.nlevels == 1
+        if is_table and names is not None and len(names) == len(loadings):
+            loadings.index = pd.Index(names, name=loadings.index.name)
+        return loadings
+    return refuse(
+        estimator, "loadings, components_", "Pass a fitted autoencoder, or PCA."
+    )
+
+
+def _names_before_last_step(estimator):
+    if not isinstance(estimator, Pipeline) or len(estimator) < 2:
+        return None
+    if not hasattr(estimator, "feature_names_in_"):
+        return None
+    try:
+        return estimator[:-1].get_feature_names_out()
+    except (AttributeError, ValueError):  # a step knows no names
+        return None
+
+
+def layout_of(estimator, sample_shape):
+    """Return the options of `read_samples` for the X of an estimator."""
+    owners = [part for part in parts_of(estimator) if hasattr(part, "sample_shape")]
+    if sample_shape is None and owners:
+        sample_shape = owners[0].sample_shape
+    return {"sample_shape": sample_shape, "sequences": bool(owners)}
+
+
+def components_to_draw(components, width, most):
+    """Return the numbers of the components to draw, by default the first ones.
+
+    Raises
+    ------
+    ValueError
+        If there is no such component.
+    """
+    if components is None:
+        return list(range(min(width, most)))
+    shown = list(components)
+    if not shown or any(not 0 <= component < width for component in shown):
+        raise ValueError(
+            f"The 'components' parameter must hold int values in [0, {width}), "
+            f"of {width} components. Got {components!r} instead."
+        )
+    return shown
+
+
 def forecaster_of(estimator):
     """Return the part that forecasts, or None."""
     for part in parts_of(estimator):

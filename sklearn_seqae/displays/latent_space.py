@@ -10,13 +10,19 @@ from sklearn_seqae.displays._canvas import (
     check_matplotlib,
     colour_and_marker,
     colours,
+    ink,
+    name_of_feature,
     new_or_given,
+    outline,
     panels,
     scale_of_colours,
+    short,
 )
-from sklearn_seqae.displays._reading import encode
+from sklearn_seqae.displays._reading import components_to_draw, encode, loadings_of
 
 MOST_SHOWN = 5  # components in a grid of pairs
+MOST_ARROWS = 8  # features
+LETTER, LINE = 0.02, 0.05  # of a name, relative to the panel
 MOST_CATEGORIES = 20  # distinct numbers, above which labels are numeric
 
 
@@ -40,6 +46,11 @@ class LatentSpaceDisplay:
     components : list of int, default=None
         Components to draw, from 0; by default up to the first five.
 
+    loadings : DataFrame of shape (n_features, n_components), default=None
+        Loadings, which are drawn as arrows over two components (a biplot). An arrow
+        points to where its feature grows fastest, and its length is proportional to
+        the growth. Up to eight features with the longest arrows are drawn.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -57,6 +68,9 @@ class LatentSpaceDisplay:
     colorbar_ : matplotlib Colorbar or None
         Colour bar of numeric labels.
 
+    arrows_ : dict of matplotlib Annotation
+        Arrows of the loadings by the name of the feature, the longest first.
+
     See Also
     --------
     ReconstructionDisplay : Samples with their reconstructions.
@@ -69,16 +83,27 @@ class LatentSpaceDisplay:
     ['cat', 'dog']
     """
 
-    def __init__(self, codes, labels=None, *, label_name=None, components=None):
+    def __init__(
+        self, codes, labels=None, *, label_name=None, components=None, loadings=None
+    ):
         self.codes = codes
         self.labels = labels
         self.label_name = label_name
         self.components = components
+        self.loadings = loadings
 
     @classmethod
     @reads_all_containers
     def from_estimator(
-        cls, estimator, X, labels=None, *, label_name=None, components=None, ax=None
+        cls,
+        estimator,
+        X,
+        labels=None,
+        *,
+        label_name=None,
+        components=None,
+        loadings=False,
+        ax=None,
     ):
         """Draw the latent codes of X.
 
@@ -99,6 +124,10 @@ class LatentSpaceDisplay:
         components : list of int, default=None
             Components to draw, from 0; by default up to the first five.
 
+        loadings : bool, default=False
+            Whether to draw the loadings of the features over two components, averaged
+            over X. The estimator then contains an autoencoder, or PCA.
+
         ax : matplotlib Axes, default=None
             Axes to draw in. Three components and grids take its place. If None, a
             new figure.
@@ -114,13 +143,21 @@ class LatentSpaceDisplay:
             labels,
             label_name=label_name,
             components=components,
+            loadings=loadings_of(estimator, X) if loadings else None,
             ax=ax,
         )
 
     @classmethod
     @reads_all_containers
     def from_codes(
-        cls, codes, labels=None, *, label_name=None, components=None, ax=None
+        cls,
+        codes,
+        labels=None,
+        *,
+        label_name=None,
+        components=None,
+        loadings=None,
+        ax=None,
     ):
         """Draw latent codes.
 
@@ -138,6 +175,9 @@ class LatentSpaceDisplay:
         components : list of int, default=None
             Components to draw, from 0; by default up to the first five.
 
+        loadings : DataFrame of shape (n_features, n_components), default=None
+            Loadings to draw over two components, with the features as index.
+
         ax : matplotlib Axes, default=None
             Axes to draw in. Three components and grids take its place. If None, a
             new figure.
@@ -154,8 +194,8 @@ class LatentSpaceDisplay:
         if labels is not None:
             labels = column_or_1d(labels)
             check_consistent_length(codes, labels)
-        display = cls(codes, labels, label_name=label_name, components=components)
-        return display.plot(ax=ax)
+        options = {"label_name": label_name, "components": components}
+        return cls(codes, labels, loadings=loadings, **options).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the display.
@@ -172,8 +212,13 @@ class LatentSpaceDisplay:
             Display with the artists.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
-        shown = self._shown()
-        self.scatters_, self.colorbar_ = [], None
+        shown = components_to_draw(self.components, self.codes.shape[1], MOST_SHOWN)
+        if self.loadings is not None and len(shown) != 2:
+            raise ValueError(
+                "Loadings are drawn over two components. Got "
+                f"{len(shown)}. Pass two in 'components', such as components=[0, 1]."
+            )
+        self.scatters_, self.colorbar_, self.arrows_ = [], None, {}
         if len(shown) > 3:
             self._plot_pairs(shown, ax)
         else:
@@ -181,21 +226,11 @@ class LatentSpaceDisplay:
             if ax is None and len(shown) < 3:
                 options = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
             ax = self._plot_one(shown, ax)
+            if self.loadings is not None:
+                self._plot_arrows(ax, shown)
             self._explain_colours(ax, options)
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         return self
-
-    def _shown(self):
-        width = self.codes.shape[1]
-        if self.components is None:
-            return list(range(min(width, MOST_SHOWN)))
-        shown = list(self.components)
-        if not shown or any(not 0 <= component < width for component in shown):
-            raise ValueError(
-                f"The 'components' parameter must hold int values in [0, {width}), "
-                f"of {width} components. Got {self.components!r} instead."
-            )
-        return shown
 
     def _plot_one(self, shown, ax):
         """Draw one panel, in space where there are three components."""
@@ -210,6 +245,24 @@ class LatentSpaceDisplay:
         self.axes_ = [ax]
         self._plot_panel(ax, shown)
         return ax
+
+    def _plot_arrows(self, ax, shown):
+        """Draw the features with the largest loadings as arrows from the median."""
+        slopes = self.loadings.to_numpy(dtype=float)[:, shown]
+        lengths = np.hypot(*slopes.T)
+        longest = np.argsort(-lengths, kind="stable")[:MOST_ARROWS]
+        start = np.median(self.codes[:, shown], axis=0)
+        reach = np.abs(self.codes[:, shown] - start).max(axis=0)
+        fits = np.abs(slopes[longest]) / np.where(reach > 0, reach, 1)
+        steps = slopes[longest] / max(fits.max(), np.finfo(float).tiny)
+        drawn = lengths[longest] > 0
+        longest, steps = longest[drawn], steps[drawn]
+        names = [name_of_feature(self.loadings.index[feature]) for feature in longest]
+        style = {"arrowstyle": "-|>", "color": ink(), "lw": 1.2, "shrinkA": 0}
+        for step, name in zip(steps, names, strict=True):
+            arrow = ax.annotate("", start + step, xytext=start, arrowprops=style)
+            self.arrows_[name] = arrow
+        _write_names(ax, start + steps, names, steps[:, 0] < 0)
 
     def _plot_pairs(self, shown, ax):
         """Draw a triangle of panels: each component over each one before it."""
@@ -287,3 +340,32 @@ def _categories(labels):
         return np.unique(labels)
     except TypeError:  # of several types, which have no order
         return sorted(set(labels), key=str)
+
+
+def _write_names(ax, tips, names, is_left):
+    """Write names beside the tips of arrows, on the left or right, without overlap."""
+    names = [short(name) for name in names]
+    ax.margins(0.1)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    width, line = LETTER * (right - left), LINE * (top - bottom)
+    for side, sign in ((is_left, -1), (~is_left, 1)):
+        rows = np.flatnonzero(side)
+        rows = rows[np.argsort(tips[rows, 1])]
+        heights = tips[rows, 1].copy()
+        for i in range(1, len(rows)):
+            heights[i] = max(heights[i], heights[i - 1] + line)
+        if len(rows):
+            heights -= (heights - tips[rows, 1]).mean()
+            bottom, top = min(bottom, heights[0] - line), max(top, heights[-1] + line)
+        for row, height in zip(rows, heights, strict=True):
+            x = tips[row, 0] + sign * width
+            ax.text(
+                *(x, height, names[row]),
+                ha="right" if sign < 0 else "left",
+                va="center",
+                fontsize="small",
+                path_effects=outline(),
+            )
+            end = x + sign * width * len(names[row])
+            left, right = min(left, end), max(right, end)
+    ax.set(xlim=(left, right), ylim=(bottom, top))

@@ -10,6 +10,7 @@ from sklearn_seqae._introspection import (
 )
 from sklearn_seqae._libraries import reads_all_containers
 from sklearn_seqae.displays._canvas import (
+    LINES,
     check_matplotlib,
     colours,
     ink,
@@ -18,13 +19,13 @@ from sklearn_seqae.displays._canvas import (
 from sklearn_seqae.displays._reading import (
     forecast,
     forecaster_of,
+    layout_of,
     one_series,
     parts_of,
     read_samples,
 )
 
 MOST_SHOWN = 4  # samples by default, and maximum in a row of panels
-LINES = ("-", "--", "-.", ":")
 AHEAD = (0, (1, 0.8))  # line style of forecasts, densely dotted
 ENTRY_WIDTH = 1.6  # width of an entry of the legend, in inches
 MOST_NAMED = 30  # maximum number of columns with names
@@ -144,9 +145,7 @@ class ReconstructionDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         if any(map(scores_time_steps, parts_of(estimator))):
             return cls._draw_series(estimator, X, titles, ax)
-        owners = [part for part in parts_of(estimator) if hasattr(part, "sample_shape")]
-        if sample_shape is None and owners:
-            sample_shape = owners[0].sample_shape
+        how = layout_of(estimator, sample_shape)
         length = X.shape[0] if hasattr(X, "shape") else len(X)
         if indices is None:
             indices = range(min(MOST_SHOWN, length))
@@ -154,7 +153,6 @@ class ReconstructionDisplay:
         X = _safe_indexing(X, indices)
         if titles is None:
             titles = [f"sample {index}" for index in indices]
-        how = {"sample_shape": sample_shape, "sequences": bool(owners)}
         forecaster = forecaster_of(estimator)
         if forecaster is None:
             return cls._draw(X, reconstruct(estimator, X), how, titles, ax)

@@ -1,4 +1,4 @@
-"""Differentiable encoder of a fitted model."""
+"""Differentiable encoders of a fitted model."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.resampling import time_warp
+from sklearn_seqae.modules.stacks import step_mask
 
 
 class WhiteningTensors(NamedTuple):
@@ -70,3 +71,86 @@ class Encoder(nn.Module):
         if self.whitening is None:
             return code
         return (code - self.whitening.mean) @ self.whitening.factor
+
+
+class SampleEncoder(nn.Module):
+    """Differentiable encoder from samples in the units of X to latent codes.
+
+    Its codes are those of `transform` with ``refinement_steps=0``. It is a copy: the
+    estimator does not change if it is trained, and it does not need the estimator.
+
+    Shape
+    -----
+    - Input: `x`, complete samples in the shape that `fit` read: (N, D), (N, T, C),
+      (N, H, W) or (N, H, W, C); `lengths` (N,) or None without padding
+    - Output: (N, Z), the codes, in the dtype of `x`
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Encoder of scaled samples, without whitening.
+
+    center : Tensor
+        Center that is subtracted from the samples.
+
+    scale, code_unit : float
+        Divisor of the samples, and factor of the codes.
+
+    whitening : WhiteningTensors or None
+        Whitening of the codes; None without whitening.
+
+    n_channels : int or None
+        Number of channels of a sequence; None for tables and images, whose samples are
+        flattened.
+
+    max_steps : int or None, default=None
+        Number of time steps that are read of longer sequences; None: all.
+    """
+
+    center: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        center: Tensor,
+        scale: float,
+        code_unit: float,
+        whitening: WhiteningTensors | None,
+        n_channels: int | None,
+        max_steps: int | None = None,
+    ):
+        super().__init__()
+        self.encoder = encoder
+        self.scale = scale
+        self.code_unit = code_unit
+        self.n_channels = n_channels
+        self.max_steps = max_steps
+        self.register_buffer("center", center)
+        mean, factor, _ = whitening or (None, None, None)
+        self.register_buffer("mean", mean)
+        self.register_buffer("factor", factor)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map samples to latent codes."""
+        return self.encode(self.scaled(x, lengths), lengths).to(x.dtype)
+
+    def scaled(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Scale samples, and set their padding to zero."""
+        if self.n_channels is None:
+            x = x.flatten(1)
+        elif x.ndim == 2:
+            x = x.reshape(x.shape[0], -1, self.n_channels)
+        if self.max_steps is not None:
+            x = x[:, -self.max_steps :]
+        x = ((x - self.center.to(x.dtype)) / self.scale).float()
+        if lengths is None or self.n_channels is None:
+            return x
+        return torch.where(step_mask(lengths, x.shape[1]), x, 0)
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map scaled samples to latent codes in the units of X."""
+        code: Tensor = self.encoder(x, lengths)
+        if self.mean is not None:
+            code = (code - self.mean) @ self.factor
+        return code * self.code_unit

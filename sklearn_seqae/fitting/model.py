@@ -14,7 +14,11 @@ from torch import Tensor
 from sklearn_seqae._inputs import InputFormat
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
-from sklearn_seqae.fitting.encoder import Encoder, WhiteningTensors
+from sklearn_seqae.fitting.encoder import (
+    Encoder,
+    SampleEncoder,
+    WhiteningTensors,
+)
 from sklearn_seqae.fitting.family import Family, NetworkSpec
 from sklearn_seqae.fitting.imputer import LinearImputer
 from sklearn_seqae.fitting.pca_init import ROUNDING, make_linear_path
@@ -365,7 +369,7 @@ class FittedModel:
         if not ahead:
             decode = decoder_tile(self.module, width, whitening)
         if decode is None:
-            decode = self._decoder(whitening, ahead)
+            decode = self.decoder(whitening, ahead)
         return in_tiles(
             decode,
             self._scaled_codes(codes),
@@ -375,7 +379,7 @@ class FittedModel:
             **self._tile_options(decode, len(codes)),
         )
 
-    def _decoder(
+    def decoder(
         self, whitening: WhiteningTensors | None, ahead: bool
     ) -> Callable[[Tensor, Tensor | None, int | None], Tensor]:
         """Return the decoder, or the forecaster, of tiles of codes in scaled units."""
@@ -445,6 +449,20 @@ class FittedModel:
             whitening=self.whitening_tensors() if is_whitened else None,
             warp=warp,
             generator=generator,
+        )
+
+    def sample_encoder(self) -> SampleEncoder:
+        """Return a copy of the encoder, from the units of X, as a torch module."""
+        module = copy.deepcopy(self.module)
+        is_sequence = self.input_format.form == "sequences"
+        return SampleEncoder(
+            replace(self, module=module).encoder(is_whitened=False),
+            center=torch.tensor(self.scaling.center, device=self.device),
+            scale=self.scaling.scale,
+            code_unit=self.code_unit,
+            whitening=self.whitening_tensors(),
+            n_channels=self.spec.n_features if is_sequence else None,
+            max_steps=self.input_format.max_steps,
         )
 
     def tensors(self, samples: Samples) -> tuple[Tensor, Tensor | None]:

@@ -31,7 +31,7 @@ def sizes_of(size: Size, n_stages: int) -> list[Size]:
 
 def to_images(rows: Tensor, size: Size) -> Tensor:
     """View (N, H * W * C) as (N, C, H, W). Channels are last in memory."""
-    return torch.unflatten(rows, 1, (*size, -1)).permute(0, 3, 1, 2)
+    return rows.reshape(rows.shape[0], *size, -1).permute(0, 3, 1, 2)
 
 
 def to_rows(images: Tensor) -> Tensor:

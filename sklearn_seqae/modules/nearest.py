@@ -69,7 +69,7 @@ def decoder_of(module: Autoencoder, *, ahead: bool = False) -> Decode:
         size = code.shape[1]
         if size == width:
             return network(code, lengths, n_steps)
-        kept = torch.full((len(code),), size, device=code.device)
+        kept = torch.full((code.shape[0],), size, device=code.device)
         code = torch.nn.functional.pad(code, (0, width - size))
         return network(code, lengths, n_steps, kept)
 

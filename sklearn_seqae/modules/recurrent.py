@@ -215,7 +215,9 @@ class RecurrentEncoder(nn.Module):
         if lengths is None:
             last = states[:, -1]
         else:
-            last = states[torch.arange(len(states), device=states.device), lengths - 1]
+            last = states[
+                torch.arange(states.shape[0], device=states.device), lengths - 1
+            ]
         if not self.stack.backward_layers:
             return last
         # The backward direction ends at the first step.
@@ -307,7 +309,7 @@ class RecurrentDecoder(nn.Module):
         free_running: Tensor | None = None,
     ) -> Tensor:
         """Map (N, Z) to (N, T, C)."""
-        n_patches = -(-n_steps // self.patch_size)
+        n_patches = (n_steps + self.patch_size - 1) // self.patch_size
         if lengths is None:
             n_valid = None
         else:
@@ -317,7 +319,7 @@ class RecurrentDecoder(nn.Module):
         if linear_output is not None:
             linear_patches = self._to_patches(linear_output, lengths)
             time = time_features(
-                len(code), n_patches, n_valid, TIME_FEATURES, code.device
+                code.shape[0], n_patches, n_valid, TIME_FEATURES, code.device
             )
             x = torch.cat([x, time, linear_patches], 2)
         if not self.is_conditional:
@@ -329,7 +331,7 @@ class RecurrentDecoder(nn.Module):
                 free_running = free_running[:, :: self.patch_size]
             patches = self._decode_steps(x, linear_patches, teacher, free_running)
         n_channels = patches.shape[2] // self.patch_size
-        steps = patches.reshape(len(code), -1, n_channels)[:, :n_steps]
+        steps = patches.reshape(code.shape[0], -1, n_channels)[:, :n_steps]
         return reverse(steps, lengths) if self.is_reversed else steps
 
     def _to_patches(self, x: Tensor, lengths: Tensor | None) -> Tensor:

@@ -14,7 +14,7 @@ def resample(x: Tensor, lengths: Tensor | None, n_steps: int) -> Tensor:
     if lengths is None and x.shape[1] == n_steps:
         return x
     if lengths is None:
-        lengths = torch.full((len(x),), x.shape[1], device=x.device)
+        lengths = torch.full((x.shape[0],), x.shape[1], device=x.device)
     relative = torch.linspace(0, 1, n_steps, device=x.device)
     return interpolate(x, relative * (lengths[:, None] - 1))
 

@@ -132,7 +132,6 @@ def to_patches(x: Tensor, lengths: Tensor | None, size: int) -> Tensor:
     """
     if lengths is not None:
         x = x * step_mask(lengths, x.shape[1])
-    missing = -x.shape[1] % size
-    if missing:
-        x = nn.functional.pad(x, (0, 0, 0, missing))
-    return x.reshape(len(x), -1, size * x.shape[2])
+    if size > 1:  # also without missing steps: exported graphs have no branches
+        x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % size))
+    return x.reshape(x.shape[0], -1, size * x.shape[2])
