@@ -15,7 +15,7 @@ from sklearn_seqae.fitting.selection import Selection
 from sklearn_seqae.fitting.validation import ValidationMonitor
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
-from sklearn_seqae.training.parallel import Cancelled
+from sklearn_seqae.training.parallel import Cancelled, map_in_threads
 from sklearn_seqae.training.stack import train_together
 
 
@@ -111,6 +111,65 @@ def finish(training: Training, failed: Event | None = None) -> TrainingRun:
         if failed is not None and failed.is_set():
             raise Cancelled
     return run
+
+
+def train_folds(
+    train: Callable[[int, Event], TrainingRun],
+    *,
+    n_folds: int,
+    n_rows: int,
+    n_threads: int,
+) -> list[TrainingRun]:
+    """Train once for each validation fold.
+
+    If the folds so far show a clear gain, or that a significant gain is unlikely, the
+    others are left out (`Selection.is_decided`). The result does not depend on the
+    number of threads: a fold is dropped if those before it decide.
+
+    Parameters
+    ----------
+    train : callable
+        Function of the number of a fold, and of an event that is set if another fold
+        has failed.
+
+    n_folds, n_rows : int
+        Number of folds, and of validation rows of all folds.
+
+    n_threads : int
+        Number of folds after the first that are trained side by side.
+    """
+
+    def run_of(fold: int, failed: Event) -> TrainingRun | ValueError:
+        try:
+            return train(fold, failed)
+        except ValueError as error:  # it diverged
+            return error
+
+    runs: list[TrainingRun] = []
+
+    def keep(run: TrainingRun | ValueError) -> bool:
+        if isinstance(run, ValueError):
+            raise run
+        runs.append(run)
+        return joined(runs).is_decided(n_rows)
+
+    is_decided = keep(run_of(0, Event()))
+    for start in range(1, n_folds, n_threads):
+        if is_decided:
+            break
+        folds = range(start, min(start + n_threads, n_folds))
+        for run in map_in_threads(run_of, folds):
+            # The others of its threads are dropped: without threads, they would not
+            # have been trained.
+            if is_decided:
+                break
+            is_decided = keep(run)
+    return runs
+
+
+def joined(runs: list[TrainingRun]) -> Selection:
+    """Return the validation losses of all folds."""
+    return Selection.join([run.selection for run in runs if run.selection])
 
 
 class Together:

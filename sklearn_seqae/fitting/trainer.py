@@ -5,9 +5,7 @@ from functools import partial
 from threading import Event
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.batching import make_batches
@@ -33,6 +31,8 @@ from sklearn_seqae.fitting.runs import (
     Training,
     TrainingRun,
     finish,
+    joined,
+    train_folds,
 )
 from sklearn_seqae.fitting.scaling import Scaling, mean_sample, scaled
 from sklearn_seqae.fitting.selection import Selection, mean_curve
@@ -46,7 +46,6 @@ from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.callbacks import EpochLog, check_monitors
 from sklearn_seqae.training.checkpoints import Checkpoint
 from sklearn_seqae.training.isolation import available_threads, isolated
-from sklearn_seqae.training.parallel import map_in_threads
 from sklearn_seqae.training.progress import Progress
 
 EVALUATION_BATCH_SIZE = 512  # batch size without gradients
@@ -149,7 +148,7 @@ class Trainer:
         if not self.splits:
             return finish(self.training()), None
         runs = self._train_folds()
-        selection = self._join(runs)
+        selection = joined(runs)
         best = selection.best_epoch()
         if not self._refits:
             runs[0].restore_weights(best)
@@ -162,61 +161,32 @@ class Trainer:
         return run, selection
 
     def _train_folds(self) -> list[TrainingRun]:
-        """Train once for each validation split.
+        """Train once for each validation split, unless fewer decide.
 
-        If the folds so far show a clear gain, or that a significant gain is unlikely,
-        the others are left out (`Selection.is_decided`). In families with large
-        operations, the folds after the first are trained side by side, unless a
-        callback or `verbose` follows them one after the other. The result does not
-        depend on the number of threads: a fold is dropped if those before it decide.
+        In families with large operations, the folds after the first are trained side by
+        side, unless a callback or `verbose` follows them one after the other.
         """
 
-        def train(fold: int, failed: Event) -> TrainingRun | ValueError:
-            rows, held_out_rows = self.splits[fold]
-            held_out = self.samples.take(held_out_rows)
+        def train(fold: int, failed: Event) -> TrainingRun:
+            rows, held_out = (self.samples.take(part) for part in self.splits[fold])
             name = f"fold {fold + 1} of {len(self.splits)}"
-            try:
-                return finish(self.training(rows, held_out, name=name), failed)
-            except ValueError as error:  # it diverged
-                return error
-
-        runs: list[TrainingRun] = []
-
-        def keep(run: TrainingRun | ValueError) -> None:
-            if isinstance(run, ValueError):
-                raise run
-            runs.append(run)
+            return finish(self.training(rows, held_out, name=name), failed)
 
         config, listener = self.config, self.listener
         is_followed = bool(config.skorch_callbacks or config.verbose) or (
             listener is not None and listener.follows
         )
-        is_followed = is_followed or config.device != "cpu"
-        n_rows = sum(len(held_out) for _, held_out in self.splits)
-        keep(train(0, Event()))
-        is_parallel = self.family.in_threads and not is_followed
-        n_threads = available_threads() if is_parallel else 1
-        is_decided = self._join(runs).is_decided(n_rows)
-        for start in range(1, len(self.splits), n_threads):
-            if is_decided:
-                break
-            folds = range(start, min(start + n_threads, len(self.splits)))
-            for run in map_in_threads(train, folds):
-                # The others of its threads are dropped: without threads, they would
-                # not have been trained.
-                if is_decided:
-                    break
-                keep(run)
-                is_decided = self._join(runs).is_decided(n_rows)
-        return runs
-
-    @staticmethod
-    def _join(runs: list[TrainingRun]) -> Selection:
-        return Selection.join([run.selection for run in runs if run.selection])
+        is_parallel = self.family.in_threads and config.device == "cpu"
+        return train_folds(
+            train,
+            n_folds=len(self.splits),
+            n_rows=sum(len(held_out) for _, held_out in self.splits),
+            n_threads=available_threads() if is_parallel and not is_followed else 1,
+        )
 
     def training(
         self,
-        rows: NDArray[np.int64] | None = None,
+        part: Samples | None = None,
         held_out: Samples | None = None,
         *,
         n_epochs: int | None = None,
@@ -227,7 +197,7 @@ class Trainer:
 
         Parameters
         ----------
-        rows : ndarray of int or None, default=None
+        part : Samples or None, default=None
             Training rows; None for all.
 
         held_out : Samples or None, default=None
@@ -247,7 +217,7 @@ class Trainer:
         run, batches : TrainingRun, Batches
             The training and its rows, before the first epoch and after each epoch.
         """
-        part = self.samples if rows is None else self.samples.take(rows)
+        part = self.samples if part is None else part
         run, train = self._prepare(part)
         monitor = None
         if held_out is not None:
