@@ -5,6 +5,7 @@ length. A list of 1-D arrays of several lengths contains sequences of one channe
 so do 1-D object arrays, Series and items of shape (T, 1).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -241,7 +242,8 @@ def stack(cells: Sequence) -> tuple[np.ndarray, np.ndarray, tuple]:
             )
     lengths = np.fromiter(map(len, items), dtype=np.int64, count=len(items))
     stacked = np.concatenate(items)
-    return stacked.reshape(len(stacked), -1), lengths, n_channels
+    width = math.prod(n_channels)
+    return stacked.reshape(len(stacked), width), lengths, n_channels
 
 
 def _as_item(number: int, cell: Any) -> np.ndarray:

@@ -403,7 +403,7 @@ def _read_array(X: Any, name: str) -> Samples:
     container = container_of(X, "array")
     if values.ndim > 3:  # videos, whose time steps are frames
         container = replace(container, frame_shape=values.shape[2:])
-        values = values.reshape(*values.shape[:2], -1)
+        values = values.reshape(*values.shape[:2], math.prod(values.shape[2:]))
     refuse_padding(values, name)
     return Samples(values, None, container)
 

@@ -162,7 +162,7 @@ def test_what_is_no_sequence_of_numbers(estimator, digits, ragged, kind, change,
     assert_refused(estimator, X, words, error=(TypeError, ValueError), good=good)
 
 
-@pytest.mark.parametrize("X", [["ab", "cd"], [None, None], np.ones((4, 3, 2, 2))])
+@pytest.mark.parametrize("X", [["ab", "cd"], [None, None], np.ones((4, 3, 2, 2, 2, 2))])
 @sequences
 def test_what_is_no_sequence_at_all(estimator, X):
     assert_refused(estimator, X, ".", error=(TypeError, ValueError))
