@@ -119,6 +119,7 @@ LAYERS = {
     },
     "autoencoders/_callbacks": {"own": ["training/callbacks"], "packages": ESTIMATOR},
     "autoencoders/_summary": {
+        "own": ["_introspection"],
         "packages": [*ESTIMATOR, "torch"],
         "inside": ["torchview"],
     },

@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, parse_codes, read
-from sklearn_seqae._introspection import FittedHTML, kept_if_it_fails
+from sklearn_seqae._introspection import DOC_LINK, FittedHTML, kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._params import (
@@ -467,6 +467,9 @@ class BaseAutoencoder(
         return graph_of(self)
 
     # Attributes, state and tags
+
+    _doc_link_module = "sklearn_seqae"
+    _doc_link_template = DOC_LINK
 
     @property
     def net_(self) -> Any:
