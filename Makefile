@@ -40,10 +40,10 @@ lint: $(VENV)/.installed
 	$(VENV)/bin/mypy
 
 docs: $(VENV)/.installed-docs
-	$(VENV)/bin/python -m sphinx -b html docs docs/_build/html
+	$(VENV)/bin/python -m sphinx -W -b html docs docs/_build/html
 
 clean:
-	rm -rf build dist docs/_build docs/gallery demo_output *.egg-info
+	rm -rf build dist docs/_build docs/gallery docs/api demo_output *.egg-info
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)

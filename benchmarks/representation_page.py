@@ -1,4 +1,4 @@
-"""Write the tables of docs/representation.md and of the README from the results.
+"""Write the tables of docs/representation.md from the results.
 
     python benchmarks/representation_page.py
 
@@ -170,15 +170,15 @@ def main():
         "resamples": resamples(),
         **{name: each_cell(cells, name) for name in FAMILIES},
     }
-    for page in (ROOT / "docs" / "representation.md", ROOT / "README.md"):
-        text = page.read_text(encoding="utf-8")
-        for name, table in tables.items():
-            text = re.sub(
-                rf"(?s)(<!-- table {name} -->\n).*?(\n<!-- end -->)",
-                lambda match, table=table: f"{match[1]}\n{table}\n{match[2]}",
-                text,
-            )
-        page.write_text(text, encoding="utf-8")
+    page = ROOT / "docs" / "representation.md"
+    text = page.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        text = re.sub(
+            rf"(?s)(<!-- table {name} -->\n).*?(\n<!-- end -->)",
+            lambda match, table=table: f"{match[1]}\n{table}\n{match[2]}",
+            text,
+        )
+    page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,17 @@
 """Helpers for any fitted estimator or Pipeline, without torch."""
 
 from contextlib import contextmanager
+from html import escape
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
+
+# Address of the API page of an estimator, for the links in a notebook.
+DOC_LINK = (
+    "https://sklearn-seqae.readthedocs.io/en/latest/api/generated/"
+    "sklearn_seqae.{estimator_name}.html"
+)
 
 
 @contextmanager
@@ -114,6 +121,26 @@ def reconstruct(estimator, X):
         "reconstruct, inverse_transform",
         "Pass a fitted autoencoder, or a transformer with 'inverse_transform'.",
     )
+
+
+def table_html(rows, head=None):
+    """Return rows of texts as an HTML table in the style of scikit-learn's diagram."""
+    lines = [_row_html(head, "th")] if head else []
+    lines += [_row_html(row, "td") for row in rows]
+    return f'<table class="parameters-table"><tbody>{"".join(lines)}</tbody></table>'
+
+
+def details_html(title, content, is_open=True):
+    """Return HTML under a title that can be closed, in the same style."""
+    return (
+        f'<div class="estimator-table"><details{" open" if is_open else ""}>'
+        f"<summary>{escape(title)}</summary>{content}</details></div>"
+    )
+
+
+def _row_html(texts, cell):
+    cells = "".join(f"<{cell}>{escape(text)}</{cell}>" for text in texts)
+    return f'<tr class="default">{cells}</tr>'
 
 
 class FittedHTML:

@@ -10,7 +10,7 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, read
-from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._introspection import DOC_LINK, kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import HasMethods, fit_context
 from sklearn_seqae._sequences import Samples
@@ -165,6 +165,9 @@ class SequenceScaler(PlainState, OneToOneFeatureMixin, TransformerMixin, BaseEst
                 f"by {self.scaler_!r}."
             )
         return samples.pad(scaled)
+
+    _doc_link_module = "sklearn_seqae"
+    _doc_link_template = DOC_LINK
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -86,3 +86,45 @@ def test_the_autoencoder_fills_digits_better_than_the_imputers(run, tmp_path):
     }
     assert min(errors, key=errors.get) == "autoencoder"
     assert (tmp_path / "missing_output" / "missing_values.png").stat().st_size > 10_000
+
+
+# A relation that must hold after an example of the gallery has run.
+RELATIONS = {
+    "anomalies_in_a_table": lambda n: n["alarms"]["benign"] < 0.1 and n["auc"] > 0.9,
+    "choose_size": lambda n: n["enough"].argmax() < n["enough_pca"].argmax(),
+    "denoise": lambda n: n["errors"]["autoencoder"] < n["errors"]["PCA"],
+    "few_labels": lambda n: n["accuracies"]["fine-tuned"][-1] > 0.8,
+    "forecast": lambda n: (
+        abs(n["forecast"] - n["truth"]).mean()
+        < abs(n["week_before"] - n["truth"]).mean()
+    ),
+    "generate": lambda n: n["samples"].shape == (20, 64),
+    "images": lambda n: n["model"].score(n["test"]) > 0.7,
+    "learning_curve": lambda n: (
+        n["model"].held_out_r2_["model"] > n["model"].held_out_r2_["pca"]
+    ),
+    "live_stream": lambda n: (
+        n["scored"].loc["2015-01-01", "alarm"].any()
+        and not n["scored"].loc["2014-12-22", "alarm"].any()
+    ),
+    "long_csv": lambda n: len({len(s) for s in n["sequences"]}) > 1,
+    "pipeline_search": lambda n: n["search"].best_score_ > 0.85,
+    "replace_pca": lambda n: list(n["rows"])[2][-4:] > list(n["rows"])[1][-4:],
+    "taxi_series": lambda n: len(n["detector"].detect_intervals(n["demand"])) > 4,
+    "variable_length": lambda n: n["accuracy"] > 0.9,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("name", RELATIONS)
+def test_an_example_of_the_gallery_draws_what_its_text_says(run, pyplot, name):
+    names = run(f"{name}.py")
+    assert RELATIONS[name](names)
+    assert pyplot.get_fignums()
+
+
+def test_every_example_is_tested():
+    tested = Path(__file__).read_text()
+    for example in EXAMPLES.glob("*.py"):
+        assert example.stem in {*RELATIONS, "demo"} or example.name in tested

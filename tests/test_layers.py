@@ -119,7 +119,7 @@ LAYERS = {
     },
     "autoencoders/_callbacks": {"own": ["training/callbacks"], "packages": ESTIMATOR},
     "autoencoders/_summary": {
-        "own": ["fitting/*", "autoencoders/_warnings"],
+        "own": ["_introspection", "fitting/*"],
         "packages": [*ESTIMATOR, "torch"],
         "inside": ["pandas", "torchview"],
     },

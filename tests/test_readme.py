@@ -16,7 +16,11 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```python\n((?:.*\n)*?)```\n(?:\n((?: {4}.*\n)+))?")
 PAGES = [
     path.relative_to(ROOT).as_posix()
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for path in (
+        ROOT / "README.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "docs" / "coming_from").glob("*.md")),
+    )
     if "```python" in path.read_text("utf-8")
 ]
 NUMBER = re.compile(r"-?\d+\.\d+")
@@ -51,7 +55,8 @@ def test_every_block_that_prints_is_followed_by_its_output(page):
 
 
 def test_the_pages_with_blocks_are_found():
-    assert {"README.md", "docs/pca.md", "docs/series.md"} <= set(PAGES)
+    pages = {"README.md", "docs/pca.md", "docs/series.md", "docs/coming_from/keras.md"}
+    assert pages <= set(PAGES)
 
 
 @pytest.mark.parametrize("shown", ["(3, 2) 0.93", "(4, 2) 0.89", "(3, 2)"])

@@ -1,20 +1,38 @@
 """What a fitted autoencoder says of itself, in a terminal and in a notebook."""
 
 import pickle
+import re
 import sys
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.datasets import load_wine
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
-from sklearn_seqae import DenseAutoencoderTransformer
+from sklearn_seqae import (
+    AutoencoderAnomalyDetector,
+    AutoencoderClassifier,
+    ConvolutionalAutoencoderTransformer,
+    DenseAutoencoderTransformer,
+    RecurrentAutoencoderTransformer,
+    SequenceScaler,
+)
 from sklearn_seqae.autoencoders import _summary
 from tests.instances import dense, recurrent
 
+CLASSES = [
+    AutoencoderAnomalyDetector(),
+    AutoencoderClassifier(),
+    ConvolutionalAutoencoderTransformer(),
+    DenseAutoencoderTransformer(),
+    RecurrentAutoencoderTransformer(),
+    SequenceScaler(),
+]
 every_model = pytest.mark.parametrize("make", [dense, recurrent])
 
 
@@ -60,8 +78,10 @@ def test_the_diagram_shows_what_was_learned(make, wine):
     model = make().fit(wine)
     page = estimator_html_repr(model)
     assert "Training summary" in page
-    assert f"{model.held_out_r2_['model']:.4f} (PCA" in page
+    for name in ("model", "pca"):
+        assert f"<td>{model.held_out_r2_[name]:.4f}</td>" in page
     assert "<svg" in page
+    assert "PCA on validation rows (dotted)" in page
     assert "Fitted attributes" in page  # scikit-learn's own table stays
     assert "loss_curve_" in page
     assert model._repr_html_() is not None
@@ -126,3 +146,43 @@ def test_without_torchview_the_extra_is_named(fitted, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchview", None)
     with pytest.raises(ImportError, match=r"requires torchview.*seqae\[diagram\]"):
         fitted.architecture()
+
+
+def test_the_curve_has_axes_with_values_and_the_line_of_pca(fitted):
+    svg = _summary.loss_curve_svg(fitted)
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    losses = [*fitted.loss_curve_, *fitted.validation_loss_curve_]
+    assert {f"{min(losses):.3g}", f"{max(losses):.3g}", "0", "epoch"} <= set(texts)
+    assert str(len(fitted.validation_loss_curve_) - 1) in texts
+    lines = [
+        [float(pair.split(",")[1]) for pair in points.split()]
+        for points in re.findall(r'<polyline points="([^"]*)"', svg)
+    ]
+    training, validation, pca = lines
+    assert pca == [validation[0]] * 2  # epoch 0 is PCA
+    assert all(0 <= y <= _summary.HEIGHT for line in lines for y in line)
+
+
+def test_without_a_start_as_pca_there_is_no_line_of_pca(wine):
+    model = dense(init="random", n_components=8).fit(wine)
+    assert "dotted" not in _summary.loss_curve_svg(model)
+
+
+@pytest.mark.parametrize("estimator", CLASSES, ids=lambda e: type(e).__name__)
+def test_the_diagram_links_to_the_pages_of_the_estimator(estimator):
+    page = estimator_html_repr(estimator)
+    name = type(estimator).__name__
+    assert f"api/generated/sklearn_seqae.{name}.html" in page
+    for parameter in estimator.get_params(deep=False):
+        assert f"--doc-link-{parameter};" in page, parameter  # with its description
+
+
+def test_a_classifier_shows_its_result(wine):
+    y = np.where(np.arange(len(wine)) % 3, -1, load_wine().target)
+    classifier = AutoencoderClassifier(dense(), random_state=0, max_iter=2).fit(wine, y)
+    page = estimator_html_repr(classifier)
+    assert page.count("Classifier summary") == 1
+    tuned = "<td>fine-tuned encoder</td>" in page
+    assert tuned == (classifier.best_epoch_ > 0)
+    assert tuned != ("<td>logistic regression on latent codes</td>" in page)
+    assert "Classifier summary" not in estimator_html_repr(clone(classifier))

@@ -1,7 +1,8 @@
 """Summary of a fitted detector: text for a terminal, HTML for a notebook."""
 
-from html import escape
 from typing import Any
+
+from sklearn_seqae._introspection import details_html, table_html
 
 
 def text_of(detector: Any) -> str:
@@ -44,12 +45,4 @@ def facts_of(detector: Any) -> list[tuple[str, str]]:
 
 def html_of(detector: Any) -> str:
     """Return the summary as HTML."""
-    rows = "".join(
-        f'<tr class="default"><td>{escape(name)}</td><td>{escape(value)}</td></tr>'
-        for name, value in facts_of(detector)
-    )
-    return (
-        '<div class="estimator-table"><details open><summary>Detector summary'
-        f'</summary><table class="parameters-table"><tbody>{rows}</tbody></table>'
-        "</details></div>"
-    )
+    return details_html("Detector summary", table_html(facts_of(detector)))

@@ -8,7 +8,7 @@ from scipy.stats import false_discovery_control
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_seqae._introspection import FittedHTML
+from sklearn_seqae._introspection import DOC_LINK, FittedHTML
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import Real
 from sklearn_seqae._warn import warn
@@ -185,6 +185,9 @@ class HasThreshold:
         """
         check_is_fitted(self)
         return text_of(self)
+
+    _doc_link_module = "sklearn_seqae"
+    _doc_link_template = DOC_LINK
 
     def _get_fitted_attr_html(self, doc_link=""):
         """Add the summary to the attributes in the diagram of a notebook."""

@@ -1,57 +1,22 @@
-"""Results of a fit: attributes, and summaries as text, HTML and tables."""
+"""Summary of a fitted autoencoder: text for a terminal, HTML for a notebook.
 
-from html import escape
+Also the tables of its components and features.
+"""
+
 from typing import Any
 
 import numpy as np
 import torch
 
-from sklearn_seqae.autoencoders._warnings import warn_if_no_better, warn_if_not_reached
+from sklearn_seqae._introspection import details_html, table_html
 from sklearn_seqae.fitting.jacobian import code_of_mean, mean_jacobian
 from sklearn_seqae.fitting.selection import explained
 
 MOST_LAYERS = 60  # maximum number of layers in the table
 MOST_POINTS = 150  # maximum number of points of a curve
-WIDTH, HEIGHT = 320, 90  # of the loss curve, in pixels
+WIDTH, HEIGHT = 360, 160  # of the loss curve, in pixels
+LEFT, BELOW = 52, 30  # space for the values of its axes
 LOG_FROM = 10  # ratio of the largest to the smallest loss
-
-
-def store_selection(estimator, selection):
-    """Store the results of the model selection, if there was one."""
-    if selection is None:
-        estimator.n_iter_ = estimator.best_epoch_ = len(estimator.loss_curve_)
-        estimator.validation_scores_ = estimator.best_validation_score_ = None
-        estimator.validation_loss_curve_ = estimator.held_out_r2_ = None
-        return
-    estimator.n_iter_ = selection.n_epochs
-    estimator.best_epoch_ = selection.best_epoch()
-    estimator.validation_loss_curve_ = selection.valid_losses.tolist()
-    estimator.validation_scores_ = selection.scores.tolist()
-    best = estimator.validation_scores_[estimator.best_epoch_]
-    estimator.best_validation_score_ = best
-    estimator.held_out_r2_ = selection.r2()
-    if selection.has_variance and not selection.is_penalized:
-        is_forecast = estimator.model_.objective == "predict"
-        does = "forecasts" if is_forecast else "reconstructs"
-        warn_if_no_better(type(estimator).__name__, estimator.held_out_r2_, does)
-
-
-def store_order(estimator, selection, samples):
-    """Store the explained variance, and truncate the code to reach a fraction."""
-    model, pca = selection.r2_by_size()
-    fraction = estimator.model_.config.fraction
-    if fraction is not None:
-        reached = np.flatnonzero(model >= fraction)
-        if len(reached):
-            estimator.n_components_ = int(reached[0]) + 1
-            estimator.model_ = estimator.model_.with_components(estimator.n_components_)
-        else:
-            warn_if_not_reached(type(estimator).__name__, fraction, model[-1])
-    variance = estimator.model_.scaling.total_variance(samples)
-    kept = slice(estimator.n_components_)
-    estimator.explained_variance_ratio_ = np.diff(model, prepend=0)[kept]
-    estimator.explained_variance_ = estimator.explained_variance_ratio_ * variance
-    estimator.pca_explained_variance_ratio_ = np.diff(pca, prepend=0)[kept]
 
 
 def text_of(estimator):
@@ -134,22 +99,20 @@ def layers_of(module):
 
 def html_of(estimator):
     """Return the summary as HTML in the style of scikit-learn's diagram."""
-    facts = "".join(_row(fact) for fact in facts_of(estimator))
-    head = _row(("Layer", "Type", "Shapes", "Parameters"), cell="th")
-    layers = "".join(_row(layer) for layer in layers_of(estimator.module_))
-    return (
-        '<div class="estimator-table"><details open><summary>Training summary</summary>'
-        f'<table class="parameters-table"><tbody>{facts}</tbody></table>'
-        f"{loss_curve_svg(estimator)}</details></div>"
-        '<div class="estimator-table"><details><summary>Layers</summary>'
-        f'<table class="parameters-table"><tbody>{head}{layers}</tbody></table>'
-        "</details></div>"
-    )
-
-
-def _row(texts, cell="td"):
-    cells = "".join(f"<{cell}>{escape(text)}</{cell}>" for text in texts)
-    return f'<tr class="default">{cells}</tr>'
+    facts = [fact for fact in facts_of(estimator) if fact[0] != "validation R²"]
+    tables = table_html(facts)
+    if estimator.held_out_r2_ is not None:
+        names = {"model": type(estimator).__name__, "pca": "PCA"}
+        rows = [
+            (label, f"{estimator.held_out_r2_[key]:.4f}")
+            for key, label in names.items()
+        ]
+        tables += table_html(rows, head=("", "R² of validation rows"))
+    head = ("Layer", "Type", "Shapes", "Parameters")
+    layers = table_html(layers_of(estimator.module_), head)
+    return details_html(
+        "Training summary", tables + loss_curve_svg(estimator)
+    ) + details_html("Layers", layers, is_open=False)
 
 
 def loss_curve_svg(estimator):
@@ -162,28 +125,90 @@ def loss_curve_svg(estimator):
     losses = np.concatenate([losses for _, _, losses, _ in curves] or [[]])
     if not len(losses):
         return ""
-    scale = ""
-    low, high = losses.min(), losses.max()
-    if low > 0 and high >= LOG_FROM * low:
-        scale, low, high = ", logarithmic", np.log(low), np.log(high)
-    last = max(first + len(losses) - 1 for _, first, losses, _ in curves)
-    lines, names = [], []
+    axes = Axes(losses, max(first + len(losses) - 1 for _, first, losses, _ in curves))
+    lines, names = [axes.frame()], []
     for name, first, losses, style in curves:
         epochs = np.linspace(0, len(losses) - 1, min(len(losses), MOST_POINTS))
         epochs = np.unique(epochs.round().astype(int))
-        heights = np.asarray(losses)[epochs]
-        heights = np.log(heights) if scale else heights
-        x = (epochs + first) / max(last, 1) * (WIDTH - 10) + 5
-        y = HEIGHT - 5 - (heights - low) / max(high - low, 1e-300) * (HEIGHT - 10)
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-        lines.append(f'<polyline points="{points}" {style}/>')
+        lines.append(axes.line(epochs + first, np.asarray(losses)[epochs], style))
         names.append(f"{name} ({'dashed' if style else 'line'})")
-    caption = f"Loss{scale} by epoch, 0 to {last}: {', '.join(names)}"
+    if starts_as_pca(estimator) and estimator.validation_loss_curve_:
+        pca = estimator.validation_loss_curve_[0]
+        lines.append(axes.line([0, axes.last], [pca, pca], 'stroke-dasharray="1 3"'))
+        names.append("PCA on validation rows (dotted)")
+    scale = ", logarithmic" if axes.is_log else ""
+    caption = f"Loss{scale} by epoch, 0 to {axes.last}: {', '.join(names)}"
     return (
         f'<svg role="img" aria-label="{caption}" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'style="width:100%;max-width:{WIDTH}px" fill="none" stroke="currentColor" '
         f'stroke-width="1.5">{"".join(lines)}</svg><div>{caption}</div>'
     )
+
+
+def starts_as_pca(estimator):
+    """Return whether epoch 0 of a fitted estimator is PCA."""
+    module = getattr(estimator, "module_", None)
+    return getattr(module, "linear_path", None) is not None
+
+
+class Axes:
+    """Axes of a plot of losses by epoch.
+
+    Parameters
+    ----------
+    losses : array-like
+        All losses of the plot. The axis is logarithmic if their range is large.
+
+    last : int
+        Last epoch.
+    """
+
+    def __init__(self, losses, last):
+        low, high = float(min(losses)), float(max(losses))
+        self.is_log = low > 0 and high >= LOG_FROM * low
+        self.low, self.high = self.scaled(low), self.scaled(high)
+        self.last = last
+
+    def scaled(self, losses):
+        """Return losses on the scale of the axis."""
+        return np.log(losses) if self.is_log else np.asarray(losses, dtype=float)
+
+    def x(self, epochs):
+        """Return pixels of epochs."""
+        return LEFT + np.asarray(epochs) / max(self.last, 1) * (WIDTH - LEFT - 10)
+
+    def y(self, losses):
+        """Return pixels of losses."""
+        share = (self.scaled(losses) - self.low) / max(self.high - self.low, 1e-300)
+        return HEIGHT - BELOW - share * (HEIGHT - BELOW - 10)
+
+    def line(self, epochs, losses, style=""):
+        """Return a line."""
+        pixels = zip(self.x(epochs), self.y(losses), strict=True)
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in pixels)
+        return f'<polyline points="{points}" {style}/>'
+
+    def frame(self):
+        """Return both axes with their values."""
+        bottom, right = HEIGHT - BELOW, WIDTH - 10
+        middle = (self.low + self.high) / 2
+        losses = [self.low, middle, self.high]
+        losses = np.exp(losses) if self.is_log else np.asarray(losses)
+        texts = [
+            (LEFT - 4, y + 3, "end", f"{loss:.3g}")
+            for y, loss in zip(self.y(losses), losses, strict=True)
+        ]
+        epochs = sorted({0, self.last // 2, self.last})
+        texts += [(self.x(n), bottom + 12, "middle", n) for n in epochs]
+        texts.append(((LEFT + right) / 2, HEIGHT - 3, "middle", "epoch"))
+        labels = "".join(
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+            for x, y, anchor, text in texts
+        )
+        return (
+            f'<path d="M{LEFT},5 V{bottom} H{right}" stroke-width="0.75"/>'
+            f'<g fill="currentColor" stroke="none" font-size="10">{labels}</g>'
+        )
 
 
 # Tables

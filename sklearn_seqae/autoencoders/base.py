@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, parse_codes, read
-from sklearn_seqae._introspection import FittedHTML, kept_if_it_fails
+from sklearn_seqae._introspection import DOC_LINK, FittedHTML, kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._params import (
@@ -39,16 +39,18 @@ from sklearn_seqae.autoencoders._checks import (
     model_to_continue,
     reconstructs,
 )
+from sklearn_seqae.autoencoders._results import (
+    check_version,
+    store_order,
+    store_selection,
+    warn_of_empty,
+    warn_of_missing_device,
+)
 from sklearn_seqae.autoencoders._targets import (
     mean_target,
     read_target,
     read_validation,
     to_train,
-)
-from sklearn_seqae.autoencoders._warnings import (
-    check_version,
-    warn_of_empty,
-    warn_of_missing_device,
 )
 from sklearn_seqae.fitting.config import TrainingConfig, draw_seed
 from sklearn_seqae.fitting.model import FittedModel
@@ -240,11 +242,11 @@ class BaseAutoencoder(
             run, selection = trainer.fit()
             for attribute, value in attributes_of(run, run.net.module_).items():
                 setattr(self, attribute, value)
-            _summary.store_selection(self, selection)
+            store_selection(self, selection)
             for attribute in ORDERED_ONLY & vars(self).keys():
                 delattr(self, attribute)
             if config.is_ordered:
-                _summary.store_order(self, selection or trainer.measure(run), samples)
+                store_order(self, selection or trainer.measure(run), samples)
             if config.whiten:
                 self.model_ = self.model_.whitened(samples)
             self._seconds = perf_counter() - start
@@ -539,6 +541,9 @@ class BaseAutoencoder(
         return _summary.graph_of(self)
 
     # Attributes, state and tags
+
+    _doc_link_module = "sklearn_seqae"
+    _doc_link_template = DOC_LINK
 
     @property
     def net_(self) -> Any:

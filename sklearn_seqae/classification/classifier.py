@@ -11,7 +11,13 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, form_of, parse, read
-from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._introspection import (
+    DOC_LINK,
+    FittedHTML,
+    details_html,
+    kept_if_it_fails,
+    table_html,
+)
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import (
     HasMethods,
@@ -374,6 +380,14 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
+    _doc_link_module = "sklearn_seqae"
+    _doc_link_template = DOC_LINK
+
+    def _get_fitted_attr_html(self, doc_link=""):
+        # scikit-learn's diagram calls this, also for a step of a Pipeline.
+        attributes = super()._get_fitted_attr_html(doc_link)
+        return FittedHTML(attributes, lambda: _html_of(self))
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -389,3 +403,20 @@ def _refuse_other(estimator):
             "of this package, a FrozenEstimator around a fitted one, or None. Got "
             f"{estimator!r} instead. Put scalers before the classifier, in a Pipeline."
         )
+
+
+def _html_of(classifier):
+    """Return the summary of a fitted classifier as HTML."""
+    is_tuned = classifier.best_epoch_ > 0
+    result = "fine-tuned encoder" if is_tuned else "logistic regression on latent codes"
+    facts = [
+        ("estimator", type(classifier.estimator_).__name__),
+        ("classes", f"{len(classifier.classes_)}"),
+        ("latent code", f"{classifier.coef_.shape[1]} components"),
+        ("result", result),
+    ]
+    losses = classifier.validation_loss_curve_
+    if losses:
+        facts.append(("validation loss before fine-tuning", f"{losses[0]:.4f}"))
+        facts.append(("validation loss after fine-tuning", f"{losses[-1]:.4f}"))
+    return details_html("Classifier summary", table_html(facts))

@@ -1,4 +1,4 @@
-"""Convergence warnings, and warnings about pickles of another version."""
+"""Results of a fit: attributes, and warnings about them and about their files."""
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
@@ -7,6 +7,44 @@ from sklearn_seqae._version import __version__
 from sklearn_seqae._warn import warn
 
 TOLERATED_LOSS = 0.02  # relative to the squared error of PCA
+
+
+def store_selection(estimator, selection):
+    """Store the results of the model selection, if there was one."""
+    if selection is None:
+        estimator.n_iter_ = estimator.best_epoch_ = len(estimator.loss_curve_)
+        estimator.validation_scores_ = estimator.best_validation_score_ = None
+        estimator.validation_loss_curve_ = estimator.held_out_r2_ = None
+        return
+    estimator.n_iter_ = selection.n_epochs
+    estimator.best_epoch_ = selection.best_epoch()
+    estimator.validation_loss_curve_ = selection.valid_losses.tolist()
+    estimator.validation_scores_ = selection.scores.tolist()
+    best = estimator.validation_scores_[estimator.best_epoch_]
+    estimator.best_validation_score_ = best
+    estimator.held_out_r2_ = selection.r2()
+    if selection.has_variance and not selection.is_penalized:
+        is_forecast = estimator.model_.objective == "predict"
+        does = "forecasts" if is_forecast else "reconstructs"
+        warn_if_no_better(type(estimator).__name__, estimator.held_out_r2_, does)
+
+
+def store_order(estimator, selection, samples):
+    """Store the explained variance, and truncate the code to reach a fraction."""
+    model, pca = selection.r2_by_size()
+    fraction = estimator.model_.config.fraction
+    if fraction is not None:
+        reached = np.flatnonzero(model >= fraction)
+        if len(reached):
+            estimator.n_components_ = int(reached[0]) + 1
+            estimator.model_ = estimator.model_.with_components(estimator.n_components_)
+        else:
+            warn_if_not_reached(type(estimator).__name__, fraction, model[-1])
+    variance = estimator.model_.scaling.total_variance(samples)
+    kept = slice(estimator.n_components_)
+    estimator.explained_variance_ratio_ = np.diff(model, prepend=0)[kept]
+    estimator.explained_variance_ = estimator.explained_variance_ratio_ * variance
+    estimator.pca_explained_variance_ratio_ = np.diff(pca, prepend=0)[kept]
 
 
 def warn_if_no_better(name, r2, does="reconstructs"):
