@@ -5,7 +5,10 @@
 # make docs      build the documentation in docs/_build/html
 # make clean     remove build outputs
 #
-# Each command except clean creates the virtual environment first, and updates it if
+# make release-check  build the distributions, and try them in empty environments with
+#                     the oldest and the newest dependencies
+#
+# The other commands create the virtual environment .venv first, and update it if
 # pyproject.toml or constraints.txt has changed. On Linux the default index installs
 # torch with CUDA (several GB). To use the CPU build, run
 #
@@ -20,7 +23,7 @@ WORKERS ?= 2
 
 TESTS ?= -m "not slow"
 
-.PHONY: demo test test-all lint docs clean
+.PHONY: demo test test-all lint docs release-check clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python examples/demo.py $(DEMO_OUTPUT)
@@ -42,14 +45,19 @@ lint: $(VENV)/.installed
 docs: $(VENV)/.installed-docs
 	$(VENV)/bin/python -m sphinx -b html docs docs/_build/html
 
+# In environments of its own, without pytest on the newest versions: see .ci/release_check.py
+release-check:
+	$(PYTHON) .ci/release_check.py --pip-args="$(PIP_ARGS)" $(RELEASE_ARGS)
+
 clean:
 	rm -rf build dist docs/_build docs/gallery demo_output *.egg-info
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	$(PIP) install $(PIP_ARGS) -c constraints.txt pip
+	$(PIP) install $(PIP_ARGS) -c constraints.txt -e . --group dev
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
-	$(PIP) install $(PIP_ARGS) -c constraints.txt -e ".[docs]"
+	$(PIP) install $(PIP_ARGS) -c constraints.txt -e . --group docs
 	touch $@

@@ -11,7 +11,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 from sklearn import get_config
-from sklearn.utils._array_api import get_namespace_and_device, move_to
+from sklearn.utils._array_api import get_namespace_and_device
+
+try:
+    from sklearn.utils._array_api import move_to
+except ImportError:  # scikit-learn 1.6 and 1.7
+    from sklearn.utils._array_api import _convert_to_numpy
+
+    def move_to(array: Any, *, xp: Any, device: Any) -> Any:
+        """Return an array in the namespace `xp` and on the device."""
+        if isinstance(xp.empty(0), np.ndarray):  # `xp` is a namespace of numpy
+            return _convert_to_numpy(array, get_namespace_and_device(array)[0])
+        return xp.asarray(array, device=device)
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Class = TypeVar("Class", bound=type)
