@@ -71,7 +71,9 @@ def build(tools, folder):
     tools.run("-m", "build", "--outdir", str(folder))
     wheel, sdist = (next(folder.glob(pattern)) for pattern in ("*.whl", "*.tar.gz"))
     tools.run("-m", "twine", "check", "--strict", str(wheel), str(sdist))
-    tools.run("-m", "sp_repo_review", str(ROOT))
+    tools.run("-m", "repo_review", str(ROOT))
+    zizmor = tools.python.with_name("zizmor")
+    run(str(zizmor), "--offline", "--no-progress", str(ROOT / ".github"))
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     expected = {
