@@ -28,6 +28,14 @@ def pinned(name):
     return dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, re.M))
 
 
+def test_every_dependency_has_a_lower_bound_that_is_tested_or_one_of_security():
+    bounds = lower_bounds()
+    assert bounds.pop("torch") == "2.10"
+    oldest = pinned("constraints-oldest.txt")
+    for name, bound in bounds.items():
+        assert re.fullmatch(rf"{re.escape(str(bound))}(\.0)*", oldest[name]), name
+
+
 def test_the_versions_of_all_dependencies_are_pinned():
     assert set(lower_bounds()) <= set(pinned("constraints.txt"))
     assert set(lower_bounds()) <= set(pinned("constraints-oldest.txt"))
