@@ -7,13 +7,15 @@ and of 5 nearest neighbours on the latent codes and on the codes of PCA. All par
 have their defaults. ::
 
     python benchmarks/representation.py --data DIR [--size quick|full] [--family dense]
-        [--split 0 ...] [--random-state 0 ...]
+        [--split 0 ...] [--random-state 0 ...] [--training-part]
 
 DIR contains the data and a reader ``load.py``. The results are saved in
 ``representation_<size>.csv`` (a row for each cell) and ``representation_<size>.png``.
 
 Split 0 is the split of the data set. Splits 1, 2, ... are stratified resamples of its
-training and test rows together, with the same numbers of rows.
+training and test rows together, with the same numbers of rows. With
+``--training-part``, the test rows are not read: 30 % of the training rows of each set
+are held out. Rules are chosen on these rows.
 
 Data sets with their own test part keep it. In the others a fixed quarter of the rows is
 the test part. Missing values are imputed before both methods, with the training median
@@ -31,6 +33,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from resampling import resampled, take, training_part
 from sklearn import datasets
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
@@ -75,31 +78,6 @@ class Problem:
         return Problem(self.family, self.name, *cut)
 
 
-def resampled(problem, seed):
-    """Return the problem with other training and test rows, as many as before.
-
-    Rows are stratified by class if each class has a row for both parts.
-    """
-    if seed == 0:
-        return problem
-    n_train, labels = len(problem.X_train), None
-    if isinstance(problem.X_train, list):
-        X = [*problem.X_train, *problem.X_test]
-    else:
-        X = np.concatenate([problem.X_train, problem.X_test])
-    n_test = len(X) - n_train
-    if problem.y_train is not None:
-        labels = np.concatenate([problem.y_train, problem.y_test])
-        counts = np.unique(labels, return_counts=True)[1]
-        is_possible = counts.min() > 1 and len(counts) <= min(n_train, n_test)
-    stratify = labels if labels is not None and is_possible else None
-    train, test = train_test_split(
-        np.arange(len(X)), train_size=n_train, stratify=stratify, random_state=seed
-    )
-    parts = (None, None) if labels is None else (labels[train], labels[test])
-    return Problem(problem.family, problem.name, take(X, train), take(X, test), *parts)
-
-
 def make_transformer(family, n_components, random_state):
     """Return an autoencoder with the defaults of the family."""
     from sklearn_seqae import (
@@ -131,11 +109,6 @@ def split(X, y=None):
     train, test = train_test_split(np.arange(len(X)), test_size=0.25, random_state=0)
     labels = (None, None) if y is None else (y[train], y[test])
     return take(X, train), take(X, test), *labels
-
-
-def take(X, rows):
-    """Select rows of an array or of a list."""
-    return [X[row] for row in rows] if isinstance(X, list) else X[rows]
 
 
 def table(name, X_train, X_test, y_train=None, y_test=None, *, standardise=False):
@@ -306,9 +279,9 @@ def labelled(y):
     return np.flatnonzero(y.astype(str) != "")[:PROBE_ROWS]
 
 
-def measure(problem, n_components, random_state=0, split=0):
+def measure(problem, n_components, random_state=0, split=0, divide=resampled):
     """Fit PCA and the autoencoder and return one row of the results."""
-    problem = resampled(problem, split)
+    problem = divide(problem, split)
     pca_train, pca_test, pca_rebuilt = reference(problem, n_components)
     pca_error = squared_error(problem.X_test, pca_rebuilt)
 
@@ -418,6 +391,9 @@ def parse_arguments():
     )
     parser.add_argument("--random-state", nargs="+", type=int, default=[0])
     parser.add_argument(
+        "--training-part", action="store_true", help="hold out training rows only"
+    )
+    parser.add_argument(
         "--max-rows", type=int, help="only data sets with at most this many rows"
     )
     parser.add_argument(
@@ -434,13 +410,14 @@ def main():
     for problem in problems(import_reader(args.data), args.size, args.family):
         if args.only and problem.name not in args.only:
             continue
+        divide = training_part if args.training_part else resampled
         if args.max_rows and len(problem.X_train) > args.max_rows:
             continue
         cells = itertools.product(
             component_counts(problem, args.size), args.split, args.random_state
         )
         for n_components, split, random_state in cells:
-            rows.append(measure(problem, n_components, random_state, split))
+            rows.append(measure(problem, n_components, random_state, split, divide))
             pd.DataFrame(rows).to_csv(target, index=False, float_format="%.6g")
             cell = "{data:28} k={n_components:<3} {split} {ratio:.4f} {seconds:6.1f} s"
             print(cell.format(**rows[-1]), flush=True)

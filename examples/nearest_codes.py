@@ -67,8 +67,8 @@ figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     LatentSpaceDisplay.from_estimator(model, X[test], y[test], ax=ax)
     ax.set_title(f"{name}: squared error {results[name][0]:.1f}")
-    if ax is not axes[-1]:
-        ax.get_legend().remove()
+    ax.get_legend().remove()
+ax.legend(title="digit", loc="center left", bbox_to_anchor=(1, 0.5))
 
 output = Path(sys.argv[1] if len(sys.argv) > 1 else "nearest_output")
 output.mkdir(exist_ok=True)

@@ -32,6 +32,7 @@ __all__ = [
     "conversion",
     "datasets",
     "displays",
+    "persistence",
     "preprocessing",
     "windows",
 ]

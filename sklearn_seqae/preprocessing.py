@@ -13,10 +13,11 @@ from sklearn_seqae._introspection import kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import HasMethods, fit_context
 from sklearn_seqae._sequences import Samples
+from sklearn_seqae._state import PlainState
 
 
 @methods_read_all_containers
-class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class SequenceScaler(PlainState, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scaler of sequences: apply any scaler of scikit-learn per channel.
 
     The scaler is fitted on the time steps of all sequences, one row per time step and
@@ -69,6 +70,7 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     [(2, 2), (1, 2)]
     """
 
+    _state_classes = (InputFormat,)
     _parameter_constraints = {
         "scaler": [HasMethods(["fit", "transform"]), None],
         "sample_shape": [tuple, list, None],

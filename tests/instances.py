@@ -1,5 +1,7 @@
 """The one table of small test instances, and the one of expected failures."""
 
+import re
+
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -335,7 +337,11 @@ KEEP_THEIR_START = [
     *[DENSE[row] for row in (1, 2, 9, 10, 14)],
     *[RECURRENT[row] for row in (5, 18)],
     *[CONVOLUTIONAL[row] for row in (13, 16)],
-    *[instance for instance, _, _ in RESTRICTED],
+    *[
+        instance
+        for instance, _, _ in RESTRICTED
+        if getattr(instance, "loss", None) != "binary_cross_entropy"
+    ],
 ]
 
 # The same options behind a step that brings any X into the domain: these pass.
@@ -370,8 +376,8 @@ def fewest_steps(estimator):
 
 
 def name(estimator):
-    """Return an estimator's id for pytest, on one line."""
-    return " ".join(str(estimator).split())
+    """Return an estimator's id for pytest: one line without addresses in memory."""
+    return re.sub(r" at 0x\w+", "", " ".join(str(estimator).split()))
 
 
 def expected_failures(estimator):
@@ -390,7 +396,8 @@ def expected_failures(estimator):
     keeps_its_start = any(estimator is instance for instance in KEEP_THEIR_START)
     if has_fit_parameter(estimator, "sample_weight") and not keeps_its_start:
         failures["check_sample_weight_equivalence_on_dense_data"] = (
-            "rows that are there twice come in other batches than one of weight 2"
+            "rows that are there twice come in other batches than one of weight 2; "
+            "nearest-point codes amplify the rounding errors of PCA"
         )
     for instance, reason, checks in RESTRICTED:
         if instance is estimator:

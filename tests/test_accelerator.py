@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
+from sklearn_seqae import persistence
 from sklearn_seqae.training.devices import available_devices, find_device
 from tests.instances import convolutional, dense, recurrent
 
@@ -41,6 +42,20 @@ def test_a_model_of_the_accelerator_can_be_saved_and_loaded(fitted):
     model, X = fitted
     loaded = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+
+
+def test_a_file_of_the_accelerator_loads_on_the_cpu(fitted, tmp_path):
+    model, X = fitted
+    path = tmp_path / "model.seqae"
+    persistence.save(model, path)
+    np.testing.assert_array_equal(
+        persistence.load(path).transform(X), model.transform(X)
+    )
+    loaded = persistence.load(path, device="cpu")
+    assert loaded.model_.device.type == "cpu"
+    np.testing.assert_allclose(
+        loaded.transform(X), model.transform(X), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_a_fit_on_the_accelerator_is_as_good_as_on_the_cpu(fitted):

@@ -2,20 +2,31 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold
 
 from sklearn_seqae import AutoencoderAnomalyDetector
-from sklearn_seqae.anomaly.calibration import blocks, folds, p_values, threshold
+from sklearn_seqae.anomaly._tail import Tail
+from sklearn_seqae.anomaly.calibration import Conformal, blocks, folds
 
-SCORES = np.random.RandomState(0).normal(size=999)
+SCORES = np.sort(np.random.RandomState(0).normal(size=999))
+
+
+def threshold(scores, rate):
+    return Conformal(np.sort(scores)).threshold(rate)
+
+
+def of_windows(scores, n_independent):
+    return Tail.fit(np.sort(scores), n_independent)
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.01, 0.05, 0.1, 0.5])
 def test_an_alarm_is_a_small_p_value(rate):
     offset = threshold(SCORES, rate)
     new = np.concatenate([SCORES, SCORES - 1e-3, [-9.0, 9.0]])
-    alarms = p_values(new, np.sort(SCORES)) <= rate
+    alarms = Conformal(SCORES).p_values(new) <= rate
     np.testing.assert_array_equal(alarms, new < offset)
 
 
@@ -29,17 +40,8 @@ def test_the_rate_holds_for_scores_of_the_same_kind(rate):
     assert np.mean(found) == pytest.approx(rate, rel=0.2)
 
 
-@pytest.mark.parametrize(("n", "warned"), [(98, True), (99, False)])
-def test_too_few_scores_for_the_rate_are_told(n, warned, recwarn):
-    scores = SCORES[:n]
-    assert threshold(scores, 0.01) == scores.min()
-    assert [str(w.message)[:31] for w in recwarn] == (
-        ["A false-alarm rate of 0.01 needs"[:31]] if warned else []
-    )
-
-
 def test_p_values_are_uniform_for_scores_of_the_same_kind():
-    p = p_values(np.random.RandomState(1).normal(size=5000), np.sort(SCORES))
+    p = Conformal(SCORES).p_values(np.random.RandomState(1).normal(size=5000))
     assert 0 < p.min() and p.max() <= 1
     for share in (0.1, 0.5, 0.9):
         assert np.mean(p <= share) == pytest.approx(share, abs=0.04)
@@ -51,33 +53,135 @@ def test_folds_hold_out_each_row_once():
     assert not list(folds(9))
 
 
-@pytest.mark.parametrize("n", [9, 19, 500])
-def test_scores_that_count_as_fewer_allow_no_lower_p_value(n):
-    scores = np.sort(SCORES)
-    p = p_values(np.array([-9.0, 0.0, 9.0]), scores, n)
-    assert p[0] == 1 / (n + 1) and p[2] == 1
-    assert p[1] == pytest.approx(p_values(np.zeros(1), scores)[0], abs=1 / n)
-    new = np.concatenate([SCORES, SCORES - 1e-3])
-    alarms = p_values(new, scores, n) <= 0.1
-    np.testing.assert_array_equal(alarms, new < threshold(SCORES, 0.1, n))
-    assert threshold(SCORES, 0.1, n) <= threshold(SCORES, 0.1)
+def test_the_interval_of_the_rate_holds_the_true_rate_in_90_percent():
+    rng, found = np.random.RandomState(0), []
+    for _ in range(400):
+        known = Conformal(np.sort(rng.normal(size=150)))
+        low, high = known.interval(0.04)
+        found.append(low < norm.cdf(known.threshold(0.04)) < high)
+    assert np.mean(found) == pytest.approx(0.9, abs=0.05)
 
 
-def test_neighbours_that_share_windows_do_not_make_the_threshold_surer(recwarn):
+TAILS = {
+    "normal": -np.abs(SCORES),
+    "exponential": -np.random.RandomState(0).exponential(size=2000),
+    "heavy": -(np.random.RandomState(0).standard_t(3, size=2000) ** 2),
+    "bounded": np.random.RandomState(0).uniform(size=2000),
+    "large": 1e30 * SCORES,
+    "few": SCORES[::200],
+    "ties": np.round(SCORES),
+}
+
+
+@pytest.mark.parametrize("rate", [5e-324, 0.001, 0.01, 0.19, 0.2, 0.21, 0.5, 0.999])
+@pytest.mark.parametrize("n", [1, 10, 300])
+@pytest.mark.parametrize("name", TAILS)
+def test_an_alarm_of_a_series_is_a_small_p_value(name, n, rate):
+    tail = of_windows(TAILS[name], n)
+    offset = tail.threshold(rate)
+    below, above = np.nextafter(offset, [-np.inf, np.inf])
+    new = np.concatenate([TAILS[name], [below, offset, above]])
+    np.testing.assert_array_equal(tail.p_values(new) <= rate, new < offset)
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_p_values_of_a_series_rise_with_the_score(name):
+    tail = of_windows(TAILS[name], 50)
+    scores = np.sort(TAILS[name])
+    width = scores[-1] - scores[0]
+    new = np.linspace(scores[0] - 2 * width, scores[-1] + width, 5000)
+    p = tail.p_values(new)
+    assert (np.diff(p) >= 0).all() and 0 <= p[0] < 0.01 and p[-1] == 1
+    assert np.isnan(tail.p_values(np.array([np.nan]))).all()
+
+
+@pytest.mark.parametrize(("rate", "most"), [(0.05, 1.5), (0.01, 1.5), (0.001, 2)])
+def test_rare_rates_of_an_exponential_tail_are_extrapolated(rate, most):
+    rng, found, covered = np.random.RandomState(0), [], []
+    for _ in range(100):
+        tail = of_windows(-rng.exponential(size=300), 150)  # two scores per window
+        low, high = tail.interval(rate)
+        found.append(np.exp(tail.threshold(rate)))
+        covered.append(low < found[-1] < high)
+    assert 1 / most < np.mean(found) / rate < most
+    assert 0.8 < np.mean(covered)
+
+
+def test_the_interval_is_narrower_with_more_windows():
+    widths = []
+    for n in (10, 100, 1000):
+        low, high = of_windows(SCORES, n).interval(0.01)
+        assert 0 < low < 0.01 < high < 1
+        widths.append(high / low)
+    assert widths == sorted(widths, reverse=True) and widths[-1] < 2
+
+
+def test_a_rate_beyond_the_data_is_warned_about():
+    series = np.sin(np.arange(600) / 5)[:, None] + 0.1 * SCORES[:600, None]
+    detector = AutoencoderAnomalyDetector(PCA(2), window_size=20, false_alarm_rate=0.1)
+    detector.fit(series)
+    expected = "A false-alarm rate of 0.01 needs at least 99 training windows that do"
+    with pytest.warns(UserWarning, match=expected) as warned:
+        detector.set_false_alarm_rate(0.01)
+    low, high = detector.false_alarm_rate_interval_
+    text = str(warned[0].message)
+    assert f"between {low:.2g} and {high:.2g}" in text and "Got 2" in text
+
+
+@pytest.mark.parametrize("options", [{}, {"window_size": 6, "step": 2}])
+@pytest.mark.filterwarnings("ignore:A false-alarm rate of")
+def test_another_rate_is_that_of_a_new_fit(wine, options):
+    detector = AutoencoderAnomalyDetector(PCA(2), **options).fit(wine)
+    for rate in (0.3, 0.05, 0.001):
+        assert detector.set_false_alarm_rate(rate) is detector
+        fitted = clone(detector).fit(wine)
+        assert fitted.false_alarm_rate == rate
+        for name in ("offset_", "false_alarm_rate_interval_"):
+            assert getattr(detector, name) == getattr(fitted, name)
+        alarms = detector.predict(wine) == -1
+        np.testing.assert_array_equal(detector.p_values(wine) <= rate, alarms)
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, "auto"])
+def test_invalid_rates_raise(wine, rate):
+    detector = AutoencoderAnomalyDetector(PCA(2), false_alarm_rate=0.1).fit(wine)
+    with pytest.raises((ValueError, TypeError), match="rate"):
+        detector.set_false_alarm_rate(rate)
+    with pytest.raises((ValueError, TypeError), match="alpha"):
+        detector.select(wine, alpha=rate)
+
+
+def test_calibration_that_is_not_of_normal_samples_raises(wine):
+    detector = AutoencoderAnomalyDetector(PCA(2), contamination=0.1).fit(wine)
+    assert detector.false_alarm_rate_interval_ is None
+    for call in (
+        lambda: detector.set_false_alarm_rate(0.1),
+        lambda: detector.select(wine),
+    ):
+        with pytest.raises(ValueError, match="contamination='auto'"):
+            call()
+    series = AutoencoderAnomalyDetector(PCA(2), window_size=5, false_alarm_rate=0.2)
+    with pytest.raises(ValueError, match="Use detect_intervals"):
+        series.fit(wine).select(wine)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.3])
+def test_selected_samples_keep_the_false_discovery_rate(alpha):
     rng = np.random.RandomState(0)
-
-    def smooth():  # 1000 steps, but of 20 windows only
-        return np.convolve(rng.normal(size=1049), np.ones(50), mode="valid")
-
-    def found(n):
-        pairs = [(smooth(), threshold(smooth(), 0.05, n)) for _ in range(300)]
-        return np.mean([np.mean(new < offset) for new, offset in pairs])
-
-    assert found(20) < 0.05 < found(None)
-    threshold(smooth(), 0.01, 20)
-    (warned,) = recwarn
-    assert "at least 99 training windows that do not overlap" in str(warned.message)
-    assert "Got 20" in str(warned.message)
+    found, power = [], []
+    for _ in range(30):
+        detector = AutoencoderAnomalyDetector(
+            PCA(1), score_method="reconstruction", false_alarm_rate=0.1
+        ).fit(rng.normal(size=(300, 3)))
+        X = rng.normal(size=(220, 3))
+        X[200:] *= 4
+        selected = detector.select(X, alpha=alpha)
+        assert selected.shape == (220,) and selected.dtype == bool
+        found.append(selected[:200].sum() / max(selected.sum(), 1))
+        power.append(selected[200:].mean())
+    standard_error = np.std(found) / np.sqrt(30)
+    assert np.mean(found) < alpha + 2 * standard_error
+    assert np.mean(power) > 0.3
 
 
 @pytest.mark.parametrize(

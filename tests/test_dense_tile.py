@@ -15,6 +15,9 @@ from sklearn_seqae.modules.dense_tile import (
     encoder_tile,
     tile_rows,
 )
+from sklearn_seqae.modules.dense_tile import (
+    WIDE as WIDE_LAYER,
+)
 from sklearn_seqae.modules.layers import ACTIVATIONS, linear
 
 RNG = np.random.RandomState(0)
@@ -44,7 +47,8 @@ def fitted(case):
     options = {"n_components": 3, "max_iter": 3, "early_stopping": False} | options
     if isinstance(options["n_components"], float):
         options["early_stopping"] = True
-    model = DenseAutoencoderTransformer(random_state=0, **options).fit(data)
+    options = {"refinement_steps": 0, "random_state": 0, **options}
+    model = DenseAutoencoderTransformer(**options).fit(data)
     with torch.no_grad():  # corrections that are not small
         for network in (model.module_.encoder, model.module_.decoder):
             network.layers[-1].weight += 0.1
@@ -123,6 +127,9 @@ def test_equal_columns_of_a_tile_have_equal_products(n_in, n_blocks):
             ]
             for product in products[: 2 if n_blocks == MOST_BLOCKS else 1]:
                 assert (product == products[0][:, :1]).all()
+            if n_in <= WIDE_LAYER:
+                block = torch.addmm(bias, layer.weight, column.repeat(1, BLOCK))
+                assert (block == products[0][:, :1]).all()
             expected = 2 * layer(row) - layer.bias
             torch.testing.assert_close(output[:1], expected, rtol=1e-4, atol=1e-5)
 

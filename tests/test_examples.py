@@ -25,6 +25,18 @@ def test_weather_keeps_more_than_pca_of_a_table_with_text_and_gaps(
 
 
 @pytest.mark.usefixtures("pyplot")
+def test_nearest_codes_have_a_smaller_error_than_those_of_the_encoder(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["nearest_codes.py"])
+    results = runpy.run_path(str(EXAMPLES / "nearest_codes.py"))["results"]
+    errors = [error for error, _ in results.values()]  # PCA, 0 steps, 2 steps
+    assert errors[2] < errors[1] < errors[0]
+    assert (tmp_path / "nearest_output" / "nearest_codes.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("pyplot")
 def test_the_series_with_gaps_has_one_anomaly_and_one_gap(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["series_with_gaps.py"])
@@ -35,3 +47,13 @@ def test_the_series_with_gaps_has_one_anomaly_and_one_gap(tmp_path, monkeypatch)
     assert str(found["start"][0]).startswith("2026-04-29 1")
     assert names["newest"] < names["detector"][-1].offset_
     assert (tmp_path / "series_output" / "series.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_one_changed_bit_is_an_error_only_with_a_checksum(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["damaged_file.py"])
+    names = runpy.run_path(str(EXAMPLES / "damaged_file.py"))
+    assert names["change"] > 1
+    assert "checksum" in names["message"]
+    assert (tmp_path / "files_output" / "damaged_file.png").stat().st_size > 10_000

@@ -44,6 +44,7 @@ OTHER_VALUES = {
     "noise": "gaussian",
     "noise_level": 0.9,
     "whiten": True,
+    "refinement_steps": 4,
     "alpha": 0.5,
     "batch_size": 3,
     "learning_rate_init": 0.5,

@@ -9,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import (
     AutoencoderAnomalyDetector,
@@ -16,11 +18,14 @@ from sklearn_seqae import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
 )
+from sklearn_seqae.fitting import refinement, trainer
 from sklearn_seqae.fitting.selection import Selection
+from sklearn_seqae.fitting.validation import ValidationMonitor
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.losses import LOSSES, row_losses
 from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
 from sklearn_seqae.modules.objective import Objective
+from sklearn_seqae.modules.row_space import row_space
 
 DIGITS = (load_digits().data / 16)[:300]
 
@@ -277,9 +282,20 @@ def test_a_fitted_estimator_does_not_read_the_parameter_again():
     assert_array_equal(estimator.transform(DIGITS), codes)
 
 
-def test_detectors_use_the_codes_of_the_encoder_by_default():
-    detector = AutoencoderAnomalyDetector(random_state=0).fit(DIGITS[:100])
-    assert detector.estimator_.model_.refinement_steps == 0
+@pytest.mark.parametrize(
+    "estimator, n_steps",
+    [
+        (None, 0),
+        (dense(2, max_iter=2), 0),
+        (dense(2, max_iter=2, refinement_steps=1), 1),
+        (make_pipeline(StandardScaler(), dense(2, max_iter=2)), 0),
+    ],
+)
+def test_detectors_use_the_codes_of_the_encoder_by_default(estimator, n_steps):
+    detector = AutoencoderAnomalyDetector(estimator, random_state=0).fit(DIGITS[:100])
+    fitted = detector.estimator_
+    fitted = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    assert fitted.model_.refinement_steps == n_steps
 
 
 @pytest.mark.parametrize("refined", [True, False])
@@ -301,6 +317,52 @@ def test_refined_losses_decide_which_epoch_is_the_best(refined):
     assert selection.best_epoch() == (4 if refined else 2)
     joined = Selection.join([selection, selection])
     assert joined.best_epoch() == selection.best_epoch()
+
+
+@pytest.mark.parametrize("max_iter", [5, 8, 11])
+def test_large_data_keep_the_weights_of_the_best_epoch(max_iter, monkeypatch):
+    monkeypatch.setattr(trainer, "REFIT_BELOW", 100)
+    estimator = dense(3, early_stopping=True, max_iter=max_iter).fit(DIGITS)
+    # The last epoch is measured, too, so the longer training is the better one.
+    assert estimator.best_epoch_ == max_iter
+    shorter = dense(3, early_stopping=True, max_iter=max_iter).fit(DIGITS[:99])
+    assert len(shorter.loss_curve_) == max_iter
+    assert estimator.score(DIGITS) > PCA(3).fit(DIGITS).explained_variance_ratio_.sum()
+
+
+@pytest.mark.parametrize("until", [0, 10, 35])
+def test_training_goes_on_as_long_as_the_refined_loss_falls(until):
+    # The loss of the encoder does not fall; that of nearest points does, for a while.
+    class Net:
+        epoch, one_cycle = 0, False
+
+        def measure(self, data, refinement_steps=0):
+            loss = 1 - 0.01 * min(self.epoch, until) if refinement_steps else 1.0
+            each = np.full(4, loss)
+            return RowLosses(each, each, each, np.zeros((4, 0)))
+
+    class Config:
+        tol, n_iter_no_change, is_penalized, fraction = 1e-3, 5, False, None
+
+    class Data:
+        n_values = 4
+
+    net, ends = Net(), Net().measure(None)
+    monitor = ValidationMonitor(
+        Config,
+        net,
+        Data,
+        keeps_weights=False,
+        mean=ends,
+        pca=ends,
+        refinement_steps=2,
+    )
+    for epoch in range(1, 200):
+        net.epoch = epoch
+        if monitor.record(net.measure(None)):
+            break
+    assert until + 4 <= epoch <= until + 2 * 5
+    assert monitor.selection().refined_epochs[-1] == epoch
 
 
 def test_a_fold_that_stopped_earlier_repeats_its_last_refined_losses():
@@ -329,3 +391,19 @@ def test_the_objective_measures_the_codes_of_transform(name, fitted):
         rows = objective.rows(model.module, Batch(x, None, None, x.numel()), 2)
     expected = own_losses(estimator, X, estimator.transform(X))
     assert_allclose(rows.total.numpy().sum(), expected.sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("bottleneck", ["plain", "ordered"])
+def test_nearest_points_in_the_row_space_are_those_in_all_columns(
+    bottleneck, monkeypatch
+):
+    model = dense(3, bottleneck=bottleneck)
+    model.fit(DIGITS[:40])
+    assert row_space(model.model_.module).shape == (40, 64)
+    in_row_space = model.transform(DIGITS[40:])
+    monkeypatch.setattr(refinement, "row_space", lambda module: None)
+    in_all_columns = model.transform(DIGITS[40:])
+    plain = model.model_.encode(model._read(DIGITS[40:]), refined=False)
+    assert np.abs(in_row_space - plain).max() > 0.01 * plain.std()
+    spread = in_all_columns.std(axis=0)
+    assert_allclose(in_row_space / spread, in_all_columns / spread, atol=1e-2)

@@ -75,18 +75,32 @@ def assert_close(found, expected):
     )
 
 
-in_units = settings(max_examples=1, derandomize=True)(
-    given(exponent=st.floats(-150, 150), shift=st.floats(-1000, 1000))
-)
+@pytest.fixture(scope="module")
+def fitted():
+    """Fit each estimator once to X in its own units."""
+    cache = {}
+
+    def get(estimator, X):
+        if id(estimator) not in cache:
+            cache[id(estimator)] = clone(estimator).fit(X)
+        return cache[id(estimator)]
+
+    return get
+
+
+def in_units(test):
+    """Run a test with three random units besides its examples."""
+    drawn = given(exponent=st.floats(-150, 150), shift=st.floats(-1000, 1000))
+    return settings(max_examples=3, derandomize=True)(drawn(test))
 
 
 @pytest.mark.parametrize("estimator, X", AUTOENCODERS, ids=lambda v: name(v)[:60])
 @example(exponent=-150, shift=-1000)
 @example(exponent=150, shift=0)
 @in_units
-def test_autoencoders_do_not_depend_on_the_units(estimator, X, exponent, shift):
+def test_autoencoders_do_not_depend_on_the_units(estimator, X, fitted, exponent, shift):
     scale = 10**exponent
-    model = clone(estimator).fit(X)
+    model = fitted(estimator, X)
     other = clone(estimator).fit(transformed(X, scale, shift))
     found, expected = other.transform(transformed(X, scale, shift)), model.transform(X)
     has_unit = not estimator.whiten and estimator.bottleneck != "variational"
@@ -108,10 +122,10 @@ def test_autoencoders_do_not_depend_on_the_units(estimator, X, exponent, shift):
 @example(exponent=-150, shift=-1000)
 @example(exponent=150, shift=0)
 @in_units
-def test_detectors_do_not_depend_on_the_units(estimator, X, exponent, shift):
+def test_detectors_do_not_depend_on_the_units(estimator, X, fitted, exponent, shift):
     scale = 10**exponent
     other_X = transformed(X, scale, shift)
-    model, other = clone(estimator).fit(X), clone(estimator).fit(other_X)
+    model, other = fitted(estimator, X), clone(estimator).fit(other_X)
     for method in ("score_samples", "decision_function", "predict", "p_values"):
         found, expected = getattr(other, method)(other_X), getattr(model, method)(X)
         assert_close([found], [expected])

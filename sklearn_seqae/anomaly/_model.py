@@ -43,6 +43,17 @@ class Model:
         self.estimator = fitted_clone(estimator, samples)
         self.scorer = scorer
 
+    @property
+    def divides_into_tiles(self):
+        """Whether a row has the same bits alone or among others.
+
+        The autoencoders of this package divide X into tiles of one shape.
+        """
+        steps = [self.estimator]
+        if isinstance(self.estimator, Pipeline):
+            steps = steps_of(self.estimator)
+        return all(type(s).__module__.startswith("sklearn_seqae.") for s in steps)
+
     @classmethod
     @one_blas_thread()
     def fit(cls, estimator, scorer, samples, unit):
@@ -238,13 +249,8 @@ def default_estimator(samples, *, windows):
 
     # A latent code as large as the sample would also reconstruct anomalies.
     width = int(np.prod(samples.values.shape[1:]))
-    # The best epoch and nearest-point codes do not improve detection. A few epochs take
-    # about a second.
-    training: dict[str, Any] = {
-        "early_stopping": False,
-        "max_iter": 30,
-        "refinement_steps": 0,
-    }
+    # The best epoch does not improve detection. A few epochs take about a second.
+    training: dict[str, Any] = {"early_stopping": False, "max_iter": 30}
     if samples.values.ndim == 3:
         n_components = max(1, min(8, width // 2))
         return RecurrentAutoencoderTransformer(n_components, **training)
@@ -275,15 +281,29 @@ def takes_sequences(estimator):
     return tags is not None and tags().input_tags.three_d_array
 
 
-def set_random_state(estimator, seed):
-    """Set every `random_state` of the estimator and of its nested estimators."""
-    estimator.set_params(**dict.fromkeys(_random_states(estimator), seed))
+def estimator_to_fit(estimator, samples, *, windows, random_state):
+    """Return a clone of the estimator, or the default for samples if it is None.
+
+    Every `random_state` of the clone and of its nested estimators is replaced if it is
+    given here. `refinement_steps="auto"` becomes 0: nearest points detect no better.
+    """
+    if estimator is None:
+        estimator = default_estimator(samples, windows=windows)
+    estimator = clone(estimator)
+    params = estimator.get_params()
+    steps = [n for n in _named(params, "refinement_steps") if params[n] == "auto"]
+    estimator.set_params(**dict.fromkeys(steps, 0))
+    if random_state is not None:
+        names = _random_states(estimator)
+        estimator.set_params(**dict.fromkeys(names, random_state))
+    return estimator
 
 
 def _random_states(estimator):
     """Return the names of every `random_state` of an estimator."""
-    return [
-        name
-        for name in estimator.get_params()
-        if name == "random_state" or name.endswith("__random_state")
-    ]
+    return _named(estimator.get_params(), "random_state")
+
+
+def _named(params, name):
+    """Return the names of a parameter of an estimator and its nested estimators."""
+    return [key for key in params if key == name or key.endswith(f"__{name}")]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from sklearn_seqae._containers import Container
@@ -15,10 +16,14 @@ from sklearn_seqae.anomaly._time import (
     time_index,
     warn_of_gaps,
 )
+from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.windows import mean_of_scores, sliding_windows
 
 MOST_WINDOWS = 2048  # maximum number of training windows
 TOGETHER = 1024  # number of windows scored at once
+TILE_BLOCK = 48  # a multiple of the number of rows in a block of a BLAS kernel
+MOST_TILE_BLOCKS = 8  # in a tile
+TILE_VALUES = 2**17  # usual number of values of a tile
 LONGEST_PERIOD = 1000  # steps
 USUAL_WINDOW = 100  # steps, without a period
 
@@ -196,6 +201,18 @@ class Windows:
         rows = windows.reshape(len(windows), -1)
         return Samples(rows, None, Container("table"))
 
+    def tile_rows(self, model: Any, n_channels: int) -> int | None:
+        """Return the number of windows that are reconstructed at once, or None.
+
+        The last bits of a matrix product depend on its number of rows, so the number is
+        fixed: a window has the same score alone or among others. With a multiple of 48,
+        all rows of a tile are treated alike.
+        """
+        if model.divides_into_tiles:
+            return None
+        n_blocks = TILE_VALUES // (TILE_BLOCK * self.size * n_channels)
+        return TILE_BLOCK * int(np.clip(n_blocks, 1, MOST_TILE_BLOCKS))
+
     def to_fit(self, items: list[NDArray]) -> Samples:
         """Return training windows, spread evenly over the pieces of series."""
         items = [item for item in items if len(item) >= self.size]
@@ -210,16 +227,20 @@ class Windows:
         ]
         return self.samples(np.concatenate(parts))
 
+    @one_blas_thread()
     def look(self, model: Any, item: NDArray) -> tuple[NDArray, NDArray]:
         """Return scores (T,) and residuals (T, C) of a piece, reconstructing once."""
-        starts, view = self.starts(len(item)), sliding_windows(item, self.size)
+        starts = self.starts(len(item))
+        view = sliding_window_view(item, self.size, axis=0).swapaxes(1, 2)
         total, count = np.zeros(item.shape), np.zeros((len(item), 1))
         scores = []
-        for first in range(0, len(starts), TOGETHER):
-            some = starts[first : first + TOGETHER]
-            parts, errors = model.look(self.samples(view[some]))
-            scores.append(model.scores_of(parts))
-            errors = errors.reshape(len(some), self.size, -1)
+        n_rows = self.tile_rows(model, item.shape[1])
+        for first in range(0, len(starts), n_rows or TOGETHER):
+            some = starts[first : first + (n_rows or TOGETHER)]
+            padded = np.pad(some, (0, max(0, (n_rows or 0) - len(some))), mode="edge")
+            parts, errors = model.look(self.samples(view[padded]))
+            scores.append(model.scores_of(parts)[: len(some)])
+            errors = errors[: len(some)].reshape(len(some), self.size, -1)
             for offset in [self.size - 1] if self.trailing else range(self.size):
                 total[some + offset] += errors[:, offset]
                 count[some + offset] += 1

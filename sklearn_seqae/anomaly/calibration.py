@@ -1,4 +1,4 @@
-"""Calibration: thresholds for a given false-alarm rate, and conformal p-values.
+"""Calibration of samples: thresholds for a given false-alarm rate, and p-values.
 
 Higher scores are more normal, as in scikit-learn. Calibration scores come from samples
 that the model has not seen: each fold is scored by a model of the other folds
@@ -6,89 +6,73 @@ that the model has not seen: each fold is scored by a model of the other folds
 2023).
 """
 
-import numpy as np
-from sklearn.model_selection import KFold
+from dataclasses import dataclass
 
-from sklearn_seqae._warn import warn
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+from sklearn.model_selection import KFold
 
 N_FOLDS = 5
 
 
-def threshold(scores, rate, n_independent=None):
-    """Return the score below which new normal samples fall with probability `rate`.
+@dataclass(frozen=True)
+class Conformal:
+    """Empirical distribution of the scores of normal samples.
 
     Parameters
     ----------
     scores : ndarray of shape (n,)
-        Scores of normal samples.
-
-    rate : float
-        False-alarm rate in (0, 1).
-
-    n_independent : int, default=None
-        Number of independent samples among the scores; None for all of them.
-        Neighbouring steps of a series share their windows, so they are not independent.
-
-    Returns
-    -------
-    offset : float
-        Threshold. If there are fewer than 1 / rate - 1 scores, the lowest score, with a
-        warning.
+        Calibration scores in ascending order.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_seqae.anomaly.calibration import threshold
-    >>> threshold(np.arange(99), 0.05)
+    >>> from sklearn_seqae.anomaly.calibration import Conformal
+    >>> calibration = Conformal(np.arange(99))
+    >>> calibration.threshold(0.05)
     4.0
+    >>> calibration.p_values(np.array([0.5, 3.0, 99.0]))
+    array([0.02, 0.05, 1.  ])
     """
-    n = len(scores) if n_independent is None else n_independent
-    below = (rate * (n + 1) - 1) / n  # fraction of the scores that may lie below
-    if below < -1e-9:
-        needed = np.ceil(1 / rate - 1 - 1e-9)
-        which = "training samples"
-        if n < len(scores):
-            which = "training windows that do not overlap"
-        warn(
-            f"A false-alarm rate of {rate:g} needs at least {needed:.9g} {which} "
-            f"to be calibrated. Got {n}: the threshold is the lowest of "
-            "their scores, and the rate may be higher. Fit on more samples, or set a "
-            "higher 'false_alarm_rate'.",
-        )
-    rank = int(np.floor(max(below, 0) * len(scores) + 1e-9))
-    rank = min(rank, len(scores) - 1)
-    return float(np.partition(scores, rank)[rank])
 
+    scores: NDArray
 
-def p_values(scores, calibration, n_independent=None):
-    """Return the fraction of normal samples that score as low.
+    unit = "training samples"
 
-    Parameters
-    ----------
-    scores : ndarray of shape (m,)
-        Scores of new samples.
+    def p_values(self, scores: NDArray) -> NDArray:
+        """Return the fraction of normal samples with such a low score.
 
-    calibration : ndarray of shape (n,)
-        Scores of normal samples, in ascending order.
+        Values are in [1 / (n + 1), 1].
+        """
+        n_below = np.searchsorted(self.scores, scores, side="right")
+        return (1 + n_below) / (len(self.scores) + 1)
 
-    n_independent : int, default=None
-        Number of independent samples among `calibration`; None for all of them.
+    def threshold(self, rate: float) -> float:
+        """Return the score below which the p-value is at most `rate`.
 
-    Returns
-    -------
-    p : ndarray of shape (m,)
-        Values in [1 / (n + 1), 1], where n is the number of independent samples.
+        If there are fewer than 1 / rate - 1 scores, it is the lowest score.
+        """
+        return float(self.scores[self._rank(rate)])
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_seqae.anomaly.calibration import p_values
-    >>> p_values(np.array([-1.0, 1.5, 9.0]), np.array([1.0, 2.0, 3.0]))
-    array([0.25, 0.5 , 1.  ])
-    """
-    n_below = np.searchsorted(calibration, scores, side="right")
-    n = len(calibration) if n_independent is None else n_independent
-    return (1 + n * n_below / len(calibration)) / (n + 1)
+    def interval(self, rate: float) -> tuple[float, float]:
+        """Return the central 90 % interval of the true rate at ``threshold(rate)``.
+
+        The rate below the k-th lowest of n scores has a beta distribution.
+        """
+        k = self._rank(rate) + 1
+        low, high = beta.ppf([0.05, 0.95], k, len(self.scores) + 1 - k)
+        return float(low), float(high)
+
+    @property
+    def n_independent(self) -> int:
+        """Number of scores."""
+        return len(self.scores)
+
+    def _rank(self, rate: float) -> int:
+        n = len(self.scores)
+        rank = int(np.floor(max(rate * (n + 1) - 1, 0) + 1e-9))
+        return min(rank, n - 1)
 
 
 def folds(n):

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,17 +23,16 @@ from sklearn_seqae._params import (
 )
 from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.anomaly import calibration
-from sklearn_seqae.anomaly._attribution import (
-    Attribution,
-    explanation,
+from sklearn_seqae.anomaly._attribution import Attribution
+from sklearn_seqae.anomaly._explaining import (
+    explain_intervals,
+    explain_rows,
     intervals,
-    names_of,
 )
 from sklearn_seqae.anomaly._model import (
     Model,
-    default_estimator,
+    estimator_to_fit,
     map_fits,
-    set_random_state,
     takes_sequences,
     unit_of,
 )
@@ -43,8 +42,11 @@ from sklearn_seqae.anomaly._series import (
     automatic_window,
     of_each,
 )
+from sklearn_seqae.anomaly._state import PlainDetectorState
+from sklearn_seqae.anomaly._thresholds import HasThreshold
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
 from sklearn_seqae.anomaly.scoring import SCORES, scorer_of
+from sklearn_seqae.anomaly.stream import AnomalyStream
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +55,9 @@ __all__ = ["AutoencoderAnomalyDetector"]
 
 
 @methods_read_all_containers
-class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
+class AutoencoderAnomalyDetector(
+    PlainDetectorState, HasThreshold, OutlierMixin, BaseEstimator
+):
     """Anomaly detector based on the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted on mostly normal samples reconstructs normal samples
@@ -80,7 +84,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         windows. Its latent size is half the number of values of a sample, at most 32,
         and at most 8 for sequences and windows. For windows it is also at most a
         quarter of their number. If a window has more than 256 values, PCA with at most
-        64 components precedes the autoencoder.
+        64 components precedes the autoencoder. In the clone that is fitted,
+        ``refinement_steps="auto"`` is replaced with 0.
 
     score_method : {"auto", "nearest", "mahalanobis", "reconstruction"}, \
             default="auto"
@@ -103,13 +108,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         `false_alarm_rate`.
 
     false_alarm_rate : float, default=0.01
-        Expected fraction of new normal samples that are flagged, in (0, 1). Ignored if
-        `contamination` is a float. `fit` trains one model on all samples and up to five
-        more, each of which scores the samples that were held out from its training
-        (cross-conformal prediction). With fewer than 10 samples, only one model is
-        trained. If there are too few samples (for a series: non-overlapping windows)
-        for this rate, a warning is issued and the lowest calibration score becomes the
-        threshold.
+        Expected fraction of new normal samples that are flagged, in (0, 1). For series,
+        it is the rate per time step. Ignored if `contamination` is a float. `fit`
+        trains one model on all samples and up to five more, each of which scores the
+        samples that were held out from its training (cross-conformal prediction). With
+        fewer than 10 samples, only one model is trained. The threshold of series is
+        extrapolated with a generalized Pareto distribution. If there are too few
+        samples (for a series: non-overlapping windows) for this rate, a warning is
+        issued with the interval that contains the true rate.
 
     window_size : int, "auto" or None, default=None
         Number of time steps of a window. If None, each row is a separate sample. If an
@@ -130,9 +136,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         no score: it is NaN, and they are never alarms.
 
     random_state : int, RandomState instance or None, default=None
-        Seed that replaces every `random_state` parameter of `estimator`. If None, the
-        parameters of `estimator` are not changed; the default estimator is then not
-        reproducible.
+        Seed that replaces every `random_state` parameter of `estimator`. If None, they
+        are not changed; the default estimator is then not reproducible.
 
     Attributes
     ----------
@@ -141,6 +146,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     offset_ : float
         Threshold: `decision_function` is `score_samples` minus `offset_`.
+
+    false_alarm_rate_interval_ : tuple of float, or None
+        Central 90 % interval (low, high) of the true false-alarm rate. It is wide if
+        there are few samples (for a series: non-overlapping windows). None if
+        `contamination` is a float.
 
     calibration_scores_ : ndarray of shape (n_calibration_scores,)
         Anomaly scores of the training samples or time steps in ascending order, without
@@ -179,6 +189,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     References
     ----------
+    Bates, Candes, Lei, Romano and Sesia (2023), Testing for outliers with conformal
+    p-values.
+    Pickands (1975), Statistical inference using extreme order statistics.
     Vovk, Gammerman and Shafer (2005), Algorithmic learning in a random world.
 
     Examples
@@ -286,16 +299,12 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             self._input_format = unfitted.fitted_to(samples)
             fit = self._fit_series if is_series else self._fit_samples
             scores = fit(samples)
-            scores = scores[~np.isnan(scores)]
-            self.calibration_scores_ = np.sort(scores)
-            n_steps = len(scores)
+            n_steps = int((~np.isnan(scores)).sum())
             if is_series and self.alignment == "trailing":
                 n_steps *= self.step  # only the last step of a window has a score
-            n = self._n_independent = max(1, n_steps // (self.window_size_ or 1))
-            if self.contamination == "auto":
-                self.offset_ = calibration.threshold(scores, self.false_alarm_rate, n)
-            else:
-                self.offset_ = float(np.percentile(scores, 100 * self.contamination))
+            size = self.window_size_
+            n_windows = None if size is None else max(1, n_steps // size)
+            self._calibrate(scores, self.contamination, n_windows)
         return self
 
     def _fit_samples(self, samples):
@@ -368,12 +377,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _make_model(self, samples):
         windows = self._windows is not None
-        if self.estimator is None:
-            estimator = default_estimator(samples, windows=windows)
-        else:
-            estimator = clone(self.estimator)
-        if self.random_state is not None:
-            set_random_state(estimator, self.random_state)
+        estimator = estimator_to_fit(
+            self.estimator, samples, windows=windows, random_state=self.random_state
+        )
         scorer = scorer_of(
             self.score_method,
             is_clean=self.contamination == "auto",
@@ -442,33 +448,6 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         """
         scores = self.decision_function(X)
         return of_each(lambda each: np.where(each < 0, -1, 1), scores)
-
-    def p_values(self, X: Any) -> Any:
-        """Return the conformal p-value of each sample.
-
-        The p-value is (1 + the number of calibration scores at or below the score of
-        the sample) / (n + 1). Anomalies have low p-values.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), images, sequences or series
-            Samples, as in `fit`.
-
-        Returns
-        -------
-        p : ndarray of shape (n_samples,), Series, or list of them
-            Values in [1 / (n + 1), 1]. For samples, n is the number of
-            `calibration_scores_`. For series, n is the number of calibrated time steps
-            divided by `window_size_`; NaN for steps without a score. With
-            ``contamination="auto"``, p-values are valid on average over training sets.
-        """
-
-        def p_of(scores):
-            known = self.calibration_scores_, self._n_independent
-            p = calibration.p_values(np.asarray(scores), *known)
-            return scores * 0 + p  # a Series keeps its index
-
-        return of_each(p_of, self.score_samples(X))
 
     def reconstruction_errors(self, X: Any) -> Any:
         """Return the residuals: X minus its reconstruction.
@@ -597,9 +576,9 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         check_scalar(n_causes, "n_causes", Integral, min_val=1)
         if self._windows is not None:
-            records = self._explain_intervals(self._read_series(X), n_causes)
+            records = explain_intervals(self, self._read_series(X), n_causes)
         else:
-            records = self._explain_rows(self._read(X), n_causes)
+            records = explain_rows(self, self._read(X), n_causes)
         columns = ["row", "time", "feature", "value", "expected", "share"]
         frame = pd.DataFrame.from_records(records, columns=columns)
         if self._windows is None and self._input_format.form != "sequences":
@@ -661,8 +640,26 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         frame = pd.DataFrame(rows, columns=["series", "start", "end", "score"])
         return frame.drop(columns="series") if series.is_one else frame
 
-    def _decide(self, scores):
-        return scores - self.offset_
+    def stream(self, history: Any = None) -> AnomalyStream:
+        """Return a stream that scores the rows of one series as they arrive.
+
+        Parameters
+        ----------
+        history : array-like of shape (n_steps, n_channels), default=None
+            Rows before the first new row, for example the end of the training series.
+            With the last ``window_size_ - 1`` rows, the first new row has a score.
+
+        Returns
+        -------
+        stream : AnomalyStream
+            Stream with the method `update`.
+
+        Raises
+        ------
+        ValueError
+            Without `window_size`, or with ``alignment="centered"``.
+        """
+        return AnomalyStream(self, history)
 
     def _read(self, X):
         """Parse X as `fit` did, and compare it with what `fit` saw."""
@@ -681,27 +678,6 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         if samples.values.ndim == 2:
             return self._attribution.of(samples.values)
         return self._attribution.of_sequences(self._model.look(samples)[1], samples)
-
-    def _explain_rows(self, samples, n_causes):
-        parts, errors = self._model.look(samples)
-        rows = np.flatnonzero(self._decide(self._model.scores_of(parts)) < 0)
-        alarms, errors = samples.take(rows), errors[rows]
-        if not len(rows):
-            return []
-        if samples.values.ndim == 2:
-            attributions = self._attribution.of(alarms.values)
-        else:
-            errors = errors[:, : alarms.values.shape[1]]
-            attributions = self._attribution.of_sequences(errors, alarms)
-        width, index = attributions.shape[-1], samples.container.index
-        labels, names = rows if index is None else index[rows], names_of(self, width)
-        records = []
-        for label, *each in zip(
-            labels, alarms.values, errors, attributions, strict=True
-        ):
-            values, left, shares = (part.reshape(-1, width) for part in each)
-            records += explanation(label, values, left, shares, names, n_causes)
-        return records
 
     # With windows
 
@@ -726,23 +702,6 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 for interval in intervals(each, alarms, gap, min_drop, cuts)
             ]
         return found
-
-    def _explain_intervals(self, series, n_causes):
-        scores, errors = self._look(series)
-        records = []
-        for row, (number, start, end, _) in enumerate(self._intervals(series, scores)):
-            at = slice(start, end + 1)
-            left = np.nan_to_num(errors[number][at])  # steps without a score
-            records += explanation(
-                row,
-                series.items[number][at],
-                left,
-                self._attribution.of(left),
-                series.names,
-                n_causes,
-                series.labels(number)[at],
-            )
-        return records
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

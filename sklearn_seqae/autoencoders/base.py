@@ -47,6 +47,7 @@ from sklearn_seqae.fitting.trainer import Trainer
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
 from sklearn_seqae.modules.noise import NOISES
+from sklearn_seqae.training.devices import device_to_load
 
 Activation = Literal["identity", "logistic", "tanh", "relu", "silu"]
 Loss = Literal["squared_error", "absolute_error", "huber", "binary_cross_entropy"]
@@ -487,6 +488,7 @@ class BaseAutoencoder(
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         check_version(type(self).__name__, state.pop("_sklearn_seqae_version", None))
+        state["device"] = device_to_load(state["device"])
         super().__setstate__(state)
         if "model_" in state:
             model = FittedModel.from_state(state["model_"], self._family, self.device)

@@ -1,6 +1,6 @@
 """Train an encoder and a linear head on the labelled rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -265,3 +265,12 @@ def has_gained(history):
     """
     before, after = history.brier[[0, -1]].mean(axis=1)
     return after < before - MIN_GAIN
+
+
+def with_encoder_codes(autoencoder):
+    """Return a fitted autoencoder without refinement: fine-tuning changes its encoder.
+
+    The decoder does not follow, so its nearest points would no longer be the codes.
+    """
+    autoencoder.model_ = replace(autoencoder.model_, refinement_steps=0)
+    return autoencoder

@@ -31,6 +31,7 @@ from sklearn_seqae.classification._fine_tuning import (
     FineTuning,
     FineTuningConfig,
     has_gained,
+    with_encoder_codes,
 )
 from sklearn_seqae.classification._labels import label_weights, read_labels
 
@@ -259,7 +260,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
                 family = RecurrentAutoencoderTransformer
             autoencoder = self._with_seed(family(min(WIDEST, width)))
             check(self, samples, reset=True)
-            self.estimator_ = autoencoder.fit(X, sample_weight=sample_weight)
+            autoencoder.fit(X, sample_weight=sample_weight)
+            self.estimator_ = with_encoder_codes(autoencoder)
             return samples
         if isinstance(self.estimator, FrozenEstimator):
             fitted = self.estimator.estimator
@@ -274,7 +276,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         samples = parse(X, input_format, name=name)
         check(autoencoder, samples, reset=False)
         check(self, samples, reset=True)
-        self.estimator_ = autoencoder
+        self.estimator_ = with_encoder_codes(autoencoder)
         return samples.last(input_format.max_steps)
 
     def _with_seed(self, autoencoder):

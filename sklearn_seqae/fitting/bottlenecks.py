@@ -13,6 +13,7 @@ from sklearn_seqae.modules.bottleneck import (
     Bottleneck,
     NestedDropout,
     Plain,
+    size_weights,
 )
 from sklearn_seqae.modules.noise import Noise
 
@@ -33,12 +34,10 @@ def make_bottleneck(
 ) -> Bottleneck:
     """Make the bottleneck for a network whose units are set."""
     if config.is_ordered:
-        # Each size is weighted such that its initial loss is 1.
-        unit = module.decoder_unit.clamp(min=ROUNDING)
         # With a fraction, the latent size is an estimate that is a little too large:
         # the size that reaches the fraction is one of the large ones.
         return NestedDropout(
-            (unit[-1] / unit).square(),
+            size_weights(module.decoder_unit),
             generator,
             oversamples_large=config.fraction is not None,
         )
@@ -90,5 +89,6 @@ def to_probabilistic_pca(module: Autoencoder, codes: Tensor, loss: str) -> None:
     module.set_units(
         log_variance=variance.log(),
         code_scale=torch.ones_like(spread),
+        code_spread=torch.ones_like(spread),
         encoder_unit=module.encoder_unit * encoder_factor.where(encoder_factor > 0, 1),
     )

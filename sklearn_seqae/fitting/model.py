@@ -25,6 +25,7 @@ from sklearn_seqae.modules.dense_tile import (
     encoder_tile,
 )
 from sklearn_seqae.modules.linear_path import LinearPath
+from sklearn_seqae.modules.nearest import decoder_of
 from sklearn_seqae.modules.objective import Objective
 from sklearn_seqae.modules.resampling import time_warp
 from sklearn_seqae.modules.row_space import RowSpaceObjective
@@ -269,7 +270,7 @@ class FittedModel:
             _lengths(samples),
             before=self.scaling.apply,
             after=lambda codes, _: (codes * unit).astype(dtype),
-            **self._tile_options(encode),
+            **self._tile_options(encode, len(samples)),
         )
 
     def decode(
@@ -313,26 +314,20 @@ class FittedModel:
             lengths,
             after=partial(self.scaling.undo, dtype=codes.dtype),
             n_steps=n_steps,
-            **self._tile_options(decode),
+            **self._tile_options(decode, len(codes)),
         )
 
     def _decoder(
         self, whitening: "WhiteningTensors | None", ahead: bool
     ) -> Callable[[Tensor, Tensor | None, int | None], Tensor]:
         """Return the decoder, or the forecaster, of tiles of codes in scaled units."""
-        network = self.module.forecast if ahead else self.module.decode
-        width = self.spec.n_components
+        network = decoder_of(self.module, ahead=ahead)
 
         def decode(tile: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
             k = tile.shape[1]
             if whitening is not None:  # the factor is triangular, so k rows suffice
                 tile = tile @ whitening.inverse[:k, :k] + whitening.mean[:k]
-            if k == width:
-                output = network(tile, lengths, n_steps)
-            else:
-                code = nn.functional.pad(tile, (0, width - k))
-                kept = torch.full((len(code),), k, device=code.device)
-                output = network(code, lengths, n_steps, kept)
+            output = network(tile, lengths, n_steps)
             return output.sigmoid() if self.spec.is_logistic else output
 
         return decode
@@ -461,17 +456,14 @@ class FittedModel:
             missing_device=missing,
         )
 
-    def _tile_options(self, function: Callable[..., Tensor]) -> dict[str, Any]:
+    def _tile_options(
+        self, function: Callable[..., Tensor], n_samples: int
+    ) -> dict[str, Any]:
         """Return the arguments of `in_tiles` that depend on the model."""
-        if isinstance(function, NearestEncoder) and function.n_rows is not None:
+        tiles = DenseTiles | NearestEncoder
+        if isinstance(function, tiles) and function.n_rows is not None:
             return {
-                "tile_rows": function.n_rows,
-                "is_aligned": True,
-                "in_threads": True,
-            }
-        if isinstance(function, DenseTiles):
-            return {
-                "tile_rows": function.n_rows,
+                "tile_rows": function.rows_for(n_samples),
                 "n_tiles": function.n_tiles,
                 "is_aligned": True,
                 "in_threads": True,

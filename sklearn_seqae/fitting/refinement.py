@@ -17,6 +17,7 @@ from sklearn_seqae.modules.nearest import (
     decoder_of,
     nearest_codes,
 )
+from sklearn_seqae.modules.row_space import in_row_space, row_space
 
 if TYPE_CHECKING:  # the model imports this file
     from sklearn_seqae.fitting.model import FittedModel
@@ -53,27 +54,41 @@ class NearestEncoder:
             sizes=self.sizes,
         )
         self.n_rows: int | None = None  # of a tile; None: the usual number
+        self.n_tiles = None  # one tile after the other
         self._encode: Any = encoder_tile(module, size)
+        is_squared = model.config.loss == "squared_error"
+        self._basis = row_space(module) if is_squared else None
+        if self._basis is not None:
+            module = in_row_space(module, self._basis)
         tiles = {k: decoder_tile(module, k, as_logits=True) for k in self.sizes.sizes}
         if self._encode is None or None in tiles.values():
             self._encode = model.encoder(is_whitened=False)
             self._decode: Any = decoder_of(module)
             return
-        self._decode = TileDecoder(cast(dict[int, DenseTiles], tiles))
-        n_blocks = TILE_VALUES // (BLOCK * size * model.spec.n_features)
+        decoders = cast(dict[int, DenseTiles], tiles)
+        self._decode = TileDecoder(decoders)
+        self._passes = [self._encode, *decoders.values()]
+        n_values = model.spec.n_features if self._basis is None else len(self._basis)
+        n_blocks = TILE_VALUES // (BLOCK * size * n_values)
         most = self._encode.n_rows // BLOCK
         self.n_rows = BLOCK * min(max(n_blocks, 1), most)
+
+    def rows_for(self, n_samples: int) -> int | None:
+        """Return the number of samples of the tiles for some samples."""
+        rows = [tiles.rows_for(n_samples) for tiles in self._passes]
+        return BLOCK if max(rows) == BLOCK else self.n_rows
 
     def __call__(
         self, x: Tensor, lengths: Tensor | None, n_steps: int | None
     ) -> Tensor:
         """Encode a tile, and refine its codes."""
         code = self._encode(x, lengths).contiguous()
+        if self._basis is not None:  # as in `DenseTile`, samples are columns
+            x = (self._basis @ x.t().contiguous()).t().contiguous()
         code = self._refine(self._decode, code, x, lengths)
         if self._whitening is None:
             return code
         mean, factor, _ = self._whitening
         if self.n_rows is None:
             return (code - mean) @ factor
-        # As in `DenseTile`, samples are columns.
         return (factor.t() @ (code - mean).t().contiguous()).t()

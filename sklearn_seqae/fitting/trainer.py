@@ -265,7 +265,8 @@ class Trainer:
         if self.listener is not None:
             self.listener.end_training()
         if monitor:
-            run.states, run.selection = monitor.states, monitor.selection()
+            run.selection = monitor.selection()  # it may record the last epoch
+            run.states = monitor.states
 
     def _epoch_log(
         self,

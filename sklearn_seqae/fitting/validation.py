@@ -104,8 +104,9 @@ class ValidationMonitor:
 
     refinement_steps : int, default=0
         Number of steps to nearest-point codes, which decide which epoch is the best.
-        Their losses are measured after `EPOCH_RATIO` times more epochs each. 0: the
-        codes of the encoder decide, after each epoch.
+        Their losses are measured after `EPOCH_RATIO` times more epochs each; in one
+        cycle of the learning rate, after 1/2, 3/4 and all of the epochs. 0: the codes
+        of the encoder decide, after each epoch.
 
     Attributes
     ----------
@@ -135,7 +136,7 @@ class ValidationMonitor:
         self.refined: dict[int, Losses] = {}
         self.next_refined = 0
         self.states: dict[int, dict[str, Tensor]] = {}
-        self.lowest_loss = self.lowest_kept_loss = np.inf
+        self.lowest_loss = self.lowest_refined_loss = self.lowest_kept_loss = np.inf
         self.n_without_improvement = 0
         self.record(net.measure(data))
 
@@ -145,33 +146,56 @@ class ValidationMonitor:
         Returns
         -------
         stops : bool
-            Whether the loss did not improve for `n_iter_no_change` epochs.
+            Whether the loss did not improve for `n_iter_no_change` epochs, neither with
+            the codes of the encoder nor with nearest-point codes.
         """
         self.history.append(rows)
-        epoch, loss = len(self.history) - 1, rows.total.sum()
-        if loss < self.lowest_loss - self.config.tol * self.history[0].total.sum():
-            self.n_without_improvement = 0
-        else:
-            self.n_without_improvement += 1
-        self.lowest_loss = min(self.lowest_loss, loss)
+        epoch = len(self.history) - 1
+        self.n_without_improvement += 1
+        self.lowest_loss = self._lowest(rows, self.lowest_loss)
         if not self.refinement_steps:
             self._keep_if_best(epoch, rows)
         elif epoch == self.next_refined:
-            self._record_refined()
-        return self.n_without_improvement >= self.config.n_iter_no_change
+            self._record_refined(self._measure_refined())
+        if self.n_without_improvement < self.config.n_iter_no_change:
+            return False
+        if self.refinement_steps and epoch not in self.refined:
+            refined = self._measure_refined()
+            if self.n_without_improvement == 0:
+                return False
+            self._record_refined(refined)
+        return True
 
-    def _record_refined(self) -> None:
+    def _lowest(self, rows: Losses, lowest: float) -> float:
+        """Return the lowest loss so far, and note an improvement by `tol`."""
+        loss = float(rows.total.sum())
+        if loss < lowest - self.config.tol * self.history[0].total.sum():
+            self.n_without_improvement = 0
+        return min(lowest, loss)
+
+    def _measure_refined(self) -> Losses:
+        """Return the losses with nearest-point codes after the last epoch."""
+        steps = self.refinement_steps
+        rows: Losses = self.net.measure(self.data, refinement_steps=steps)
+        self.lowest_refined_loss = self._lowest(rows, self.lowest_refined_loss)
+        return rows
+
+    def _record_refined(self, rows: Losses) -> None:
         """Record the losses with nearest-point codes after the last epoch."""
         epoch = len(self.history) - 1
-        rows = self.net.measure(self.data, refinement_steps=self.refinement_steps)
         self.refined[epoch] = rows
-        self.next_refined = max(epoch + 1, round(EPOCH_RATIO * epoch))
         self._keep_if_best(epoch, rows)
+        if self.net.one_cycle:  # the best epochs are late
+            n_epochs = self.config.max_iter
+            late = n_epochs // 2, 3 * n_epochs // 4, n_epochs
+            self.next_refined = next((e for e in late if e > epoch), epoch + 1)
+        else:
+            self.next_refined = max(epoch + 1, round(EPOCH_RATIO * epoch))
 
     def selection(self) -> Selection:
         """Return the recorded losses, at the end of the training."""
         if self.refinement_steps and len(self.history) - 1 not in self.refined:
-            self._record_refined()
+            self._record_refined(self._measure_refined())
         return self._selection(self.history, self.refined)
 
     def _selection(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the autoencoder imports this file
 
 MAX_EXACT_COMPONENTS = 8  # maximum latent size with an exact Jacobian
 MIN_MEAN_SQUARE = 1e-12  # avoids a division by zero
+MIN_RESIDUAL = 1e-6  # rounding error, relative to the spread of X
 WARM_UP = 100  # steps in which the weight of a variational code rises to its value
 
 
@@ -61,6 +62,15 @@ def truncate(code: Tensor, kept: Tensor) -> Tensor:
     """
     component = torch.arange(code.shape[1], device=code.device)
     return torch.where(component < kept[:, None], code, 0)
+
+
+def size_weights(unit: Tensor) -> Tensor:
+    """Return the weights of the loss of an ordered code with 1, ..., Z components.
+
+    They are such that the losses of PCA, whose residuals are `unit` (Z,), are equal.
+    """
+    unit = unit.clamp(min=MIN_RESIDUAL)
+    return (unit[-1] / unit).square()
 
 
 def loss_per_nat(loss: str, unit: Tensor) -> Tensor:

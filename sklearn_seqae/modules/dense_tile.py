@@ -23,6 +23,7 @@ BLOCK = 48  # a multiple of the number of samples in a block of a BLAS kernel
 MOST_BLOCKS = 8  # in a tile
 TILE_VALUES = 2**18  # maximum number of values of a layer in a larger tile
 N_TILES = 32  # tiles that are computed at once, if there are enough samples
+WIDE = 256  # features of a layer, up to which a block has the bits of a tile
 
 
 def encoder_tile(
@@ -121,23 +122,30 @@ def _tiles(
     """Return the pass of a network, or None if it is not written out."""
     if not _is_written_out(network, path):
         return None
-    return DenseTiles(build, tile_rows(cast(DenseNetwork, network)))
+    network = cast(DenseNetwork, network)
+    fewest = BLOCK if _widest(network) <= WIDE else None
+    return DenseTiles(build, tile_rows(network), fewest)
+
+
+def _widest(network: DenseNetwork) -> int:
+    """Return the largest number of features of a layer."""
+    layers = cast("list[nn.Linear]", list(network.layers)[::2])
+    sizes = [layer.out_features for layer in layers]
+    outside = network.rotated_in or network.rotated_out or 1
+    return max(len(network.low), outside, *sizes)
 
 
 def tile_rows(network: DenseNetwork) -> int:
     """Return the number of samples of a tile. It is smaller for wide networks."""
-    layers = cast("list[nn.Linear]", list(network.layers)[::2])
-    sizes = [layer.out_features for layer in layers]
-    outside = network.rotated_in or network.rotated_out or 1
-    widest = max(len(network.low), outside, *sizes)
+    widest = _widest(network)
     return BLOCK * min(max(TILE_VALUES // (BLOCK * widest), 1), MOST_BLOCKS)
 
 
 class DenseTiles:
     """Pass for tiles of samples of several sizes, in threads of the caller.
 
-    A sample has the same bits in a tile of `n_rows` samples and in `n_tiles` of them
-    that are computed at once.
+    A sample has the same bits in a tile of `n_rows` samples, in `n_tiles` of them that
+    are computed at once, and in a tile of `fewest` samples.
 
     Parameters
     ----------
@@ -146,14 +154,27 @@ class DenseTiles:
 
     n_rows : int
         Number of samples of a tile.
+
+    fewest : int or None, default=None
+        Number of samples of a tile for few samples; None: `n_rows`.
     """
 
-    def __init__(self, build: Callable[[int], "DenseTile"], n_rows: int):
+    def __init__(
+        self,
+        build: Callable[[int], "DenseTile"],
+        n_rows: int,
+        fewest: int | None = None,
+    ):
         self.n_rows = n_rows
+        self._fewest = fewest or n_rows
         # BLAS libraries divide the features of wide layers, depending on the samples.
         self.n_tiles = N_TILES if n_rows == BLOCK * MOST_BLOCKS else None
         self._build = build
         self._own = threading.local()  # threads cannot share buffers
+
+    def rows_for(self, n_samples: int) -> int:
+        """Return the number of samples of the tiles for some samples."""
+        return self._fewest if n_samples <= self._fewest else self.n_rows
 
     def __call__(self, tile: Tensor, *unused: object) -> Tensor:
         """Compute the outputs of a tile (N, ...), valid until the next call."""

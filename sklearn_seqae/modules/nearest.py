@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
+from sklearn_seqae.modules.bottleneck import size_weights
 from sklearn_seqae.modules.dense_tile import DenseTiles
 from sklearn_seqae.modules.losses import row_losses
+from sklearn_seqae.modules.stacks import step_mask
 
 Decode = Callable[[Tensor, Tensor | None, int | None], Tensor]
 
@@ -42,33 +44,34 @@ class Sizes(NamedTuple):
         """
         if not module.is_ordered:
             return cls([n_components], [1.0])
-        unit = module.decoder_unit[:n_components].double()
-        unit = unit.clamp(min=1e-6)
-        weights = (unit[-1] / unit).square() / n_components
-        return cls(range(1, n_components + 1), weights.tolist())
+        weights = size_weights(module.decoder_unit[:n_components].double())
+        return cls(range(1, n_components + 1), (weights / n_components).tolist())
 
     def some(self) -> "Sizes":
         """Return at most `MOST_SIZES` of the sizes, the largest included."""
         count = len(self.sizes)
         if count <= MOST_SIZES:
             return self
-        kept = sorted({round(count ** (i / MOST_SIZES)) for i in range(1, 9)})
+        powers = range(1, MOST_SIZES + 1)
+        kept = sorted({round(count ** (i / MOST_SIZES)) for i in powers})
         return Sizes(kept, [self.weights[size - 1] for size in kept])
 
 
-def decoder_of(module: Autoencoder) -> Decode:
-    """Return the decoder of codes (N, k), with fewer components than the latent size
-    if they are ordered.
+def decoder_of(module: Autoencoder, *, ahead: bool = False) -> Decode:
+    """Return the decoder, or the forecaster, of codes (N, k).
+
+    If components are ordered, k may be less than the latent size.
     """
+    network = module.forecast if ahead else module.decode
     width = len(module.code_scale)
 
     def decode(code: Tensor, lengths: Tensor | None, n_steps: int | None) -> Tensor:
         size = code.shape[1]
         if size == width:
-            return module.decode(code, lengths, n_steps)
+            return network(code, lengths, n_steps)
         kept = torch.full((len(code),), size, device=code.device)
         code = torch.nn.functional.pad(code, (0, width - size))
-        return module.decode(code, lengths, n_steps, kept)
+        return network(code, lengths, n_steps, kept)
 
     return decode
 
@@ -181,8 +184,7 @@ class _Problem:
         self.n_steps = x.shape[1] if x.ndim == 3 else None
         self.mask = None
         if lengths is not None:
-            step = torch.arange(x.shape[1], device=x.device)
-            self.mask = step < lengths[:, None]
+            self.mask = step_mask(lengths, x.shape[1])[:, :, 0]
 
     def losses(self, code: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
         """Return the loss of each sample, summed over the sizes, and the output."""

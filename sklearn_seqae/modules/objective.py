@@ -18,6 +18,8 @@ from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
 from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.resampling import time_warp
 
+Space = Callable[[Autoencoder, Tensor], tuple[Autoencoder, Tensor]]
+
 OBJECTIVES = ("reconstruct", "predict", "composite")
 LARGE_SHARD = 200e6  # products; for more, torch frees and takes memory at each step
 
@@ -203,18 +205,25 @@ class Objective:
         return batch.x if self.noise is None else self.noise(batch.x, batch.mask)
 
     def rows(
-        self, module: Autoencoder, batch: Batch, refinement_steps: int = 0
+        self,
+        module: Autoencoder,
+        batch: Batch,
+        refinement_steps: int = 0,
+        space: Callable[[Autoencoder, Tensor], tuple[Autoencoder, Tensor]]
+        | None = None,
     ) -> RowLosses[Tensor]:
         """Return the losses of each row, multiplied by its weight.
 
-        They are those of nearest-point codes if there are refinement steps.
+        They are those of nearest-point codes if there are refinement steps. With
+        `space`, the nearest points are found for the autoencoder and the samples that
+        it returns, in coordinates with the same distances.
 
         The loss of a forecast is scaled to the number of values of the sample. For a
         variational code, the total is measured with a code that is drawn at random, in
         the same way in each epoch. The other losses are measured with the mean, which
         `transform` returns.
         """
-        rows = self._rows(module, batch, refinement_steps)
+        rows = self._rows(module, batch, refinement_steps, space)
         if batch.weight is None:
             return rows
         return RowLosses(
@@ -225,16 +234,21 @@ class Objective:
         )
 
     def _rows(
-        self, module: Autoencoder, batch: Batch, refinement_steps: int
+        self,
+        module: Autoencoder,
+        batch: Batch,
+        refinement_steps: int,
+        space: Space | None,
     ) -> RowLosses[Tensor]:
         x = self.encoder_input(batch)
         encoded = self.bottleneck(module, x, batch.lengths, False)
         code = encoded.code if encoded.mean is None else encoded.mean
         if refinement_steps:
+            inner, points = (module, x) if space is None else space(module, x)
             code = nearest_codes(
-                decoder_of(module),
+                decoder_of(inner),
                 code,
-                x,
+                points,
                 batch.lengths,
                 n_steps=refinement_steps,
                 loss=self.loss,

@@ -15,12 +15,15 @@ from sklearn_seqae.modules.dense_step import DenseStep
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.objective import Objective
 
+ROUNDING = 1e-4  # of an output outside the row space, in scaled units
+
 
 class RowSpaceObjective:
     """Objective for training rows that are coordinates in a basis of their row space.
 
     Squared errors are the same in these coordinates, and a training step is much
-    faster. Validation rows are not in the row space and are measured in all columns.
+    faster. Validation rows are not in the row space and are measured in all columns,
+    with the nearest points of their projections.
 
     Parameters
     ----------
@@ -36,6 +39,7 @@ class RowSpaceObjective:
 
     def __init__(self, objective: Objective, module: Autoencoder, basis: Tensor):
         self.objective = objective
+        self.basis = basis
         self.column_ratio = len(basis) / basis.shape[1]
         self.projected = in_row_space(module, basis)
 
@@ -63,7 +67,22 @@ class RowSpaceObjective:
         self, module: Autoencoder, batch: Batch, refinement_steps: int = 0
     ) -> RowLosses[Tensor]:
         """Return the losses of each row of a batch (N, D), as `Objective.rows` does."""
-        return self.objective.rows(module, batch, refinement_steps)
+        return self.objective.rows(module, batch, refinement_steps, self._projected)
+
+    def _projected(self, module: Autoencoder, x: Tensor) -> tuple[Autoencoder, Tensor]:
+        return in_row_space(module, self.basis), x @ self.basis.T
+
+
+@torch.no_grad()
+def row_space(module: Autoencoder) -> Tensor | None:
+    """Return the basis of the space of all outputs (R, D); None: all columns."""
+    decoder, path = module.decoder, module.linear_path
+    if not isinstance(decoder, DenseNetwork) or not decoder.rotated_out or path is None:
+        return None
+    basis, weight = decoder.basis, path.decoder.weight
+    columns = torch.cat([weight * module.code_spread, path.decoder.bias[:, None]], 1)
+    outside = columns - basis.T @ (basis @ columns)
+    return None if outside.abs().max() > ROUNDING else basis
 
 
 @torch.no_grad()

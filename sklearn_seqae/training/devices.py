@@ -1,6 +1,34 @@
 """Devices of torch by name."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
+
+_replacement: ContextVar[str | None] = ContextVar("replacement", default=None)
+
+
+@contextmanager
+def replaced_by(device: str) -> Iterator[None]:
+    """Replace the device of every model that is loaded in the block.
+
+    Parameters
+    ----------
+    device : str
+        Device as in `find_device`.
+    """
+    find_device(device)
+    token = _replacement.set(device)
+    try:
+        yield
+    finally:
+        _replacement.reset(token)
+
+
+def device_to_load(device: str) -> str:
+    """Return the device of a model that is loaded, replaced in `replaced_by`."""
+    return _replacement.get() or device
 
 
 def available_devices() -> list[str]:

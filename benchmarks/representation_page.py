@@ -1,0 +1,173 @@
+"""Write the tables of docs/representation.md and of the README from the results.
+
+    python benchmarks/representation_page.py
+
+The script reads ``benchmarks/results/representation_<family>.csv`` and the resamples
+``representation_resamples.csv``. It replaces the lines between ``<!-- table NAME -->``
+and ``<!-- end -->``.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+FAMILIES = {"dense": "tables, dense", "recurrent": "sequences, recurrent"}
+PROBES = {"logistic": "logistic regression", "knn": "5-NN"}
+LOSS = 0.01  # of accuracy
+ROUNDED = 1.0001
+SLIGHTLY = 1.02
+
+
+def read_results():
+    """Return the cells of the original splits, with the gains of accuracy."""
+    parts = [pd.read_csv(RESULTS / f"representation_{name}.csv") for name in FAMILIES]
+    return with_gains(pd.concat(parts, ignore_index=True))
+
+
+def with_gains(cells):
+    """Return the cells with the gain of accuracy over PCA of each classifier."""
+    gains = {f"{name}_gain": cells[name] - cells[f"pca_{name}"] for name in PROBES}
+    return cells.assign(**gains)
+
+
+def geometric_mean(ratios):
+    """Return the geometric mean."""
+    return np.exp(np.log(ratios).mean())
+
+
+def markdown(header, rows):
+    """Return the lines of a table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def measures(cells):
+    """Return the columns that the summaries share, as text."""
+    ratio = cells["ratio"]
+    return [
+        f"{geometric_mean(ratio):.3f}",
+        f"{(ratio <= ROUNDED).mean():.1%}",
+        f"{(ratio <= SLIGHTLY).mean():.1%}",
+        f"{ratio.max():.3f}",
+        f"{(cells['best_epoch'] == 0).sum()}",
+        *(f"{cells[f'{name}_gain'].mean():+.3f}" for name in PROBES),
+    ]
+
+
+MEASURES = [
+    "geometric mean",
+    f"at most {ROUNDED}",
+    f"at most {SLIGHTLY}",
+    "worst",
+    "PCA itself",
+    *PROBES.values(),
+]
+
+
+def summary(cells):
+    """Return the main results of each family."""
+    rows = [
+        [title, part["data"].nunique(), len(part), *measures(part)]
+        for name, title in FAMILIES.items()
+        for part in [cells[cells["family"] == name]]
+    ]
+    return markdown(["family", "data sets", "cells", *MEASURES], rows)
+
+
+def by_size(cells):
+    """Return the results of each family and latent size."""
+    groups = cells.groupby(["family", "n_components"])
+    rows = [[*key, len(part), *measures(part)] for key, part in groups]
+    return markdown(["family", "components", "cells", *MEASURES], rows)
+
+
+def losses(cells):
+    """Return the cells in which a classifier is worse than on the codes of PCA."""
+    rows = [
+        (
+            row[f"{name}_gain"],
+            [
+                *(row["data"], row["n_components"], probe),
+                *(f"{row[name]:.3f}", f"{row[f'pca_{name}']:.3f}"),
+            ],
+        )
+        for name, probe in PROBES.items()
+        for _, row in cells[cells[f"{name}_gain"] < -LOSS].iterrows()
+    ]
+    rows.sort(key=lambda pair: pair[0])
+    header = ["data", "components", "probe", "autoencoder", "PCA"]
+    return markdown(header, [row for _, row in rows])
+
+
+def counts(cells):
+    """Return a sentence with the numbers of gains and losses of accuracy."""
+    gains = pd.concat([cells[f"{name}_gain"] for name in PROBES]).dropna()
+    return (
+        f"The accuracy is lower than with PCA by more than {LOSS} in "
+        f"{(gains < -LOSS).sum()} of {len(gains)} cases, and higher by more than "
+        f"{LOSS} in {(gains > LOSS).sum()}."
+    )
+
+
+def each_cell(cells, family):
+    """Return a row for each cell of a family."""
+    rows = [
+        [
+            row["data"],
+            f"{row['n_train']} x {row['n_features']}",
+            row["n_components"],
+            f"{row['ratio']:.4f}",
+            f"{row['seconds']:.1f}",
+            *(accuracy(row, name) for name in PROBES),
+        ]
+        for _, row in cells[cells["family"] == family].iterrows()
+    ]
+    header = ["data", "training rows x values", "k", "error / PCA's error", "seconds"]
+    return markdown([*header, *(f"{probe} (PCA)" for probe in PROBES.values())], rows)
+
+
+def accuracy(row, name):
+    """Return an accuracy with PCA's, or an empty cell without labels."""
+    if np.isnan(row[name]):
+        return ""
+    return f"{row[name]:.3f} ({row[f'pca_{name}']:.3f})"
+
+
+def resamples():
+    """Return the results of stratified resamples, with those of an earlier commit."""
+    cells = with_gains(pd.read_csv(RESULTS / "representation_resamples.csv"))
+    rows = [
+        [FAMILIES[family], version, len(part), *measures(part)]
+        for (family, version), part in cells.groupby(["family", "version"])
+    ]
+    return markdown(["family", "version", "fits", *MEASURES], rows)
+
+
+def main():
+    """Replace the tables."""
+    cells = read_results()
+    tables = {
+        "summary": summary(cells),
+        "sizes": by_size(cells),
+        "counts": counts(cells),
+        "losses": losses(cells),
+        "resamples": resamples(),
+        **{name: each_cell(cells, name) for name in FAMILIES},
+    }
+    for page in (ROOT / "docs" / "representation.md", ROOT / "README.md"):
+        text = page.read_text(encoding="utf-8")
+        for name, table in tables.items():
+            text = re.sub(
+                rf"(?s)(<!-- table {name} -->\n).*?(\n<!-- end -->)",
+                lambda match, table=table: f"{match[1]}\n{table}\n{match[2]}",
+                text,
+            )
+        page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

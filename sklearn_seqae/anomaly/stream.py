@@ -1,0 +1,219 @@
+"""Anomaly scores of a series whose rows arrive one after the other."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_seqae._libraries import reads_all_containers
+from sklearn_seqae.anomaly._explaining import names_of
+from sklearn_seqae.anomaly._time import check_times, time_index
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AnomalyStream"]
+
+
+class AnomalyStream:
+    """Anomaly scores of the rows of one series as they arrive.
+
+    Create it with :meth:`AutoencoderAnomalyDetector.stream`. The stream keeps the last
+    ``window_size_ - 1`` rows, so that an update costs the same after any number of
+    rows. It scores each row, whatever `step` of the detector is. It can be pickled at
+    any time. Later fits of the detector do not change it.
+
+    Parameters
+    ----------
+    detector : AutoencoderAnomalyDetector
+        Fitted detector with a `window_size` and ``alignment="trailing"``.
+
+    history : array-like of shape (n_steps, n_channels), default=None
+        Rows that precede the first update.
+
+    Attributes
+    ----------
+    n_rows_seen_ : int
+        Number of rows so far, those of the history included.
+
+    See Also
+    --------
+    AutoencoderAnomalyDetector.score_samples : Scores of a whole series.
+
+    Notes
+    -----
+    Scores have the same bits as those of ``detector.score_samples`` of the whole
+    series with ``step=1``, for updates of any number of rows. All streams of a detector
+    share its arrays in memory, and also in a pickle of several streams.
+
+    A stream is not safe to update from several threads at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn_seqae import AutoencoderAnomalyDetector
+    >>> series = np.sin(np.arange(600) / 8)[:, None]
+    >>> detector = AutoencoderAnomalyDetector(
+    ...     PCA(2), window_size=50, alignment="trailing", false_alarm_rate=0.2
+    ... )
+    >>> stream = detector.fit(series[:300]).stream(history=series[:300])
+    >>> bool(stream.update(series[300:301])["alarm"].any())
+    False
+    >>> stream.update([[4.0]])["alarm"]
+    301    True
+    Name: alarm, dtype: bool
+    """
+
+    def __init__(self, detector: Any, history: Any = None) -> None:
+        check_is_fitted(detector)
+        if detector._windows is None:
+            raise ValueError(
+                "A stream requires a series, whose rows are time steps in order. Set "
+                "'window_size' of the detector and refit."
+            )
+        if not detector._windows.trailing:
+            raise ValueError(
+                "A stream requires alignment='trailing'. Got a detector that was "
+                "fitted with alignment='centered', whose scores depend on later rows. "
+                "Set alignment='trailing' and refit."
+            )
+        self._detector = copy(detector)  # a later fit replaces all attributes
+        self._windows = replace(detector._windows, step=1)
+        self._rows: Any = None  # since the last gap, at most window_size_ - 1
+        self._last: Any = None  # index of the last row, if it holds times
+        self._kind: Any = None  # of the rows of the last full check
+        self.n_rows_seen_ = 0
+        if history is not None:
+            self._follow(*self._read(history))
+
+    @reads_all_containers
+    def update(self, rows: Any, explain: bool = False) -> pd.DataFrame:
+        """Score new rows, and keep what the next update needs.
+
+        If an error is raised, the stream does not change.
+
+        Parameters
+        ----------
+        rows : array-like of shape (n_new_steps, n_channels)
+            Rows that follow the rows so far.
+
+        explain : bool, default=False
+            Whether to return the contribution of each feature, too.
+
+        Returns
+        -------
+        frame : DataFrame of shape (n_new_steps, n_columns)
+            Frame with the index of the rows, or with their numbers if they have no
+            index, and the columns
+
+            - ``score``: anomaly score, higher is more normal. It is NaN before the
+              first full window, also after a gap in time;
+            - ``p_value``: as from `p_values` of the detector;
+            - ``alarm``: whether the detector predicts an anomaly, False without a
+              score;
+            - ``attribution_<feature>``, with `explain`: as from `feature_scores` of the
+              detector.
+
+        Raises
+        ------
+        ValueError
+            If rows are invalid, if a time does not follow the last one, or if the
+            features are not those of `fit`.
+        """
+        import pandas as pd
+
+        item, index = self._read(rows)
+        first = self.n_rows_seen_
+        scores, errors = self._follow(item, index)
+        if index is None:
+            index = pd.RangeIndex(first, first + len(item))
+        detector = self._detector
+        columns = {
+            "score": scores,
+            "p_value": detector._p_values_of(scores),
+            "alarm": detector._decide(scores) < 0,
+        }
+        if explain:
+            names = names_of(detector, item.shape[1])
+            shares = detector._attribution.of(errors)
+            columns |= {
+                f"attribution_{name}": shares[:, c] for c, name in enumerate(names)
+            }
+        return pd.DataFrame(columns, index=index)
+
+    def _read(self, rows: Any) -> tuple[NDArray, Any]:
+        """Return the values (T, C) of rows as `fit` reads them, and their index."""
+        kind, values = _kind_of(rows)
+        is_known = kind is not None and kind == self._kind
+        if is_known and len(values) and np.isfinite(values).all():
+            return values, getattr(rows, "index", None)
+        samples = self._detector._read(rows)
+        if samples.values.ndim != 2:
+            raise ValueError(
+                f"A stream follows one series. Got a list of {len(samples)} series. "
+                "Use one stream for each series."
+            )
+        if kind is not None and values.dtype == samples.values.dtype:
+            self._kind = kind  # no checks but of values: they take half of an update
+        return samples.values, samples.container.index
+
+    def _follow(self, item: NDArray, index: Any) -> tuple[NDArray, NDArray]:
+        """Append rows. Return the scores (T,) and residuals (T, C) of their windows."""
+        times = time_index(index)
+        check_times(times, "X")
+        edges = [0, *self._rows_after_gaps(times), len(item)]
+        scores, errors = np.full(len(item), np.nan), np.full(item.shape, np.nan)
+        rows = item[:0] if self._rows is None else self._rows
+        for number, (start, end) in enumerate(pairwise(edges)):
+            if number > 0:
+                rows = item[:0]
+            rows = np.concatenate([rows, item[start:end]])
+            n_scored = min(end - start, len(rows) - self._windows.size + 1)
+            if n_scored > 0:
+                found = self._windows.look(self._detector._model, rows)
+                last = slice(end - n_scored, end)
+                scores[last], errors[last] = (each[-n_scored:] for each in found)
+            rows = rows[max(0, len(rows) - self._windows.size + 1) :]
+        self._rows = rows.copy()
+        self._last = None if times is None else times[-1:]
+        self.n_rows_seen_ += len(item)
+        return scores, errors
+
+    def _rows_after_gaps(self, index: Any) -> list[int]:
+        """Return the numbers of the new rows that follow a gap in time."""
+        calendar = self._detector._calendar
+        if self.n_rows_seen_ == 0:
+            return [] if calendar is None else calendar.gaps(index).tolist()
+        last = self._last
+        if (index is None) != (last is None):
+            raise ValueError(
+                "The rows of a stream must all have times in their index, or none of "
+                f"them. Got rows {'without' if index is None else 'with'} times."
+            )
+        if index is None:
+            return []
+        joined = last.append(index)
+        if type(joined) is not type(last) or not joined[1] > joined[0]:
+            raise ValueError(
+                "The times of the rows must follow the last time of the stream, "
+                f"{last[0]!r}. Got {index[0]!r}. Pass each row once, in order."
+            )
+        return [] if calendar is None else (calendar.gaps(joined) - 1).tolist()
+
+
+def _kind_of(rows: Any) -> tuple[Any, Any]:
+    """Return what rows of one kind have in common, and their values as an array."""
+    if isinstance(rows, np.ndarray):
+        names, values = None, rows
+    elif hasattr(rows, "columns") and hasattr(rows, "to_numpy"):
+        names, values = tuple(rows.columns), rows.to_numpy()
+    else:
+        return None, None
+    return (type(rows), names, values.dtype, values.shape[1:]), values

@@ -1,0 +1,54 @@
+"""The blocks of the page "Save, load, deploy" that need packages outside of the tests.
+
+They are skipped where MLflow or FastAPI is not installed.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_seqae import persistence
+from tests.instances import dense
+
+PAGE = Path(__file__).parents[1] / "docs" / "deploy.md"
+
+
+def run_block(word, wine, path):
+    """Run the block that contains a word, as a reader of the page would."""
+    blocks = re.findall(r"```py\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    (block,) = (each for each in blocks if word in each)
+    model = make_pipeline(StandardScaler(), dense()).fit(wine)
+    persistence.save(model, path)
+    names = {"persistence": persistence, "path": path, "model": model}
+    exec(compile(block, str(PAGE), "exec"), names)
+    return model, names
+
+
+def test_mlflow_saves_and_loads_a_pipeline(wine, tmp_path):
+    pytest.importorskip("mlflow.sklearn")
+    model, names = run_block("mlflow", wine, tmp_path / "model.seqae")
+    assert names["loaded"] is not model
+    np.testing.assert_array_equal(
+        names["loaded"].transform(wine), model.transform(wine)
+    )
+
+
+def test_the_service_encodes_rows_and_refuses_bad_ones(wine, tmp_path):
+    pytest.importorskip("fastapi")
+    client_of = pytest.importorskip("fastapi.testclient").TestClient
+    model, names = run_block("FastAPI", wine, tmp_path / "model.seqae")
+    client = client_of(names["app"])
+    answer = client.post("/transform", json=wine[:3].tolist())
+    assert answer.status_code == 200
+    np.testing.assert_array_equal(answer.json(), model.transform(wine[:3]))
+    for rows, message in (
+        (wine[:3, :5].tolist(), "has 5 features"),
+        ([[1.0], [1.0, 2.0]], "inhomogeneous"),
+    ):
+        refused = client.post("/transform", json=rows)
+        assert refused.status_code == 422
+        assert message in refused.text
