@@ -57,7 +57,7 @@ class Environment:
         scripts = path / ("Scripts" if os.name == "nt" else "bin")
         self.python = scripts / "python"
         self.pip_args = [*pip_args, "-c", str(constraints)]
-        self.install("pip")
+        self.install("--upgrade", "pip")
 
     def install(self, *arguments):
         self.run("-m", "pip", "install", "-q", *self.pip_args, *arguments)
