@@ -28,7 +28,7 @@ import argparse
 import importlib.util
 import itertools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-FAMILIES = ("dense", "recurrent")
+FAMILIES = ("dense", "recurrent")  # by default
+ALL_FAMILIES = (*FAMILIES, "convolutional")
 N_COMPONENTS = (2, 4, 8, 16, 32)
 PROBE_ROWS = 5000  # maximum number of rows of each part for the classifiers
 
@@ -81,6 +82,7 @@ class Problem:
 def make_transformer(family, n_components, random_state):
     """Return an autoencoder with the defaults of the family."""
     from sklearn_seqae import (
+        ConvolutionalAutoencoderTransformer,
         DenseAutoencoderTransformer,
         RecurrentAutoencoderTransformer,
     )
@@ -88,6 +90,7 @@ def make_transformer(family, n_components, random_state):
     families = {
         "dense": DenseAutoencoderTransformer,
         "recurrent": RecurrentAutoencoderTransformer,
+        "convolutional": ConvolutionalAutoencoderTransformer,
     }
     return families[family](n_components=n_components, random_state=random_state)
 
@@ -179,10 +182,11 @@ def problems(reader, size, families):
     if "dense" in families:
         for problem in (*bundled_tables(), *stored_tables(reader)):
             yield problem.head(QUICK_ROWS) if size == "quick" else problem
-    if "recurrent" in families:
-        for problem in series(reader):
+    for family in families:
+        for problem in series(reader) if family != "dense" else ():
             if size == "full" or problem.name in QUICK_SERIES:
-                yield problem
+                if family == "recurrent" or isinstance(problem.X_train, np.ndarray):
+                    yield replace(problem, family=family)
 
 
 # --------------------------------------------------------------------------------------
@@ -382,7 +386,7 @@ def parse_arguments():
         "--data", required=True, help="folder with the data and load.py"
     )
     parser.add_argument("--size", choices=["quick", "full"], default="quick")
-    parser.add_argument("--family", nargs="+", choices=FAMILIES, default=FAMILIES)
+    parser.add_argument("--family", nargs="+", choices=ALL_FAMILIES, default=FAMILIES)
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", help="run only these data sets"
     )

@@ -40,32 +40,30 @@ new.loc["2026-04-29 12:00":"2026-04-29 14:00", "temperature"] += 8
 # Fit the detector and find the intervals
 # ---------------------------------------
 # A window has four hours. With ``alignment="trailing"``, a score depends on the past
-# only, so new rows can be scored when they arrive. A warning names the gap. A false
-# alarm has a score close to the threshold; ``min_drop`` removes such intervals.
-
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+# only, so new rows can be scored when they arrive. ``scaler="standard"`` scales the two
+# channels inside the detector. A warning names the gap. A false alarm has a score close
+# to the threshold; ``min_drop`` removes such intervals.
 
 from sklearn_seqae import AutoencoderAnomalyDetector
 
-detector = make_pipeline(
-    StandardScaler().set_output(transform="pandas"),
-    AutoencoderAnomalyDetector(
-        window_size=24, alignment="trailing", contamination=0.001, random_state=0
-    ),
+detector = AutoencoderAnomalyDetector(
+    window_size=24,
+    alignment="trailing",
+    scaler="standard",
+    contamination=0.001,
+    random_state=0,
 )
 detector.fit(training)
-scaled = detector[:-1].transform(new)
-intervals = detector[-1].detect_intervals(scaled, min_drop=0.5)
+intervals = detector.detect_intervals(new, min_drop=0.5)
 print(intervals.to_string())
-print(detector[-1].explain(scaled, n_causes=1).to_string())
+print(detector.explain(new, n_causes=1).to_string())
 
 # %%
 # The last hour of a running series is enough to score its newest row, together with the
 # rows of one window before it.
 
 newest = detector.score_samples(new["2026-04-29 08:00":"2026-04-29 13:00"]).iloc[-1]
-print(f"score at 13:00: {newest:.2f}, threshold {detector[-1].offset_:.2f}")
+print(f"score at 13:00: {newest:.2f}, threshold {detector.offset_:.2f}")
 
 # %%
 # Draw the scores

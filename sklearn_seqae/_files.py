@@ -16,7 +16,10 @@ class DamagedFileError(ValueError):
 
 
 def write_file(
-    path: str | os.PathLike[str], magic: bytes, header: dict[str, Any], data: bytes
+    path: str | os.PathLike[str],
+    magic: bytes,
+    header: dict[str, Any],
+    *data: bytes | memoryview,
 ) -> None:
     """Write a file, and replace the old one only when the new one is complete.
 
@@ -34,8 +37,8 @@ def write_file(
     header : dict
         Plain values.
 
-    data : bytes
-        Content after the header.
+    *data : bytes-like
+        Parts of the content after the header.
 
     Raises
     ------
@@ -45,13 +48,11 @@ def write_file(
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise ValueError(f"Expected the path of a regular file, got {str(path)!r}.")
-    parts = [magic, b"\n", json.dumps(header).encode(), b"\n", data]
+    parts = [magic, b"\n", json.dumps(header).encode(), b"\n", *data]
     digest = hashlib.sha256()
-    # In the same folder: a rename is atomic only inside one file system. The mode is
-    # that of any new file of the user.
-    temporary = target.parent / f".{uuid.uuid4().hex}.tmp"
+    temporary = temporary_of(target, uuid.uuid4().hex)
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb") as file:  # with the mode of any file of the user
             for part in parts:
                 digest.update(part)
                 file.write(part)
@@ -63,6 +64,14 @@ def write_file(
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def temporary_of(path: Path, unique: str) -> Path:
+    """Return the path of the new file, from which it is renamed to its own.
+
+    It is in the same folder: a rename is atomic only inside one file system.
+    """
+    return path.parent / f".{path.name[:40]}.{unique}.tmp"
 
 
 def read_file(

@@ -90,6 +90,7 @@ def parse_images(
         samples,
         values=samples.values.reshape(len(samples), -1),
         container=replace(samples.container, shape=found),
+        observed=None,
     )
     # Another number of features is another fault, which `inputs.check` reports.
     if shape is not None and found != shape and samples.n_features == n_features:
@@ -125,7 +126,7 @@ def _read_stack(X: Any, sample_shape: Any, name: str) -> tuple[Samples, tuple]:
             raise ValueError(
                 f"X must hold images of one shape. Got {shapes[0]} and {other}."
             )
-    values = as_floats(X, name, allow_nd=True)
+    values = as_floats(X, name, allow_nd=True, ensure_all_finite="allow-nan")
     if values.ndim > 4:
         raise ValueError(
             f"Found array with dim {values.ndim}, while dim <= 4 is required by {name}."

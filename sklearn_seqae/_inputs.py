@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from sklearn_seqae._images import holds_images, parse_images
 from sklearn_seqae._layout import warn_of_layout
+from sklearn_seqae._numbers import unmasked
 from sklearn_seqae._sequences import (
     Samples,
     check_steps,
@@ -21,6 +22,7 @@ from sklearn_seqae._sequences import (
     holds_sequences,
     parse_sequences,
     parse_table,
+    refuse_missing,
 )
 
 
@@ -86,7 +88,9 @@ def form_of(X: Any, sample_shape: Any = None) -> str:
     return "sequences" if holds_sequences(X, sample_shape) else "table"
 
 
-def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
+def parse(
+    X: Any, input_format: InputFormat, *, name: str, allow_nan: bool = True
+) -> Samples:
     """Parse X without an estimator.
 
     Parameters
@@ -100,15 +104,26 @@ def parse(X: Any, input_format: InputFormat, *, name: str) -> Samples:
     name : str
         Class of the estimator, for messages.
 
+    allow_nan : bool, default=True
+        Whether values may be missing: NaN, or masked entries of masked arrays.
+
     Returns
     -------
     samples : Samples
+        Samples. Missing values are NaN.
 
     Raises
     ------
     ValueError, TypeError
         If X cannot be read, naming the input, what was expected and what was found.
     """
+    samples = _parse(unmasked(X), input_format, name)
+    if not allow_nan:
+        refuse_missing(samples, name)
+    return samples
+
+
+def _parse(X: Any, input_format: InputFormat, name: str) -> Samples:
     form, shape, kind = input_format.form, input_format.sample_shape, input_format.kind
     if shape is not None and input_format.kind is None:
         _check_sample_shape(shape)
@@ -146,7 +161,7 @@ def _is_single(X: Any) -> bool:
 
 def parse_codes(X: Any, *, name: str) -> np.ndarray:
     """Read latent codes of shape (n_samples, n_components)."""
-    return parse(X, InputFormat("table"), name=name).values
+    return parse(X, InputFormat("table"), name=name, allow_nan=False).values
 
 
 def is_int(value: Any) -> bool:
@@ -171,6 +186,7 @@ def read(
     *,
     check_names: bool = True,
     min_steps: int = 1,
+    allow_nan: bool = True,
 ) -> Samples:
     """Parse X as `fit` did, and compare it with what `fit` saw.
 
@@ -191,6 +207,9 @@ def read(
     min_steps : int, default=1
         The least number of time steps of each sequence.
 
+    allow_nan : bool, default=True
+        Whether values may be missing.
+
     Returns
     -------
     samples : Samples
@@ -204,7 +223,8 @@ def read(
     """
     if check_names:  # first, as in scikit-learn: wrong columns may hold no numbers
         _check_names(estimator, feature_names(X), reset=False)
-    samples = parse(X, input_format, name=type(estimator).__name__)
+    name = type(estimator).__name__
+    samples = parse(X, input_format, name=name, allow_nan=allow_nan)
     check(estimator, samples, reset=False, check_names=False, min_steps=min_steps)
     return samples.last(input_format.max_steps)
 
@@ -263,3 +283,21 @@ def _check_names(estimator: Any, names: Any, reset: bool) -> None:
 
         header = pd.DataFrame(columns=pd.Index(names, dtype=object))
         _check_feature_names(estimator, header, reset=reset)
+
+
+def with_values(samples: Samples, name: str) -> Samples:
+    """Drop samples without any observed value; `name` is the class, for messages.
+
+    Raises
+    ------
+    ValueError
+        If no sample is left.
+    """
+    if samples.observed is None or samples.has_values.all():
+        return samples
+    if not samples.has_values.any():
+        raise ValueError(
+            "Found array with 0 sample(s) that have an observed value while a minimum "
+            f"of 1 is required by {name}."
+        )
+    return samples.take(np.flatnonzero(samples.has_values))

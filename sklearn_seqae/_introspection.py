@@ -45,6 +45,21 @@ def held_by(estimator):
     return None
 
 
+def input_of_held(estimator, X):
+    """Return X as the input of `held_by`: a detector may scale it."""
+    return estimator._as_input(X) if scales_inside(estimator) else X
+
+
+def scales_inside(estimator):
+    """Return whether a fitted detector of samples scales X before its estimator."""
+    has_scaler = getattr(estimator, "scaler_", None) is not None
+    return (
+        has_scaler
+        and hasattr(estimator, "_as_input")
+        and not scores_time_steps(estimator)
+    )
+
+
 def refuse(estimator, attribute, advice):
     """Raise an error: the estimator is not fitted, or it lacks an attribute."""
     check_is_fitted(estimator)
@@ -81,6 +96,8 @@ def reconstruct(estimator, X):
     """Return the reconstruction of X by a fitted estimator, in the shape of X."""
     if scores_time_steps(estimator):  # a detector: its estimator reads windows
         return X - estimator.reconstruction_errors(X)
+    if scales_inside(estimator):
+        return estimator._reconstruct(X)
     if forecasts(estimator) and hasattr(estimator, "_expected"):
         return estimator._expected(X)
     if hasattr(estimator, "reconstruct"):
@@ -97,3 +114,32 @@ def reconstruct(estimator, X):
         "reconstruct, inverse_transform",
         "Pass a fitted autoencoder, or a transformer with 'inverse_transform'.",
     )
+
+
+class FittedHTML:
+    """scikit-learn's table of fitted attributes, preceded by a summary.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Table of the attributes.
+
+    summary : callable
+        Function that returns the summary as HTML.
+    """
+
+    def __init__(self, attributes, summary):
+        self.attributes = attributes
+        self.summary = summary
+
+    def __len__(self):
+        return len(self.attributes)
+
+    def __getitem__(self, name):
+        return self.attributes[name]
+
+    def __iter__(self):
+        return iter(self.attributes)
+
+    def _repr_html_inner(self):
+        return self.summary() + self.attributes._repr_html_inner()

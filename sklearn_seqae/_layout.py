@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_seqae._containers import depth, ndim_of
+from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._warn import warn
 
 FROM_LONG = (
@@ -21,6 +23,32 @@ def refuse_panel(X: Any, which: str = "X") -> None:
             "entities. Convert it to a list of sequences with "
             "sklearn_seqae.conversion.sequences_from_long(X.reset_index(), id=..., "
             "time=...)."
+        )
+
+
+def refuse_padding(values: NDArray[Any], name: str) -> None:
+    """Raise a ValueError for a 3-D array that seems to be padded with NaN.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, T, C)
+        Sequences.
+
+    name : str
+        Class of the estimator.
+    """
+    if not values.size or not has_gaps(values[:, -1]):
+        return
+    is_missing = np.isnan(values).all(axis=2)
+    # A sequence without any value is missing, and not padded.
+    is_padded = is_missing[:, -1] & ~is_missing.all(axis=1)
+    if is_padded.any():
+        raise ValueError(
+            f"The last time steps of sequence {is_padded.argmax()} of X are NaN in all "
+            f"channels. {name} reads NaN as missing values, and not as padding. If X "
+            "is padded, convert it with "
+            "sklearn_seqae.conversion.sequences_from_padded(X). If the last steps are "
+            "missing, pass the list of sequences, list(X)."
         )
 
 

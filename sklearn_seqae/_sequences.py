@@ -26,20 +26,19 @@ from sklearn_seqae._containers import (
 )
 from sklearn_seqae._layout import (
     FROM_LONG,
+    refuse_padding,
     refuse_panel,
     refuse_scalars,
     refuse_triple,
 )
-from sklearn_seqae._numbers import NUMERIC, as_floats
-
-ROUNDING = 2 * np.finfo(np.float64).eps  # relative error of a mean
+from sklearn_seqae._numbers import NUMERIC, as_floats, check_finite, has_gaps
 
 
 @dataclass(frozen=True)
 class Samples:
     """Samples of X as arrays, with the container of X.
 
-    `values` may be X itself or a view of it: never write to it.
+    `values` may be X itself or a view of it: never write to it. Missing values are NaN.
 
     Examples
     --------
@@ -59,6 +58,13 @@ class Samples:
     target: np.ndarray | None = None  # (N, ...), clean target of each sample
     weight: np.ndarray | None = None  # (N,), sample weights; None: all are 1
     feature_names: np.ndarray | None = None  # names of columns or channels
+    # As `values` and `target`, False where a value is missing; None if none is
+    observed: np.ndarray | None = None
+    target_observed: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.observed is None and has_gaps(self.values):
+            object.__setattr__(self, "observed", ~np.isnan(self.values))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -104,6 +110,28 @@ class Samples:
         return np.arange(self.values.shape[1]) < self.lengths[:, np.newaxis]
 
     @property
+    def n_observed(self) -> np.ndarray:
+        """Number of observed values of each sample, at least 1, (N,)."""
+        observed = ~np.isnan(self.values)
+        if self.mask is not None:
+            observed &= self.mask[:, :, np.newaxis]
+        counts: np.ndarray = observed.reshape(len(self), -1).sum(axis=1)
+        return counts.clip(1)
+
+    def filled(self, estimates: np.ndarray) -> np.ndarray:
+        """Return the values, with estimates of the missing ones."""
+        return np.where(np.isnan(self.values), estimates, self.values)
+
+    @property
+    def has_values(self) -> np.ndarray:
+        """Whether each sample has an observed value, (N,)."""
+        observed = np.isfinite(self.values)
+        if self.mask is not None:
+            observed &= self.mask[:, :, np.newaxis]
+        result: np.ndarray = observed.reshape(len(self), -1).any(axis=1)
+        return result
+
+    @property
     def steps(self) -> np.ndarray:
         """Steps of all sequences without padding, (sum of T, C), read-only."""
         if self.lengths is None:
@@ -125,6 +153,7 @@ class Samples:
         weight = None if self.weight is None else self.weight[rows]
         beside: dict[str, Any]
         beside = {"container": container, "target": target, "weight": weight}
+        beside["observed"] = None  # is found from the values
         if self.lengths is None:
             return replace(self, values=self.values[rows], **beside)
         lengths = self.lengths[rows]
@@ -145,9 +174,10 @@ class Samples:
             first, last = int(starts[0, 0]), int(ends[0, 0])
             columns = slice(first * n_channels, last * n_channels)
             container = self.container.take_columns(columns)
-            return replace(self, values=values, container=container)
+            return replace(self, values=values, container=container, observed=None)
         values[~kept] = 0
-        return replace(self, values=values, lengths=None if kept.all() else lengths)
+        lengths = None if kept.all() else lengths
+        return replace(self, values=values, lengths=lengths, observed=None)
 
     def last(self, n_steps: int | None) -> "Samples":
         """Keep the last time steps of longer sequences; None keeps all."""
@@ -311,73 +341,12 @@ def pack(
     return Container(kind, form, shape=shape).wrap(values, lengths)
 
 
-def resample(
-    values: np.ndarray, lengths: np.ndarray | None, n_steps: int
-) -> np.ndarray:
-    """Resample every sequence to `n_steps`, linearly in relative time.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_seqae._sequences import resample
-    >>> resample(np.array([[[0.0], [1.0], [2.0]]]), None, 5).ravel()
-    array([0. , 0.5, 1. , 1.5, 2. ])
-    """
-    if lengths is None:
-        lengths = np.full(len(values), values.shape[1])
-    if (lengths == n_steps).all():
-        return values[:, :n_steps]
-    # Integers: steps that coincide with a step of the original stay exact.
-    last = (lengths - 1)[:, np.newaxis]
-    before, rest = np.divmod(np.arange(n_steps) * last, max(1, n_steps - 1))
-    after = before + (rest > 0)
-    weight = (rest / max(1, n_steps - 1)).astype(values.dtype)[..., np.newaxis]
-    rows = np.arange(len(values))[:, np.newaxis]
-    return (1 - weight) * values[rows, before] + weight * values[rows, after]
-
-
-def overall_scale(
-    values: np.ndarray, center: Any, weight: np.ndarray | None = None
-) -> float:
-    """Return the overall standard deviation of values about a center.
-
-    If the values differ from the center by rounding errors only, it is their largest
-    absolute value, or 1. Squares neither overflow nor underflow.
-
-    Parameters
-    ----------
-    values : ndarray of shape (N, ...)
-        Rows.
-
-    center : ndarray
-        Center that is subtracted from each row.
-
-    weight : ndarray of shape (N,), default=None
-        Weights of the rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_seqae._sequences import overall_scale
-    >>> overall_scale(np.array([[1e200], [3e200]]), np.array([2e200]))
-    1e+200
-    """
-    deviations = values - np.asarray(center).astype(values.dtype)
-    largest = float(np.abs(deviations).max(initial=0))
-    size = float(np.abs(values).max(initial=0))
-    if largest <= ROUNDING * size or not np.isfinite(largest):
-        return size if 0 < size < np.inf else 1.0
-    squares = np.square(deviations / largest).reshape(len(values), -1)
-    mean = np.average(squares.mean(axis=1, dtype=np.float64), weights=weight)
-    return largest * float(np.sqrt(mean))
-
-
 # Readers
 
 
 def read_rows(X: Any, kind: str, name: str, **params: Any) -> Samples:
     names = feature_names(X)
-    values = as_floats(X, name, **params)
+    values = as_floats(X, name, ensure_all_finite="allow-nan", **params)
     return Samples(values, None, container_of(X, kind), feature_names=names)
 
 
@@ -397,11 +366,11 @@ def _as_sequences(samples: Samples, sample_shape: Any) -> Samples:
             f"not divide: a row must hold {n_channels} channels for each time step."
         )
     values = samples.values.reshape(n_samples, -1, n_channels)
-    return replace(samples, values=values)
+    return replace(samples, values=values, observed=None)
 
 
 def _read_array(X: Any, name: str) -> Samples:
-    values = as_floats(X, name, allow_nd=True)
+    values = as_floats(X, name, allow_nd=True, ensure_all_finite="allow-nan")
     required = f"is required by {name}."
     if values.ndim > 3:
         raise ValueError(
@@ -412,6 +381,7 @@ def _read_array(X: Any, name: str) -> Samples:
             f"Found array with 0 feature(s) (shape={values.shape}) while a minimum "
             f"of 1 {required}"
         )
+    refuse_padding(values, name)
     return Samples(values, None, container_of(X, "array"))
 
 
@@ -433,7 +403,7 @@ def _read_cells(X: Any, cells: list, name: str) -> Samples:
         )
     stacked = stacks[0] if len(cells) == 1 else np.concatenate(stacks, axis=1)
     steps = as_floats(stacked, name, ensure_min_samples=0, ensure_all_finite=False)
-    _check_finite(steps, lengths[0], name)
+    check_finite(steps, lengths[0], name, allow_nan=True)
 
     n_steps = lengths[0].max()
     padded = (lengths[0] < n_steps).any()
@@ -486,14 +456,13 @@ def check_steps(samples: Samples, minimum: int, name: str) -> None:
         )
 
 
-def _check_finite(steps: np.ndarray, lengths: np.ndarray, name: str) -> None:
-    try:
-        assert_all_finite(steps, estimator_name=name, input_name="X")
-    except ValueError as error:
-        step = np.flatnonzero(~np.isfinite(steps).all(axis=1))[0]
-        number = np.searchsorted(np.cumsum(lengths), step, side="right")
-        message = f"{error}\nThe first such value is in sequence {number}."
-        raise ValueError(message) from None
+def refuse_missing(samples: Samples, name: str) -> None:
+    """Raise a ValueError if a value is missing, in scikit-learn's words."""
+    if samples.kind.startswith("ragged"):
+        lengths = samples.n_steps_of_each
+        check_finite(samples.steps, lengths, name, allow_nan=False)
+    else:
+        assert_all_finite(samples.values, estimator_name=name, input_name="X")
 
 
 # Padding

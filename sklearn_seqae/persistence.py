@@ -3,11 +3,12 @@
 import io
 import os
 import platform
+import zlib
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.metadata import version
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+from zipfile import ZipFile
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,6 +28,7 @@ TRUSTED_TYPES = [
 
 MAGIC = b"sklearn-seqae model"
 FORMAT_VERSION = 1
+SCHEMA = "schema.json"  # member of an archive of skops: the description of the objects
 PACKAGES = ("numpy", "scikit-learn", "skops", "torch")
 
 
@@ -104,14 +106,14 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         raise TypeError(
             f"Cannot save {type(estimator).__name__}: {error} {advice}"
         ) from error
-    foreign = set(skops.get_untrusted_types(data=data)) - set(TRUSTED_TYPES)
+    foreign = set(_untrusted_types(data)) - set(TRUSTED_TYPES)
     if foreign:
         raise TypeError(
             f"Cannot save {type(estimator).__name__}: expected objects of "
             "sklearn_seqae and scikit-learn only, got "
             f"{', '.join(sorted(foreign))}. {advice}"
         )
-    write_file(path, MAGIC, _header(estimator), _with_short_schema(data))
+    write_file(path, MAGIC, _header(estimator), *_shortened(data))
 
 
 def load(path: str | os.PathLike[str], device: str | None = None) -> Any:
@@ -166,7 +168,7 @@ def load(path: str | os.PathLike[str], device: str | None = None) -> Any:
         )
     with _on(device):
         try:
-            return skops.loads(bytes(data), trusted=TRUSTED_TYPES)
+            return skops.loads(_archive(data), trusted=TRUSTED_TYPES)
         except Warning:  # an error by the filters of the user
             raise
         except Exception as error:  # the content decides which exception is raised
@@ -235,13 +237,32 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
-def _with_short_schema(data: bytes) -> bytes:
-    """Compress the description of the objects, which is long. Arrays stay as data."""
+def _untrusted_types(data: bytes) -> list[str]:
+    """Return the classes in an archive that skops does not trust.
+
+    The arrays are left out, because reading them takes time.
+    """
     buffer = io.BytesIO()
-    with ZipFile(io.BytesIO(data)) as source, ZipFile(buffer, "w") as target:
-        for member in source.infolist():
-            is_array = member.filename.endswith((".npy", ".npz", ".bin"))
-            target.writestr(
-                member, source.read(member), ZIP_STORED if is_array else ZIP_DEFLATED
-            )
-    return buffer.getvalue()
+    with ZipFile(io.BytesIO(data)) as archive, ZipFile(buffer, "w") as target:
+        for name in archive.namelist():
+            target.writestr(name, archive.read(name) if name == SCHEMA else b"")
+    found: list[str] = _skops().get_untrusted_types(data=buffer.getvalue())
+    return found
+
+
+def _shortened(data: bytes) -> list[bytes | memoryview]:
+    """Compress the end of a zip archive, the description of the objects, which is long.
+
+    Arrays precede it. They stay as they are, which is faster than a new archive. The
+    result is in parts.
+    """
+    with ZipFile(io.BytesIO(data)) as archive:
+        start = archive.getinfo(SCHEMA).header_offset
+    end = zlib.compress(data[start:])
+    return [memoryview(data)[:start], end, len(end).to_bytes(8, "big")]
+
+
+def _archive(data: memoryview) -> bytes:
+    """Invert `_shortened`."""
+    start = len(data) - 8 - int.from_bytes(data[-8:], "big")
+    return b"".join([data[:start], zlib.decompress(data[start:-8])])

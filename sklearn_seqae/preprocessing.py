@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
@@ -53,7 +54,8 @@ class SequenceScaler(PlainState, OneToOneFeatureMixin, TransformerMixin, BaseEst
 
     Notes
     -----
-    X may be any container that RecurrentAutoencoderTransformer accepts. `transform`
+    NaN is a missing value, which the scaler has to accept, as StandardScaler does. X
+    may be any container that RecurrentAutoencoderTransformer accepts. `transform`
     returns sequences in the container of X. With
     ``set_output(transform="pandas")`` or ``"polars"`` it returns a data frame with one
     column per channel and one sequence in each cell.
@@ -167,5 +169,8 @@ class SequenceScaler(PlainState, OneToOneFeatureMixin, TransformerMixin, BaseEst
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = (
+            self.scaler is None or get_tags(self.scaler).input_tags.allow_nan
+        )
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

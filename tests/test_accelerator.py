@@ -1,12 +1,15 @@
 """Fits on a GPU or another accelerator of torch. Without one, the tests are skipped."""
 
 import pickle
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from sklearn_seqae import persistence
 from sklearn_seqae.training.devices import available_devices, find_device
+from sklearn_seqae.training.progress import Progress
 from tests.instances import convolutional, dense, recurrent
 
 ACCELERATORS = available_devices()[2:3]
@@ -62,3 +65,22 @@ def test_a_fit_on_the_accelerator_is_as_good_as_on_the_cpu(fitted):
     model, X = fitted
     on_cpu = type(model)(**(model.get_params() | {"device": "cpu"})).fit(X)
     assert model.score(X) == pytest.approx(on_cpu.score(X), abs=0.05)
+
+
+def test_an_interrupted_fit_continues_on_the_accelerator(fitted, tmp_path, monkeypatch):
+    model, X = fitted
+    save, epochs = Progress.save, []
+
+    def save_and_raise(self):
+        save(self)
+        epochs.append(self.name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "save", save_and_raise)
+    resumed = clone(model).set_params(checkpoint=str(tmp_path))
+    while not hasattr(resumed, "model_"):
+        with suppress(KeyboardInterrupt):
+            resumed.fit(X)
+    assert len(epochs) > 2
+    assert not any(tmp_path.iterdir())
+    np.testing.assert_allclose(resumed.loss_curve_, model.loss_curve_, rtol=1e-3)

@@ -102,6 +102,7 @@ def test_the_progress_bar_reaches_the_end_through_a_search(
     n_jobs, wine, capsys, monkeypatch
 ):
     pytest.importorskip("rich")
+    monkeypatch.setattr("rich._console", None)  # that of an earlier test is narrow
     monkeypatch.setenv("COLUMNS", "200")
     model = dense(max_iter=2, early_stopping=False)
     search = GridSearchCV(

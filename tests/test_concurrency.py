@@ -126,6 +126,7 @@ print("done")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
+@pytest.mark.slow
 def test_a_forked_child_finishes():
     assert run_python(FORK) == "done"
 

@@ -111,6 +111,16 @@ def test_sparse_input_raises(X):
         dense().fit(csr_array(X))
 
 
+def test_only_the_autoencoder_reads_missing_values(X):
+    gappy = np.where(X == 16, np.nan, X)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        PCA(2).fit(gappy)
+    codes = dense().fit(gappy).transform(gappy)
+    masked = np.ma.masked_equal(X, 16)
+    np.testing.assert_array_equal(dense().fit(masked).transform(masked), codes)
+    np.testing.assert_array_equal(PCA(2).fit(masked).mean_, PCA(2).fit(X).mean_)
+
+
 def test_only_the_autoencoder_has_sample_weights():
     assert has_fit_parameter(dense(), "sample_weight")
     assert not has_fit_parameter(PCA(), "sample_weight")

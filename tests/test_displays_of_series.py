@@ -66,9 +66,10 @@ def test_the_series_is_above_the_line_of_its_scores(series):
 
 def test_alarms_are_shaded_as_intervals_in_both_panels(series):
     display = draw(series, labels=np.arange(400) // 10 == 20)
-    found = detector().fit(series).detect_intervals(series, gap=2)
+    found = detector().fit(series).detect_intervals(series)
     expected = found[["start", "end"]].to_numpy()
     assert len(expected)
+    assert np.abs(expected - [200, 214]).max() <= 1  # the alarms are 195 to 218
     shaded = [display.ax_, display.series_ax_]
     for panel, spans in zip(
         shaded, [display.alarm_spans_[::2], display.alarm_spans_[1::2]], strict=True
@@ -77,6 +78,19 @@ def test_alarms_are_shaded_as_intervals_in_both_panels(series):
         np.testing.assert_allclose(runs_of(spans), expected)
     assert runs_of(display.label_spans_) == [(200, 209)] * 2
     assert legend_of(display.ax_) == ["score", "threshold", "alarm", "labelled"]
+
+
+def test_given_intervals_are_shaded_in_place_of_alarms():
+    scores = np.where(np.arange(50) // 10 == 2, -5.0, -1.0)
+    steps = np.isin(np.arange(50), [22, 23, 24])
+    display = AnomalyScoreDisplay.from_scores(
+        scores, threshold=-3, times=np.arange(50), intervals=steps
+    )
+    assert runs_of(display.alarm_spans_) == [(22, 24)]
+    assert len(display.alarms_.get_ydata()) == 10
+    assert legend_of(display.ax_) == ["score", "threshold", "alarm"]
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        AnomalyScoreDisplay.from_scores(scores, intervals=steps[1:])
 
 
 @pytest.mark.parametrize("style", ["default", "dark_background"])

@@ -29,6 +29,7 @@ IMAGES = np.stack(random_sequences([6] * 20, n_channels=5))
 SERIES = np.sin(np.arange(240) / 5)[:, None] * [1.0, 2.0]
 
 OTHER_VALUES = {
+    "checkpoint": "folder",
     "n_components": 1,
     "hidden_layer_sizes": (3,),
     "activation": "relu",

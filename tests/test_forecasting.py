@@ -69,6 +69,7 @@ def test_sines_are_exact_as_pca_and_well_learned_without():
     assert errors[1].mean() < 0.05
 
 
+@pytest.mark.slow
 def test_every_combination_round_trips_on_ragged_sequences(ragged):
     X = ragged[:6]
     for values in product(*GRID.values()):

@@ -43,7 +43,7 @@ LAYERS = {
         "packages": ["numpy"],
         "inside": FRAMES,
     },
-    "_layout": {"own": ["_containers", "_warn"], "packages": ["numpy"]},
+    "_layout": {"own": ["_containers", "_numbers", "_warn"], "packages": ["numpy"]},
     "_sequences": {
         "own": ["_containers", "_layout", "_numbers"],
         "packages": ["numpy", "sklearn"],
@@ -53,7 +53,7 @@ LAYERS = {
         "packages": ["numpy", "sklearn"],
     },
     "_inputs": {
-        "own": ["_images", "_layout", "_sequences"],
+        "own": ["_images", "_layout", "_numbers", "_sequences"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
@@ -93,18 +93,25 @@ LAYERS = {
         "own": ["training/*", "modules/stacked_weights"],
         "packages": ["numpy", "torch", "skorch"],
     },
+    "training/checkpoints": {
+        "own": ["_files", "_version", "_warn"],
+        "packages": ["numpy"],
+    },
     "training/*": {
         "own": ["training/*", "modules/batch"],
         "packages": ["numpy", "torch", "skorch"],
     },
     "fitting/*": {
-        "own": ["_sequences", "_inputs", "modules/*", "training/*", "fitting/*"],
+        "own": [
+            *["_sequences", "_inputs", "_numbers"],
+            *["modules/*", "training/*", "fitting/*"],
+        ],
         "packages": [*ESTIMATOR, "scipy", "torch"],
     },
     "autoencoders/base": {
         "own": [
             *["_sequences", "_inputs", "_params", "_introspection", "_version"],
-            "_libraries",
+            *["_libraries", "_numbers"],
             *["fitting/*", "modules/bottleneck", "modules/losses", "modules/noise"],
             *["training/devices", "autoencoders/_*"],
         ],
@@ -119,8 +126,9 @@ LAYERS = {
         "own": ["_sequences", "_libraries", "autoencoders/base", "fitting/scaling"],
         "packages": ESTIMATOR,
     },
+    "autoencoders/_checks": {"own": ["fitting/*", "training/checkpoints"]},
     "autoencoders/_*": {
-        "own": ["_sequences", "_inputs", "_version", "_warn", "fitting/*"],
+        "own": ["_sequences", "_inputs", "_numbers", "_version", "_warn", "fitting/*"],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
@@ -149,8 +157,8 @@ LAYERS = {
     "anomaly/*": {
         "own": [
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
-            *["_layout", "_state", "_warn", "training/blas", "training/parallel"],
-            "fitting/runs",
+            *["_layout", "_numbers", "_state", "_warn", "training/blas"],
+            *["training/parallel", "training/checkpoints", "fitting/runs"],
             *["_libraries", "_params", "_introspection", "anomaly/*"],
         ],
         "packages": [*ESTIMATOR, "scipy"],

@@ -264,7 +264,8 @@ def test_weeks_of_taxis_without_labels_are_flagged_at_the_rate(window_size):
         model.fit(ordinary[fitted::2])
         found.append(np.mean(np.stack(model.predict(ordinary[new::2])) == -1))
         assert np.mean(np.stack(model.predict(weeks[labelled])) == -1) > 0.02
-    assert 0 < np.mean(found) < 0.02
+    # One direction has more alarms: 2 to 5 July contain a holiday without a label.
+    assert 0 < np.mean(found) < 0.02 and max(found) < 0.025
 
 
 def test_the_default_code_is_narrow_where_windows_are_few(series):

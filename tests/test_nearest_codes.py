@@ -18,14 +18,13 @@ from sklearn_seqae import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
 )
-from sklearn_seqae.fitting import refinement, trainer
+from sklearn_seqae.fitting import trainer
 from sklearn_seqae.fitting.selection import Selection
 from sklearn_seqae.fitting.validation import ValidationMonitor
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.losses import LOSSES, row_losses
 from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
 from sklearn_seqae.modules.objective import Objective
-from sklearn_seqae.modules.row_space import row_space
 
 DIGITS = (load_digits().data / 16)[:300]
 
@@ -391,19 +390,3 @@ def test_the_objective_measures_the_codes_of_transform(name, fitted):
         rows = objective.rows(model.module, Batch(x, None, None, x.numel()), 2)
     expected = own_losses(estimator, X, estimator.transform(X))
     assert_allclose(rows.total.numpy().sum(), expected.sum(), rtol=1e-4)
-
-
-@pytest.mark.parametrize("bottleneck", ["plain", "ordered"])
-def test_nearest_points_in_the_row_space_are_those_in_all_columns(
-    bottleneck, monkeypatch
-):
-    model = dense(3, bottleneck=bottleneck)
-    model.fit(DIGITS[:40])
-    assert row_space(model.model_.module).shape == (40, 64)
-    in_row_space = model.transform(DIGITS[40:])
-    monkeypatch.setattr(refinement, "row_space", lambda module: None)
-    in_all_columns = model.transform(DIGITS[40:])
-    plain = model.model_.encode(model._read(DIGITS[40:]), refined=False)
-    assert np.abs(in_row_space - plain).max() > 0.01 * plain.std()
-    spread = in_all_columns.std(axis=0)
-    assert_allclose(in_row_space / spread, in_all_columns / spread, atol=1e-2)

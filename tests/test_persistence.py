@@ -185,7 +185,7 @@ def test_a_file_is_little_larger_than_its_arrays(path):
     model = sklearn_seqae.DenseAutoencoderTransformer(4, max_iter=2).fit(rows)
     save(model, path)
     _, data = _files.read_file(path, persistence.MAGIC)
-    with zipfile.ZipFile(BytesIO(data)) as members:
+    with zipfile.ZipFile(BytesIO(persistence._archive(data))) as members:
         arrays = sum(
             each.file_size
             for each in members.infolist()

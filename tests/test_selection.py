@@ -68,24 +68,6 @@ def test_one_row_is_never_sure():
     assert one.best_epoch() == 0
 
 
-def with_losses(*losses):
-    """A selection among epochs with these losses of each row."""
-    losses = np.stack(losses)
-    history = RowLosses(losses, losses, losses, np.empty((*losses.shape, 0)))
-    pca = at(history, 0)
-    mean = RowLosses(*(2 * field for field in pca))
-    return Selection(history=history, mean=mean, pca=pca, n_values=losses.shape[1])
-
-
-@pytest.mark.parametrize("n_outliers, best", [(1, 0), (20, 1)])
-def test_one_outlier_does_not_decide_but_many_rows_do(n_outliers, best):
-    start, end = np.ones(100), np.full(100, 0.97)
-    start[:n_outliers], end[:n_outliers] = 60 / n_outliers, 20 / n_outliers
-    selection = with_losses(start, end)
-    assert end.sum() < 0.8 * start.sum()
-    assert selection.best_epoch() == best
-
-
 def test_a_size_that_may_gain_nothing_keeps_the_start():
     selection = selection_of([5.0, 1.2, 0.8], [4.9, 0.9, 0.5])
     few = at(selection.mean, slice(20))

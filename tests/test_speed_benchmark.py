@@ -31,6 +31,7 @@ def speed(monkeypatch):
     return speed
 
 
+@pytest.mark.slow
 def test_the_script_lists_its_entries(speed):
     listed = run("--list")
     for entry in speed.ENTRIES:
@@ -39,6 +40,7 @@ def test_the_script_lists_its_entries(speed):
             assert f"{line.clock}, at most {line.target:g}" in listed
 
 
+@pytest.mark.slow
 def test_an_entry_without_its_option_is_skipped_and_the_option_is_named(tmp_path):
     printed = run("--only", "dense_jax", "--out", tmp_path)
     assert "dense_jax: skipped, needs --peers" in printed

@@ -91,6 +91,29 @@ def test_scores_have_the_bits_of_the_whole_series(detectors, name, data):
     np.testing.assert_allclose(given[names], shares, rtol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["dense", "recurrent"])
+@pytest.mark.parametrize("chunk", [1, 2, 7, 40])
+def test_missing_values_are_gaps_in_a_stream_too(detectors, name, chunk):
+    whole = series_of(N_STEPS)
+    random = np.random.RandomState(0)
+    whole = whole.mask(random.uniform(size=whole.shape) < 0.05)
+    # Up to a quarter of a window is a gap inside windows. More is a cut.
+    for start, length in ((30, 3), (60, 4), (90, 13), (106, 1), (146, 4)):
+        whole.iloc[start : start + length] = np.nan
+    stream = detectors[name].stream()
+    parts = [whole[i : i + chunk] for i in range(0, N_STEPS, chunk)]
+    given = pd.concat([stream.update(part, explain=True) for part in parts])
+    expected = detectors[name].score_samples(whole)
+    np.testing.assert_array_equal(given["score"], expected)
+    assert expected.iloc[30:33].notna().all()
+    cut = [63, *range(64, 75), *range(93, 114), 149]
+    assert np.isnan(expected.iloc[cut]).all()
+    assert expected.notna().sum() == N_STEPS - len(cut) - (SIZE - 1)
+    np.testing.assert_array_equal(given["p_value"].isna(), expected.isna())
+    shares = detectors[name].feature_scores(whole)
+    np.testing.assert_allclose(given.iloc[:, 3:], shares, rtol=1e-9)
+
+
 def test_each_row_is_scored_for_any_step():
     train, whole = series_of(200, seed=1), series_of(N_STEPS)
     sparse = detector_around(PCA(3), step=5).fit(train)
@@ -201,3 +224,10 @@ def test_other_detectors_cannot_stream(options, message):
         detector.stream()
     with pytest.raises(ValueError, match=message):
         AnomalyStream(detector)
+
+
+def test_one_row_without_its_second_dimension_is_named(detector):
+    rows = series_of(SIZE)
+    for row in (rows.iloc[0], rows.to_numpy()[0]):
+        with pytest.raises(ValueError, match="Pass a table of one row"):
+            detector.stream().update(row)

@@ -1,13 +1,16 @@
-"""A detector on tables with many more columns than rows."""
+"""Tables with more columns than rows."""
 
 import pickle
 
 import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from sklearn_seqae import AutoencoderAnomalyDetector
+from sklearn_seqae import AutoencoderAnomalyDetector, DenseAutoencoderTransformer
+from sklearn_seqae.fitting import refinement
+from sklearn_seqae.modules.row_space import row_space
 
 N_ROWS, N_COLUMNS = 60, 3000
 
@@ -61,3 +64,25 @@ def test_a_constant_residual_gives_finite_attributions():
     assert causes["feature"].iloc[0] == "x1"
     assert 200 <= causes["time"].iloc[0] < 205
     assert np.isfinite(detector.feature_scores(test)).all()
+
+
+@pytest.mark.parametrize("bottleneck", ["plain", "ordered"])
+def test_nearest_points_in_the_row_space_are_those_in_all_columns(
+    bottleneck, monkeypatch
+):
+    digits = load_digits().data[:300]
+    model = DenseAutoencoderTransformer(
+        3, bottleneck=bottleneck, max_iter=20, early_stopping=False, random_state=0
+    )
+    model.fit(digits[:40])
+    new = digits[40:]
+    assert row_space(model.model_.module).shape == (40, 64)
+    in_row_space = model.transform(new)
+    monkeypatch.setattr(refinement, "row_space", lambda module: None)
+    in_all_columns = model.transform(new)
+    plain = model.model_.encode(model._read(new), refined=False)
+    assert np.abs(in_row_space - plain).max() > 0.01 * plain.std()
+    spread = in_all_columns.std(axis=0)
+    np.testing.assert_allclose(
+        in_row_space / spread, in_all_columns / spread, atol=1e-2
+    )

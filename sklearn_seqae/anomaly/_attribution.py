@@ -65,6 +65,35 @@ class Attribution:
         squares = np.square(covariance.times_precision(scaled))
         return squares / covariance.precision_diagonal
 
+    def of_samples(self, model, samples, errors=None):
+        """Return the attributions of samples, 0 for missing values.
+
+        `errors` are their residuals, if they are known.
+        """
+        if samples.values.ndim == 2:
+            found = self.of(model.complete(samples))
+        else:
+            errors = model.look(samples)[1] if errors is None else errors
+            errors = errors[:, : samples.values.shape[1]]
+            errors = np.nan_to_num(errors) if samples.observed is not None else errors
+            found = self.of_sequences(errors, samples)
+        if samples.observed is not None:
+            found[~samples.observed] = 0
+        return found
+
+    def of_steps(self, errors, scores=None):
+        """Return the attributions of residuals (T, C) of a series.
+
+        They are 0 for missing values, and NaN for steps without a score. If `scores`
+        are not known, steps without any residual have no score.
+        """
+        gaps = np.isnan(errors)
+        found = self.of(np.nan_to_num(errors))
+        found[gaps] = 0
+        has_none = gaps.all(axis=1) if scores is None else np.isnan(scores)
+        found[has_none] = np.nan
+        return found
+
     def of_sequences(self, errors, samples):
         """Return the attributions of residuals (N, T, C), 0 on padding."""
         attributions = self.of(errors)

@@ -1,49 +1,9 @@
-"""Intervals of alarms, and the features that contribute to an alarm."""
+"""Features that contribute to an alarm, and the moment of an event."""
 
 import numpy as np
 
-
-def intervals(scores, is_alarm, gap, min_drop, cuts=()):
-    """Return (start, end, lowest score) of each interval of alarms.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (T,)
-        Scores of the time steps.
-
-    is_alarm : ndarray of bool of shape (T,)
-        Alarms.
-
-    gap : int
-        Alarms that are fewer than `gap` time steps apart belong to one interval.
-
-    min_drop : float
-        As in `AutoencoderAnomalyDetector.detect_intervals`.
-
-    cuts : array-like of int, default=()
-        Steps after a gap in time. No interval spans a gap.
-    """
-    alarms = np.flatnonzero(is_alarm)
-    if not len(alarms):
-        return []
-    piece = np.searchsorted(cuts, alarms, side="right")
-    is_new = (np.diff(alarms) >= gap) | (np.diff(piece) > 0)
-    runs = np.split(alarms, np.flatnonzero(is_new) + 1)
-    found = [(run[0], run[-1], scores[run].min()) for run in runs]
-    if min_drop:
-        rest = np.nanmin(scores[~is_alarm], initial=0)
-        found = _pruned(found, rest, min_drop)
-    return found
-
-
-def _pruned(intervals, rest, min_drop):
-    """Keep the intervals before the last relative drop of at least `min_drop`."""
-    order = np.argsort([score for *_, score in intervals], kind="stable")
-    away = -np.append([intervals[i][2] for i in order], rest)
-    drops = (away[:-1] - away[1:]) / np.maximum(away[:-1], np.finfo(float).tiny)
-    last = np.flatnonzero(drops >= min_drop)[-1:]
-    kept = order[: last[0] + 1] if len(last) else order[:0]
-    return [intervals[i] for i in sorted(kept)]
+from sklearn_seqae.anomaly._intervals import find_intervals
+from sklearn_seqae.anomaly._scaling import in_units_of_x, scaled_samples
 
 
 def names_of(estimator, n_features):
@@ -55,9 +15,13 @@ def names_of(estimator, n_features):
 
 
 def explanation(label, values, errors, attributions, names, n_causes, times=None):
-    """Return the records of one alarm from (T, C) values, errors and attributions."""
+    """Return the records of one alarm from (T, C) values, errors and attributions.
+
+    Features without any value are left out.
+    """
     total = attributions.sum(axis=0)
-    first = np.argsort(-total, kind="stable")[:n_causes]
+    order = np.argsort(-total, kind="stable")
+    first = [c for c in order if not np.isnan(values[:, c]).all()][:n_causes]
     records = []
     for c in first:
         step = int(attributions[:, c].argmax())
@@ -71,16 +35,19 @@ def explanation(label, values, errors, attributions, names, n_causes, times=None
 
 def explain_rows(detector, samples, n_causes):
     """Return the records of the alarms among samples."""
-    parts, errors = detector._model.look(samples)
-    rows = np.flatnonzero(detector._decide(detector._model.scores_of(parts)) < 0)
-    alarms, errors = samples.take(rows), errors[rows]
+    known = scaled_samples(detector.scaler_, samples)
+    parts, errors = detector._model.look(known)
+    is_alarm = detector._decide(detector._model.scores_of(parts)) < 0
+    rows = np.flatnonzero(is_alarm & samples.has_values)
     if not len(rows):
         return []
-    if samples.values.ndim == 2:
-        attributions = detector._attribution.of(alarms.values)
-    else:
+    alarms, errors = samples.take(rows), errors[rows]
+    if errors.ndim == 3:
         errors = errors[:, : alarms.values.shape[1]]
-        attributions = detector._attribution.of_sequences(errors, alarms)
+    attributions = detector._attribution.of_samples(
+        detector._model, known.take(rows), errors
+    )
+    errors = in_units_of_x(detector.scaler_, alarms.values, errors)
     width, index = attributions.shape[-1], samples.container.index
     labels, names = rows if index is None else index[rows], names_of(detector, width)
     records = []
@@ -92,18 +59,25 @@ def explain_rows(detector, samples, n_causes):
 
 def explain_intervals(detector, series, n_causes):
     """Return the records of the intervals of alarms in series."""
-    scores, errors = detector._look(series)
+    scores, errors = detector._look(series, sharp=True)
+    found = find_intervals(detector, series, scores, errors)
     records = []
-    for row, (number, start, end, _) in enumerate(detector._intervals(series, scores)):
+    for row, (number, start, end, _) in enumerate(found):
         at = slice(start, end + 1)
-        left = np.nan_to_num(errors[number][at])  # steps without a score
-        records += explanation(
+        left = errors[number][at]
+        # Missing values, and steps without a score, are no causes.
+        attributions = np.nan_to_num(detector._attribution.of_steps(left))
+        times = series.labels(number)[at]
+        peak = times[attributions.max(axis=1).argmax()]
+        values = series.items[number][at]
+        some = explanation(
             row,
-            series.items[number][at],
-            left,
-            detector._attribution.of(left),
+            values,
+            in_units_of_x(detector.scaler_, values, left),
+            attributions,
             series.names,
             n_causes,
-            series.labels(number)[at],
+            times,
         )
+        records += [(row, peak, *rest) for row, *rest in some]
     return records

@@ -1,5 +1,6 @@
 """A fitted estimator together with a score that is fitted to its residuals."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,12 +11,15 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
-from sklearn_seqae._sequences import overall_scale, parse_sequences, resample
+from sklearn_seqae._numbers import overall_scale, resample
+from sklearn_seqae._sequences import parse_sequences
 from sklearn_seqae._warn import keep_warnings, warn
 from sklearn_seqae.anomaly.scoring import Parts, scaled_by
 from sklearn_seqae.training.blas import one_blas_thread
+from sklearn_seqae.training.checkpoints import is_on
 
 WIDE = 256  # values of a window, above which PCA precedes the network
+ROUNDS = 3  # of imputation, around an estimator that reads no NaN
 
 
 class Model:
@@ -74,8 +78,16 @@ class Model:
         return model, parts, errors
 
     def scores(self, samples):
-        """Return the scores of samples; higher is more normal."""
-        return self.scores_of(self.look(samples)[0])
+        """Return the scores of samples; higher is more normal.
+
+        The score of a sample without any observed value is NaN.
+        """
+        if samples.observed is None or samples.has_values.all():
+            return self.scores_of(self.look(samples)[0])
+        scores, rows = np.full(len(samples), np.nan), np.flatnonzero(samples.has_values)
+        if len(rows):
+            scores[rows] = self.scores(samples.take(rows))
+        return scores
 
     @one_blas_thread()
     def scores_of(self, parts):
@@ -85,18 +97,30 @@ class Model:
         _check_finite(scores)
         return scores
 
-    def look(self, samples):
-        """Return the parts of samples, and residuals in the shape of the samples."""
+    def look(self, samples, n_rows=None):
+        """Return the parts of samples, and residuals in the shape of the samples.
+
+        Only the first `n_rows` are returned; the others pad a tile.
+        """
+        codes, rebuilt = self._rebuild(samples)
+        if n_rows is not None:
+            samples = samples.take(slice(n_rows))
+            codes = None if codes is None else codes[:n_rows]
+            rebuilt = rebuilt[:n_rows]
         values = samples.values
         # Sums are in float64, also for float32 X.
-        codes, rebuilt = self._rebuild(samples)
         errors = values - np.asarray(rebuilt, dtype=np.float64)
-        _check_finite(errors)
         lengths, n = samples.lengths, len(values)
         n_values = np.prod(values.shape[1:])
         if lengths is not None:
             n_values = lengths * values.shape[2]
-        scaled = [scaled_by(self.unit, each) for each in (values, errors)]
+        complete = values, errors
+        if samples.observed is not None:
+            # A missing value is its reconstruction, and adds nothing to a distance.
+            complete = samples.filled(rebuilt), np.where(samples.observed, errors, 0)
+            n_values = samples.n_observed
+        _check_finite(complete[1])
+        scaled = [scaled_by(self.unit, each) for each in complete]
         if values.ndim == 2:
             squares = np.einsum("ij,ij->i", scaled[1], scaled[1])
         else:
@@ -108,11 +132,37 @@ class Model:
         flat = [each.reshape(n, -1) for each in scaled]
         return Parts(flat[0], flat[1], squares / n_values, codes), errors
 
+    def complete(self, samples):
+        """Return the values of samples, with reconstructions of missing ones."""
+        if samples.observed is None:
+            return samples.values
+        return samples.filled(self._rebuild(samples)[1])
+
     def _rebuild(self, samples):
+        """Return latent codes, or None, and reconstructions of samples."""
+        if samples.observed is None or allows_nan(self.estimator):
+            return self._rebuild_rows(samples)
+        # Missing values are the mean of their row, then their reconstruction.
+        mean = np.nansum(samples.values, axis=1) / samples.n_observed
+        rebuilt = np.broadcast_to(mean[:, np.newaxis], samples.values.shape)
+        for _ in range(ROUNDS):
+            filled = samples.filled(rebuilt)
+            codes, rebuilt = self._rebuild_rows(
+                replace(samples, values=filled, observed=None)
+            )
+        return codes, rebuilt
+
+    def _rebuild_rows(self, samples):
         X = samples.restore(samples.values)
         codes = None
         if samples.values.ndim == 2 and not forecasts(self.estimator):
             # Decode the latent code, so that samples are encoded only once.
+            if getattr(self.estimator, "_form", None) == "table":
+                # Samples are valid: a validation takes as long as one window.
+                network = self.estimator._model()
+                codes = network.encode(samples)
+                rebuilt = network.decode(codes)
+                return np.asarray(codes, dtype=np.float64), rebuilt
             codes = self.estimator.transform(X)
             rebuilt = np.asarray(self.estimator.inverse_transform(codes))
             rebuilt = rebuilt.reshape(samples.values.shape)
@@ -227,13 +277,18 @@ def _family_to_fit(estimator):
     is_followed = any(getattr(last, name, None) for name in followers)
     if family is None or not is_safe or is_followed or last.device != "cpu":
         return None
+    if is_on(last.checkpoint) and not family.in_threads:
+        return None  # trainings that are resumed are at different epochs
     return family
 
 
 def unit_of(samples):
     """Return the overall standard deviation of samples."""
     rows = samples.values if samples.values.ndim == 2 else samples.steps
-    return overall_scale(rows, rows.mean(axis=0, dtype=np.float64))
+    if samples.observed is None:
+        return overall_scale(rows, rows.mean(axis=0, dtype=np.float64))
+    counts = np.maximum((~np.isnan(rows)).sum(axis=0), 1)
+    return overall_scale(rows, np.nansum(rows, axis=0, dtype=np.float64) / counts)
 
 
 def default_estimator(samples, *, windows):
@@ -265,7 +320,7 @@ def default_estimator(samples, *, windows):
     # So would a latent size near the number of windows.
     n_components = max(1, min(8, width // 2, len(samples) // 4))
     dense = DenseAutoencoderTransformer(n_components, **training)
-    if width <= WIDE:
+    if width <= WIDE or samples.observed is not None:  # PCA reads no NaN
         return dense
     n_components = min(WIDE // 4, len(samples))
     return make_pipeline(PCA(n_components, random_state=0), dense)
@@ -279,6 +334,18 @@ def takes_sequences(estimator):
         return any(takes_sequences(step) for step in steps_of(estimator))
     tags = getattr(estimator, "__sklearn_tags__", None)
     return tags is not None and tags().input_tags.three_d_array
+
+
+def allows_nan(estimator):
+    """Return whether an estimator reads NaN as missing values; None: the default."""
+    if estimator is None:
+        return True
+    if isinstance(estimator, FrozenEstimator):
+        return allows_nan(estimator.estimator)
+    if isinstance(estimator, Pipeline):
+        return all(map(allows_nan, steps_of(estimator)))
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    return tags is not None and tags().input_tags.allow_nan
 
 
 def estimator_to_fit(estimator, samples, *, windows, random_state):

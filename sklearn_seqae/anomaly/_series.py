@@ -1,6 +1,6 @@
 """Windows of long series, and one value per time step from values of windows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from sklearn_seqae._containers import Container
+from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly._covariance import evenly
+from sklearn_seqae.anomaly._scaling import fitted_scaler, scaled
 from sklearn_seqae.anomaly._time import (
     Calendar,
     check_times,
@@ -26,6 +28,7 @@ MOST_TILE_BLOCKS = 8  # in a tile
 TILE_VALUES = 2**17  # usual number of values of a tile
 LONGEST_PERIOD = 1000  # steps
 USUAL_WINDOW = 100  # steps, without a period
+MISSING_SHARE = 0.25  # of a window: maximum length of a run of missing steps inside
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,12 @@ class Series:
         index = self.indexes[number]
         return np.arange(len(self.items[number])) if index is None else index
 
-    def whole_pieces(self, window_size: int) -> list[tuple[int, slice]]:
+    def whole_pieces(
+        self, window_size: int, may_miss: bool = False
+    ) -> list[tuple[int, slice]]:
         """Pieces that are at least as long as a window.
+
+        With `may_miss`, a long series with missing steps may have none.
 
         Raises
         ------
@@ -117,9 +124,14 @@ class Series:
         for number, item in enumerate(self.items):
             if number in {i for i, _ in whole}:
                 continue
+            is_missing = np.isnan(item).all(axis=1).any()
+            if may_miss and is_missing and len(item) >= window_size:
+                continue
             which = "X" if self.is_one else f"series {number} of X"
-            longest = max(at.stop - at.start for i, at in self.pieces if i == number)
-            between = "" if longest == len(item) else " without a gap in time"
+            longest = max(
+                (at.stop - at.start for i, at in self.pieces if i == number), default=0
+            )
+            between = "" if longest == len(item) else " without a gap"
             raise ValueError(
                 f"Found {which} with {longest} sample(s), its time steps{between}, "
                 f"while a minimum of {window_size} is required by window_size="
@@ -127,6 +139,15 @@ class Series:
                 "'window_size'."
             )
         return whole
+
+    def cut_at_missing(self, windows: "Windows") -> "Series":
+        """Cut series where many steps in a row have no value; see `Windows.kept`."""
+        pieces = [
+            (number, slice(at.start + kept.start, at.start + kept.stop))
+            for number, at in self.pieces
+            for kept in windows.kept(self.items[number][at])
+        ]
+        return replace(self, pieces=pieces)
 
     def take(self, pieces: list[tuple[int, slice]]) -> list[NDArray]:
         """Return the values of pieces."""
@@ -188,6 +209,27 @@ class Windows:
     trailing: bool
     as_sequences: bool
 
+    @property
+    def most_missing(self) -> int:
+        """Maximum number of missing steps in a row inside windows."""
+        return int(MISSING_SHARE * self.size)
+
+    def kept(self, item: NDArray, n_missing: int = 0) -> list[slice]:
+        """Return the pieces of a series that are left without long runs of gaps.
+
+        These are more than `most_missing` steps in a row without any value. Trailing
+        windows score the first steps of a run before its length is known, so these are
+        kept. `n_missing` is the number of such steps directly before the series.
+        """
+        is_missing = np.isnan(item).all(axis=1)
+        flags = np.r_[False, np.ones(n_missing, dtype=bool), is_missing, False]
+        edges = np.diff(flags.astype(np.int8))
+        starts, ends = (np.flatnonzero(edges == k) - n_missing for k in (1, -1))
+        is_long = ends - starts > self.most_missing
+        starts = starts[is_long] + (self.most_missing if self.trailing else 0)
+        bounds = zip([0, *ends[is_long]], [*starts, len(item)], strict=True)
+        return [slice(int(start), int(end)) for start, end in bounds if end > start]
+
     def starts(self, n_steps: int) -> NDArray[np.int64]:
         """Return the first step of each window."""
         last = n_steps - self.size
@@ -197,7 +239,11 @@ class Windows:
     def samples(self, windows: NDArray) -> Samples:
         """Return windows in the format that the estimator reads."""
         if self.as_sequences:
-            return Samples(np.ascontiguousarray(windows), None, Container("array"))
+            # In a list, missing steps at the end of a window are no padding.
+            container = Container("array")
+            if has_gaps(windows):
+                container = Container("ragged", "list")
+            return Samples(np.ascontiguousarray(windows), None, container)
         rows = windows.reshape(len(windows), -1)
         return Samples(rows, None, Container("table"))
 
@@ -228,19 +274,29 @@ class Windows:
         return self.samples(np.concatenate(parts))
 
     @one_blas_thread()
-    def look(self, model: Any, item: NDArray) -> tuple[NDArray, NDArray]:
-        """Return scores (T,) and residuals (T, C) of a piece, reconstructing once."""
+    def look(
+        self, model: Any, item: NDArray, sharp: bool = False
+    ) -> tuple[NDArray, NDArray]:
+        """Return scores (T,) and residuals (T, C) of a piece, reconstructing once.
+
+        If `sharp`, the residual of a step is that of the most normal window that
+        contains it.
+        """
         starts = self.starts(len(item))
         view = sliding_window_view(item, self.size, axis=0).swapaxes(1, 2)
         total, count = np.zeros(item.shape), np.zeros((len(item), 1))
+        best = np.full(len(item), -np.inf)
         scores = []
         n_rows = self.tile_rows(model, item.shape[1])
         for first in range(0, len(starts), n_rows or TOGETHER):
             some = starts[first : first + (n_rows or TOGETHER)]
             padded = np.pad(some, (0, max(0, (n_rows or 0) - len(some))), mode="edge")
-            parts, errors = model.look(self.samples(view[padded]))
-            scores.append(model.scores_of(parts)[: len(some)])
-            errors = errors[: len(some)].reshape(len(some), self.size, -1)
+            parts, errors = model.look(self.samples(view[padded]), len(some))
+            scores.append(model.scores_of(parts))
+            errors = errors.reshape(len(some), self.size, -1)
+            if sharp:
+                _keep_best(best, total, count, some, scores[-1], errors)
+                continue
             for offset in [self.size - 1] if self.trailing else range(self.size):
                 total[some + offset] += errors[:, offset]
                 count[some + offset] += 1
@@ -256,35 +312,53 @@ class Windows:
         result[starts + self.size - 1] = scores
         return result
 
-    def of_block(self, make_model, items, block):
-        """Return the scores of the pieces of a block, by a model of all other pieces.
+    def of_block(self, make_model, scaler, items, block):
+        """Return `held_out` of the pieces of a block, by a model of all other pieces.
 
         Parameters
         ----------
         make_model : callable
             Makes a model of samples, `Model`, and other values after it.
 
+        scaler : transformer, str or None
+            Parameter of the detector. It is fitted on all other pieces.
+
         items : list of ndarray
-            Steps of each series.
+            Steps of each series, not scaled.
 
         block : list of (int, slice)
             A block of `calibration.blocks`.
         """
         rest = without(list(enumerate(items)), block)
-        model, *_ = make_model(self.to_fit(rest))
-        return [self.held_out(model, items[number], at) for number, at in block]
+        scaler = fitted_scaler(scaler, np.concatenate(rest))
+        model, *_ = make_model(self.to_fit([scaled(scaler, each) for each in rest]))
+        return [
+            self.held_out(model, scaled(scaler, items[number]), at)
+            for number, at in block
+        ]
 
-    def held_out(self, model: Any, item: NDArray, at: slice) -> NDArray:
-        """Return the scores of a held-out part of a piece, except beside a cut.
+    def held_out(self, model: Any, item: NDArray, at: slice) -> tuple[NDArray, NDArray]:
+        """Return scores and sharp residuals of a held-out part, except beside a cut.
 
         Fewer windows score the steps beside a cut than in the whole piece. Steps at the
         ends of the piece itself are kept: new series are scored in the same way.
         """
-        scores, _ = self.look(model, item[at])
+        scores, errors = self.look(model, item[at], sharp=True)
         edge = self.size - 1
         first = edge if not self.trailing and at.start > 0 else 0
         last = edge if not self.trailing and at.stop < len(item) else 0
-        return scores[first : len(scores) - last]
+        kept = slice(first, len(scores) - last)
+        return scores[kept], errors[kept]
+
+
+def _keep_best(best, total, count, starts, scores, errors):
+    """Store the residuals of windows that are the most normal ones of a step so far."""
+    for offset in range(errors.shape[1]):
+        steps = starts + offset
+        better = scores > best[steps]
+        steps = steps[better]
+        best[steps] = scores[better]
+        total[steps], count[steps] = errors[better, offset], 1
 
 
 def automatic_window(items: list[NDArray]) -> int:
@@ -312,6 +386,9 @@ def dominant_period(item: NDArray) -> int | None:
     24
     """
     values = item[:20_000].astype(np.float64)
+    if has_gaps(values):
+        values = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+        values = np.nan_to_num(values)
     values = values - values.mean(axis=0)
     n = len(values)
     spectrum = np.abs(np.fft.rfft(values, 2 * n, axis=0)) ** 2

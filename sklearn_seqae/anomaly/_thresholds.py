@@ -8,10 +8,12 @@ from scipy.stats import false_discovery_control
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_seqae._introspection import FittedHTML
 from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import Real
 from sklearn_seqae._warn import warn
 from sklearn_seqae.anomaly._series import of_each
+from sklearn_seqae.anomaly._summary import html_of, text_of
 from sklearn_seqae.anomaly._tail import PER_WINDOW, Tail
 from sklearn_seqae.anomaly.calibration import Conformal
 
@@ -29,6 +31,7 @@ class HasThreshold:
     false_alarm_rate: float
     false_alarm_rate_interval_: tuple[float, float] | None
     _calibration: Conformal | Tail
+    _rate: float
     _windows: Any
 
     def _calibrate(self, scores, contamination, n_independent=None):
@@ -51,7 +54,7 @@ class HasThreshold:
             self.offset_ = float(np.percentile(scores, 100 * contamination))
 
     def _set_rate(self, rate):
-        known = self._calibration
+        known, self._rate = self._calibration, rate
         self.offset_ = known.threshold(rate)
         self.false_alarm_rate_interval_ = low, high = known.interval(rate)
         needed = np.ceil(1 / rate - 1 - 1e-9)
@@ -60,8 +63,8 @@ class HasThreshold:
                 f"A false-alarm rate of {rate:g} needs at least {needed:.9g} "
                 f"{known.unit} to be calibrated. Got {known.n_independent}: the rate "
                 f"of new normal samples is between {low:.2g} and {high:.2g} with a "
-                "probability of 90 %. Fit on more samples, or set a higher "
-                "'false_alarm_rate'.",
+                f"probability of {known.coverage}. Fit on more samples, or set a "
+                "higher 'false_alarm_rate'.",
             )
 
     def set_false_alarm_rate(self, rate: float) -> Self:
@@ -143,7 +146,8 @@ class HasThreshold:
         Returns
         -------
         is_selected : ndarray of bool of shape (n_samples,)
-            Whether each sample is selected.
+            Whether each sample is selected. A sample without any observed value is
+            not.
 
         Raises
         ------
@@ -166,8 +170,26 @@ class HasThreshold:
                 "contamination='auto' and refit."
             )
         p = self.p_values(X)
-        selected: NDArray[np.bool_] = false_discovery_control(p) <= alpha
+        selected, known = np.zeros(len(p), dtype=bool), ~np.isnan(p)
+        if known.any():
+            selected[known] = false_discovery_control(p[known]) <= alpha
         return selected
+
+    def summary(self) -> str:
+        """Summarize the fitted detector: threshold, rate, windows and calibration.
+
+        Returns
+        -------
+        text : str
+            Text to print.
+        """
+        check_is_fitted(self)
+        return text_of(self)
+
+    def _get_fitted_attr_html(self, doc_link=""):
+        """Add the summary to the attributes in the diagram of a notebook."""
+        attributes = super()._get_fitted_attr_html(doc_link)  # type: ignore[misc]
+        return FittedHTML(attributes, lambda: html_of(self))
 
     def _p_values_of(self, scores):
         scores = np.asarray(scores)

@@ -39,6 +39,7 @@ class Conformal:
     scores: NDArray
 
     unit = "training samples"
+    coverage = "90 %"  # of `interval`
 
     def p_values(self, scores: NDArray) -> NDArray:
         """Return the fraction of normal samples with such a low score.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from sklearn_seqae._sequences import overall_scale
+from sklearn_seqae._numbers import overall_scale
 from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly, tile_rows
 
 N_NEIGHBORS = 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._libraries import reads_all_containers
 from sklearn_seqae.anomaly._explaining import names_of
+from sklearn_seqae.anomaly._scaling import scaled
 from sklearn_seqae.anomaly._time import check_times, time_index
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ class AnomalyStream:
             )
         self._detector = copy(detector)  # a later fit replaces all attributes
         self._windows = replace(detector._windows, step=1)
-        self._rows: Any = None  # since the last gap, at most window_size_ - 1
+        self._rows: Any = None  # scaled, since the last gap, at most window_size_ - 1
+        self._n_missing = 0  # number of the last rows that have no value
         self._last: Any = None  # index of the last row, if it holds times
         self._kind: Any = None  # of the rows of the last full check
         self.n_rows_seen_ = 0
@@ -114,7 +117,8 @@ class AnomalyStream:
             index, and the columns
 
             - ``score``: anomaly score, higher is more normal. It is NaN before the
-              first full window, also after a gap in time;
+              first full window, also after a gap in time, and after many missing
+              steps;
             - ``p_value``: as from `p_values` of the detector;
             - ``alarm``: whether the detector predicts an anomaly, False without a
               score;
@@ -135,18 +139,14 @@ class AnomalyStream:
         if index is None:
             index = pd.RangeIndex(first, first + len(item))
         detector = self._detector
-        columns = {
-            "score": scores,
-            "p_value": detector._p_values_of(scores),
-            "alarm": detector._decide(scores) < 0,
-        }
+        columns = [scores, detector._p_values_of(scores), detector._decide(scores) < 0]
+        names = ["score", "p_value", "alarm"]
         if explain:
-            names = names_of(detector, item.shape[1])
-            shares = detector._attribution.of(errors)
-            columns |= {
-                f"attribution_{name}": shares[:, c] for c, name in enumerate(names)
-            }
-        return pd.DataFrame(columns, index=index)
+            columns += [*detector._attribution.of_steps(errors, scores).T]
+            names += [f"attribution_{n}" for n in names_of(detector, item.shape[1])]
+        frame = pd.DataFrame(dict(enumerate(columns)), index=index)
+        frame.columns = _labels(*names)
+        return frame
 
     def _read(self, rows: Any) -> tuple[NDArray, Any]:
         """Return the values (T, C) of rows as `fit` reads them, and their index."""
@@ -154,6 +154,13 @@ class AnomalyStream:
         is_known = kind is not None and kind == self._kind
         if is_known and len(values) and np.isfinite(values).all():
             return values, getattr(rows, "index", None)
+        n_features = self._detector.n_features_in_
+        if np.ndim(rows) == 1 and n_features > 1 and len(rows) == n_features:
+            raise ValueError(
+                f"Expected rows of {n_features} columns, got one row without its "
+                "second dimension. Pass a table of one row, for example "
+                "frame.iloc[[0]] or array[:1]."
+            )
         samples = self._detector._read(rows)
         if samples.values.ndim != 2:
             raise ValueError(
@@ -170,18 +177,26 @@ class AnomalyStream:
         check_times(times, "X")
         edges = [0, *self._rows_after_gaps(times), len(item)]
         scores, errors = np.full(len(item), np.nan), np.full(item.shape, np.nan)
+        item = scaled(self._detector.scaler_, item)
         rows = item[:0] if self._rows is None else self._rows
-        for number, (start, end) in enumerate(pairwise(edges)):
-            if number > 0:
-                rows = item[:0]
-            rows = np.concatenate([rows, item[start:end]])
-            n_scored = min(end - start, len(rows) - self._windows.size + 1)
-            if n_scored > 0:
-                found = self._windows.look(self._detector._model, rows)
-                last = slice(end - n_scored, end)
-                scores[last], errors[last] = (each[-n_scored:] for each in found)
-            rows = rows[max(0, len(rows) - self._windows.size + 1) :]
-        self._rows = rows.copy()
+        n_missing = self._n_missing
+        for number, (first, stop) in enumerate(pairwise(edges)):
+            n_missing = 0 if number > 0 else n_missing
+            pieces = self._windows.kept(item[first:stop], n_missing)
+            n_missing = _n_missing_at_the_end(item[first:stop], n_missing)
+            n_missing = min(n_missing, self._windows.most_missing + 1)
+            for start, end in ((first + at.start, first + at.stop) for at in pieces):
+                if number > 0 or start > 0:
+                    rows = item[:0]
+                rows = np.concatenate([rows, item[start:end]])
+                n_scored = min(end - start, len(rows) - self._windows.size + 1)
+                if n_scored > 0:
+                    found = self._windows.look(self._detector._model, rows)
+                    last = slice(end - n_scored, end)
+                    scores[last], errors[last] = (each[-n_scored:] for each in found)
+                rows = rows[max(0, len(rows) - self._windows.size + 1) :]
+        is_cut = n_missing > self._windows.most_missing
+        self._rows, self._n_missing = item[:0] if is_cut else rows.copy(), n_missing
         self._last = None if times is None else times[-1:]
         self.n_rows_seen_ += len(item)
         return scores, errors
@@ -206,6 +221,22 @@ class AnomalyStream:
                 f"{last[0]!r}. Got {index[0]!r}. Pass each row once, in order."
             )
         return [] if calendar is None else (calendar.gaps(joined) - 1).tolist()
+
+
+@cache
+def _labels(*names: str) -> pd.Index:
+    """Return an index of columns. To convert strings takes a tenth of an update."""
+    import pandas as pd
+
+    return pd.Index(names)
+
+
+def _n_missing_at_the_end(item: NDArray, n_missing: int) -> int:
+    """Return the number of the last rows without values, after `n_missing` of them."""
+    has_values = np.flatnonzero(~np.isnan(item).all(axis=1))
+    if len(has_values):
+        return len(item) - 1 - int(has_values[-1])
+    return n_missing + len(item)
 
 
 def _kind_of(rows: Any) -> tuple[Any, Any]:

@@ -103,6 +103,8 @@ class ForecastingAutoencoder(BaseAutoencoder):
         model, horizon = self._model(), self._horizon
         samples = self._read_whole(X)
         values, window = samples.values.copy(), samples
+        if samples.observed is not None:
+            values = samples.filled(model.scaling.center)
         if horizon is not None:
             window = samples.split_ahead(horizon).last(model.input_format.max_steps)
         ends = samples.n_steps_of_each - (horizon or 0)

@@ -49,26 +49,6 @@ def graph_of(estimator):
     ).visual_graph
 
 
-class FittedHTML:
-    """scikit-learn's table of fitted attributes, preceded by the summary."""
-
-    def __init__(self, attributes, estimator):
-        self.attributes = attributes
-        self.estimator = estimator
-
-    def __len__(self):
-        return len(self.attributes)
-
-    def __getitem__(self, name):
-        return self.attributes[name]
-
-    def __iter__(self):
-        return iter(self.attributes)
-
-    def _repr_html_inner(self):
-        return html_of(self.estimator) + self.attributes._repr_html_inner()
-
-
 def facts_of(estimator):
     """Return pairs of a name and a value that describe a fitted estimator."""
     spec = estimator.model_.spec

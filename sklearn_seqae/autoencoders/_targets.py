@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_seqae._inputs import parse
-from sklearn_seqae._sequences import resample
+from sklearn_seqae._inputs import parse, with_values
+from sklearn_seqae._numbers import resample
 from sklearn_seqae.fitting.scaling import weighted_mean
 
 
@@ -40,7 +40,8 @@ def read_target(name, samples, target, objective, input_format):
             f"objective={objective!r}. Leave out target, or change 'objective'."
         )
     try:
-        clean = parse(target, input_format.unfitted(), name=name)
+        unfitted = input_format.unfitted()
+        clean = parse(target, unfitted, name=name, allow_nan=False)
     except ValueError as error:
         raise ValueError(f"target must have the format of X. {error}") from error
     same = clean.values.shape == samples.values.shape
@@ -66,8 +67,15 @@ def _shape(samples):
     return tuple(int(n) for n in samples.values.shape)
 
 
-def weighted(samples, sample_weight):
-    """Attach weights of mean 1 to the samples and drop zero-weight samples."""
+def to_train(name, samples, sample_weight):
+    """Attach weights of mean 1. Drop samples of weight 0, and those without a value.
+
+    `name` is the class, for messages.
+    """
+    return with_values(_weighted(samples, sample_weight), name)
+
+
+def _weighted(samples, sample_weight):
     if sample_weight is None:
         return samples
     weight = _check_sample_weight(

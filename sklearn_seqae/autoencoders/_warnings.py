@@ -1,5 +1,6 @@
 """Convergence warnings, and warnings about pickles of another version."""
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 
 from sklearn_seqae._version import __version__
@@ -57,6 +58,18 @@ def warn_of_missing_device(name, device):
         f"{name} was saved with device={device!r}, which is not available here. It "
         "computes on the CPU. Set device='cpu' to avoid this warning.",
     )
+
+
+def warn_of_empty(samples):
+    """Warn if samples have no observed value."""
+    if samples.observed is None:
+        return
+    empty = np.flatnonzero(~samples.has_values)
+    if len(empty):
+        warn(
+            f"X has {len(empty)} sample(s) without any observed value, the first in "
+            f"row {empty[0]}. They are reconstructed by the training mean.",
+        )
 
 
 def check_version(name, version):

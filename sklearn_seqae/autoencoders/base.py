@@ -14,8 +14,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, parse_codes, read
-from sklearn_seqae._introspection import kept_if_it_fails
+from sklearn_seqae._introspection import FittedHTML, kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
+from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._params import (
     Integral,
     Interval,
@@ -30,16 +31,22 @@ from sklearn_seqae.autoencoders._callbacks import (
     FitTasks,
     callback_context,
 )
-from sklearn_seqae.autoencoders._summary import FittedHTML, graph_of, text_of
-from sklearn_seqae.autoencoders._targets import mean_target, read_target, weighted
+from sklearn_seqae.autoencoders._checks import (
+    checkpoint_to_continue,
+    is_variational,
+    model_to_continue,
+    reconstructs,
+)
+from sklearn_seqae.autoencoders._summary import graph_of, html_of, text_of
+from sklearn_seqae.autoencoders._targets import mean_target, read_target, to_train
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
     warn_if_no_better,
     warn_if_not_reached,
+    warn_of_empty,
     warn_of_missing_device,
 )
 from sklearn_seqae.fitting.config import TrainingConfig, draw_seed
-from sklearn_seqae.fitting.family import make_spec
 from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.fitting.scaling import along
 from sklearn_seqae.fitting.selection import explained
@@ -54,21 +61,11 @@ Loss = Literal["squared_error", "absolute_error", "huber", "binary_cross_entropy
 Bottleneck = Literal["plain", "ordered", "l1", "kl", "contractive", "variational"]
 RandomState = int | np.random.RandomState | None
 
-ORDERED_ONLY = (
+ORDERED_ONLY = {
     "explained_variance_ratio_",
     "explained_variance_",
     "pca_explained_variance_ratio_",
-)
-
-
-def _is_variational(estimator):
-    model = getattr(estimator, "model_", None)
-    bottleneck = model.config.bottleneck if model else estimator.bottleneck
-    if bottleneck == "variational":
-        return True
-    raise AttributeError(
-        f"bottleneck={bottleneck!r} cannot be sampled. Use bottleneck='variational'."
-    )
+}
 
 
 @methods_read_all_containers
@@ -115,6 +112,7 @@ class BaseAutoencoder(
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "device": [str],
+        "checkpoint": [str, None],
         "skorch_callbacks": [list, None],
         "verbose": ["verbose"],
     }
@@ -149,6 +147,7 @@ class BaseAutoencoder(
         unfitted = InputFormat(self._form, getattr(self, "sample_shape", None))
         samples = parse(X, unfitted, name=type(self).__name__)
         check(self, samples, reset=True)
+        warn_of_empty(samples)
         return samples, unfitted.fitted_to(samples)
 
     def _read(self, X, *, min_steps=1):
@@ -157,7 +156,9 @@ class BaseAutoencoder(
         return self._read_by(self.model_.input_format, X, min_steps)
 
     def _read_by(self, input_format, X, min_steps=1):
-        return read(self, X, input_format, min_steps=min_steps)
+        samples = read(self, X, input_format, min_steps=min_steps)
+        warn_of_empty(samples)
+        return samples
 
     def _read_to_score(self, X):
         """Parse X together with the target of `score`."""
@@ -190,14 +191,16 @@ class BaseAutoencoder(
                 samples = read_target(
                     name, samples, target, family.objective, input_format
                 )
-            samples = weighted(samples, sample_weight)
+            samples = to_train(name, samples, sample_weight)
             params = self.get_params(deep=False)
             if self.n_components is None:
                 params["n_components"] = min(samples.size)
             config = TrainingConfig.from_params(params, name=name, seed=0)
             config.check_domain(samples)
             config = config.with_seed(draw_seed(self.random_state))
-            last = self._model_to_continue(config, family, samples)
+            inputs = self, config, family, samples
+            last = model_to_continue(*inputs)
+            checkpoint, config = checkpoint_to_continue(*inputs, last)
 
             def attributes_of(run, module):
                 model = FittedModel(
@@ -211,50 +214,27 @@ class BaseAutoencoder(
                     n_components=run.spec.n_components,
                     target_mean=mean_target(samples, family),
                     refinement_steps=trainer.refinement_steps,
+                    imputer=run.imputer,
                 )
                 return _fitted_attributes(model, run)
 
             tasks = FitTasks(context, self, X, attributes_of)
-            trainer = Trainer(config, family, samples, start=last, listener=tasks)
+            trainer = Trainer(config, family, samples, last, tasks, checkpoint)
             run, selection = trainer.fit()
             for attribute, value in attributes_of(run, run.net.module_).items():
                 setattr(self, attribute, value)
             self._report(selection)
-            for attribute in ORDERED_ONLY:
-                if hasattr(self, attribute):
-                    delattr(self, attribute)
+            for attribute in ORDERED_ONLY & vars(self).keys():
+                delattr(self, attribute)
             if config.is_ordered:
                 self._report_order(selection or trainer.measure(run), samples)
             if config.whiten:
                 self.model_ = self.model_.whitened(samples)
             self._seconds = perf_counter() - start
             tasks.end()
+            if checkpoint is not None:
+                checkpoint.close()
         return self
-
-    def _model_to_continue(self, config, family, samples):
-        """Return the previous model if `warm_start` continues from it, else None."""
-        if not self.warm_start or not hasattr(self, "model_"):
-            return None
-        last = self.model_
-        n_components = config.n_components
-        if config.fraction is not None:
-            n_components = last.spec.n_components
-        spec = make_spec(
-            config,
-            family,
-            samples,
-            n_steps=last.spec.n_steps,
-            n_components=n_components,
-        )
-        changed = last.differences(spec, family)
-        if changed:
-            raise ValueError(
-                f"warm_start=True continues the last fit of {type(self).__name__}, "
-                f"but its network has changed: {', '.join(changed)}. Set "
-                "warm_start=False, or use the parameters and the number of features "
-                "of the last fit."
-            )
-        return last
 
     def _report(self, selection):
         """Store the results of the model selection, if there was one."""
@@ -331,11 +311,37 @@ class BaseAutoencoder(
         samples = self._read(X)
         return samples.restore(self._model().reconstruct(samples))
 
+    @available_if(reconstructs)
+    def impute(self, X: Any) -> Any:
+        """Fill the missing values of X with their reconstruction.
+
+        It is the reconstruction from the latent code of the encoder, without
+        `refinement_steps`: these fit the observed values, and few observed values
+        determine the missing ones badly. Not available for forecasts.
+
+        Parameters
+        ----------
+        X : {array-like, sequences, images}
+            Samples in any container that `fit` accepts, with NaN as missing values.
+
+        Returns
+        -------
+        X_imputed : same container and shape as X
+            X with the reconstruction in place of missing values. Other values are not
+            changed. An array if X is a masked array.
+        """
+        samples = self._read(X)
+        if samples.observed is None:
+            return samples.restore(samples.values.copy())
+        rebuilt = self._model().reconstruct(samples, refined=False)
+        values = np.where(samples.observed, samples.values, rebuilt)
+        return samples.restore(values)
+
     def inverse_transform(self, X: Any) -> Any:
         """Decode latent codes."""
         raise NotImplementedError
 
-    @available_if(_is_variational)
+    @available_if(is_variational)
     def sample(
         self,
         n_samples: int = 1,
@@ -408,6 +414,10 @@ class BaseAutoencoder(
                 name, samples, target, model.objective, model.input_format
             )
         given, wanted, mean = self._compare(samples)
+        if has_gaps(wanted):
+            observed = ~np.isnan(wanted)
+            mean = np.broadcast_to(mean, wanted.shape)[observed]
+            given, wanted = given[observed], wanted[observed]
         unit = self.model_.scaling.scale  # squares neither overflow nor underflow
         error = np.square((wanted - given) / unit).sum()
         left = np.square((wanted - mean) / unit).sum()
@@ -474,7 +484,9 @@ class BaseAutoencoder(
 
     def _get_fitted_attr_html(self, doc_link=""):
         # scikit-learn's diagram calls this, also for a step of a Pipeline.
-        return FittedHTML(super()._get_fitted_attr_html(doc_link), self)
+        return FittedHTML(
+            super()._get_fitted_attr_html(doc_link), lambda: html_of(self)
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         # Arrays and plain values load on any device and in other versions of torch.
@@ -501,6 +513,7 @@ class BaseAutoencoder(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

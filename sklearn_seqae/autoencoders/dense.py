@@ -199,6 +199,12 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         Device on which torch computes, for example "cuda". "auto" selects a GPU if
         there is one, and else the CPU. It may be changed after `fit`.
 
+    checkpoint : str or None, default=None
+        Path of a folder for checkpoints. If a fit is interrupted, the same fit
+        continues from the last epoch, with the same result. Each fit has a file of its
+        own, which is removed when the fit is done. It cannot be combined with
+        callbacks. None: no checkpoints. Use it if a fit takes long.
+
     skorch_callbacks : list of skorch callbacks or None, default=None
         Callbacks for every training: one training per validation fold, and the final
         one. Each training uses copies of them. EarlyStopping, Checkpoint, LRScheduler
@@ -281,6 +287,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     Notes
     -----
+    NaN, None, pandas' NA, polars' null and masked entries are missing values, in `fit`
+    and later. The encoder receives a linear estimate of them, and they are left out of
+    the loss. `impute` fills them.
+
     pyarrow objects are read as pandas objects, narwhals objects as their native
     objects, and numeric text as numbers. Under scikit-learn's array API dispatch, the
     results for tensors are tensors on the device of X; fitted attributes are numpy
@@ -341,6 +351,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         warm_start: bool = False,
         random_state: RandomState = None,
         device: str = "cpu",
+        checkpoint: str | None = None,
         skorch_callbacks: list[Any] | None = None,
         verbose: int = 0,
     ) -> None:
@@ -366,6 +377,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
+        self.checkpoint = checkpoint
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
@@ -406,7 +418,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         Raises
         ------
         ValueError
-            If X or a parameter is invalid, if a value is missing or infinite, or if the
+            If X or a parameter is invalid, if a value is infinite, or if the
             training diverges.
         """
         return self._fit(X, sample_weight, target)

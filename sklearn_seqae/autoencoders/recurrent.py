@@ -274,6 +274,12 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         Device on which torch computes, for example "cuda". "auto" selects a GPU if
         there is one, and else the CPU. It may be changed after `fit`.
 
+    checkpoint : str or None, default=None
+        Path of a folder for checkpoints. If a fit is interrupted, the same fit
+        continues from the last epoch, with the same result. Each fit has a file of its
+        own, which is removed when the fit is done. It cannot be combined with
+        callbacks. None: no checkpoints. Use it if a fit takes long.
+
     skorch_callbacks : list of skorch callbacks or None, default=None
         Callbacks for every training: one training per validation fold, and the final
         one. Each training uses copies of them. EarlyStopping, Checkpoint, LRScheduler
@@ -358,6 +364,10 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     Notes
     -----
+    NaN, None, pandas' NA, polars' null and masked entries are missing values, in `fit`
+    and later. The encoder receives a linear estimate of them, and they are left out of
+    the loss. `impute` fills them.
+
     pyarrow objects are read as pandas objects, narwhals objects as their native
     objects, and numeric text as numbers. Under scikit-learn's array API dispatch, the
     results for tensors are tensors on the device of X; fitted attributes are numpy
@@ -433,6 +443,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         warm_start: bool = False,
         random_state: RandomState = None,
         device: str = "cpu",
+        checkpoint: str | None = None,
         skorch_callbacks: list[Any] | None = None,
         verbose: int = 0,
     ) -> None:
@@ -454,11 +465,10 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
+        self.n_iter_no_change, self.tol = n_iter_no_change, tol
         self.warm_start = warm_start
         self.random_state = random_state
-        self.device = device
+        self.device, self.checkpoint = device, checkpoint
         self.skorch_callbacks = skorch_callbacks
         self.verbose = verbose
 
@@ -515,7 +525,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         Raises
         ------
         ValueError
-            If X or a parameter is invalid, if a value is missing or infinite, or if the
+            If X or a parameter is invalid, if a value is infinite, or if the
             training diverges.
         """
         return self._fit(X, sample_weight, target)

@@ -1,6 +1,7 @@
 """Train an encoder and a linear head on the labelled rows."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from sklearn_seqae.training.batches import Batches
+from sklearn_seqae.training.checkpoints import is_on, open_checkpoint
 from sklearn_seqae.training.isolation import isolated
 from sklearn_seqae.training.net import AutoencoderNet
+from sklearn_seqae.training.progress import Progress
 
 N_FOLDS = 3
 SLOW = 0.1  # relative learning rate of the linear path, which overfits few labels
@@ -119,6 +122,22 @@ class FineTuning:
         self.codes = (codes[labelled] - self.center) / self.unit
         state = model.module.state_dict().items()
         self.start = {name: weight.clone() for name, weight in state}
+        self.checkpoint = None
+
+    def open_checkpoint(self, *, is_seeded):
+        """Continue from the checkpoint of an interrupted fit, inside of `fits_inside`.
+
+        `is_seeded` says whether the user determines the seed.
+        """
+        if not is_on(None):
+            return
+        config, state = replace(self.config, seed=0), self.model.get_state()
+        data = [self.x, self.lengths, self.codes, self.targets, self.weights]
+        checkpoint: Any = open_checkpoint(
+            None, [config, state, data], self.config.seed, is_seeded=is_seeded
+        )
+        self.checkpoint = checkpoint
+        self.config = replace(config, seed=checkpoint.seed)
 
     def for_codes_of_transform(self, coef, intercept):
         """Return the head that takes the codes of `transform`: coef and intercept."""
@@ -136,7 +155,7 @@ class FineTuning:
         return coef, intercept, int(model.n_iter_.max())
 
     @isolated()
-    def train(self, rows, held_out=None, *, n_epochs):
+    def train(self, rows, held_out=None, *, n_epochs, name="training"):
         """Train on rows. Return the head, its loss curve and the validation losses."""
         config, module = self.config, self.model.module
         module.load_state_dict(self.start)
@@ -164,11 +183,18 @@ class FineTuning:
             watched = self._batches(held_out, TOGETHER)
             # The order of the batches is the same in each epoch.
             history.append(net.measure(watched))
-        losses = []
-        for loss, own in net.train(batches, watched, n_epochs=n_epochs):
+        losses: list[float] = []
+        record: Any = partial(dict, losses=losses, history=history)
+        progress = Progress(self.checkpoint, name, net, batches, record)
+        if progress.restored is not None:
+            losses[:] = progress.restored["losses"]
+            history[:] = [ClassifierLosses(*e) for e in progress.restored["history"]]
+        for loss, own in progress.epochs(watched, n_epochs=n_epochs):
             losses.append(loss)
             if own is not None:
                 history.append(own)
+            progress.save()
+        progress.end()
         module.eval()
         coef = network.coef.detach().cpu().numpy().astype(np.float64)
         intercept = network.intercept.detach().cpu().numpy().astype(np.float64)
@@ -183,7 +209,8 @@ class FineTuning:
         for fold in range(folds.max() + 1):
             is_out = folds == fold
             rows, held_out = np.flatnonzero(~is_out), np.flatnonzero(is_out)
-            epochs = self.train(rows, held_out, n_epochs=n_epochs)[2]
+            name = f"fold {fold + 1}"
+            epochs = self.train(rows, held_out, n_epochs=n_epochs, name=name)[2]
             histories.append(
                 ClassifierLosses(*map(np.stack, zip(*epochs, strict=True)))
             )

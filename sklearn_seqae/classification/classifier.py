@@ -34,6 +34,7 @@ from sklearn_seqae.classification._fine_tuning import (
     with_encoder_codes,
 )
 from sklearn_seqae.classification._labels import label_weights, read_labels
+from sklearn_seqae.training.checkpoints import fits_inside, parameters_of
 
 WIDEST = 32  # maximum latent size of the default autoencoder
 
@@ -95,6 +96,12 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Seed of all random numbers, also set for `estimator`. None keeps the estimator's
         own.
+
+    checkpoint : str or None, default=None
+        Path of a folder for checkpoints. If a fit is interrupted, the same fit
+        continues from the last epoch of the autoencoder or of the fine-tuning, with the
+        same result. It replaces the `checkpoint` of `estimator`. None: no checkpoints.
+        Use it if a fit takes long.
 
     Attributes
     ----------
@@ -164,6 +171,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         "early_stopping": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "random_state": ["random_state"],
+        "checkpoint": [str, None],
     }
 
     def __init__(
@@ -178,6 +186,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         early_stopping: bool = True,
         class_weight: dict | Literal["balanced"] | None = None,
         random_state: int | np.random.RandomState | None = None,
+        checkpoint: str | None = None,
     ) -> None:
         self.estimator = estimator
         self.freeze_encoder = freeze_encoder
@@ -188,6 +197,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         self.early_stopping = early_stopping
         self.class_weight = class_weight
         self.random_state = random_state
+        self.checkpoint = checkpoint
 
     # The fit of `estimator` validates its parameters.
     @fit_context(prefer_skip_nested_validation=False)
@@ -242,10 +252,12 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
                 )
             weights = None if weight is None else weight[labelled]
             weights = label_weights(self.class_weight, self.classes_, targets, weights)
-            samples = self._fit_autoencoder(X, sample_weight)
-            if weight is not None:
-                samples = replace(samples.take(used), weight=weight)
-            self._fit_classifier(samples, labelled, targets, weights)
+            inputs = [parameters_of(self), X, y, sample_weight]
+            with fits_inside(self.checkpoint, inputs):
+                samples = self._fit_autoencoder(X, sample_weight)
+                if weight is not None:
+                    samples = replace(samples.take(used), weight=weight)
+                self._fit_classifier(samples, labelled, targets, weights)
         return self
 
     def _fit_autoencoder(self, X, sample_weight):
@@ -295,8 +307,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             max_iter=self.max_iter,
             seed=int(check_random_state(random_state).randint(2**31 - 1)),
         )
-        model = self.estimator_.model_
-        tuning = FineTuning(config, model, samples, labelled, targets, weights)
+        tuning = FineTuning(
+            config, self.estimator_.model_, samples, labelled, targets, weights
+        )
+        tuning.open_checkpoint(is_seeded=self.random_state is not None)
         rows = np.arange(len(targets))
         self.best_epoch_, self.validation_loss_curve_ = 0, None
         if self.freeze_encoder:
@@ -359,6 +373,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         return tags
 
 

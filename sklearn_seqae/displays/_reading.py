@@ -9,6 +9,7 @@ from sklearn_seqae._images import holds_images
 from sklearn_seqae._introspection import (
     held_by,
     in_its_units,
+    input_of_held,
     objective_of,
     refuse,
     steps_of,
@@ -52,7 +53,7 @@ def encode(estimator, X):
     if hasattr(estimator, "transform"):
         return estimator.transform(X)
     if held_by(estimator) is not None:
-        return encode(held_by(estimator), X)
+        return encode(held_by(estimator), input_of_held(estimator, X))
     return refuse(estimator, "transform", "Pass a fitted transformer.")
 
 
@@ -82,7 +83,7 @@ def before(estimator, part, X):
         for step in steps:
             X = step.transform(X)
         return before(estimator, part, X)
-    return before(held_by(estimator), part, X)
+    return before(held_by(estimator), part, input_of_held(estimator, X))
 
 
 def one_series(X, *, caller):

@@ -37,8 +37,9 @@ class AnomalyScoreDisplay:
 
     Create it with `from_estimator` or `from_scores`. The plot shows minus
     `score_samples`: higher is more anomalous, and alarms are above the threshold. The
-    steps of a series are connected by a line, with the series above and the alarms
-    shaded in both panels. Other samples are points.
+    steps of a series are connected by a line, with the series above. The intervals of
+    the detector, or else the alarms, are shaded in both panels. Other samples are
+    points.
 
     Parameters
     ----------
@@ -69,6 +70,9 @@ class AnomalyScoreDisplay:
     feature_names : sequence of str, default=None
         Names of the features; x0, x1, ... by default.
 
+    intervals : ndarray of bool of shape (n_samples,), default=None
+        Time steps of the intervals of alarms, which are shaded in place of the alarms.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -94,7 +98,7 @@ class AnomalyScoreDisplay:
         Scores beyond the threshold.
 
     alarm_spans_ : list of matplotlib Artist
-        Shaded alarms of a series, one for each run of alarms in each axes.
+        Shaded intervals, or alarms of a series, one for each of them in each axes.
 
     threshold_line_ : matplotlib Artist or None
         Line of the threshold.
@@ -125,6 +129,7 @@ class AnomalyScoreDisplay:
         times=None,
         features=None,
         feature_names=None,
+        intervals=None,
     ):
         self.scores = scores
         self.threshold = threshold
@@ -134,6 +139,7 @@ class AnomalyScoreDisplay:
         self.times = times
         self.features = features
         self.feature_names = feature_names
+        self.intervals = intervals
 
     @classmethod
     @reads_all_containers
@@ -202,6 +208,7 @@ class AnomalyScoreDisplay:
             columns = getattr(one, "columns", ())
             if names is None and len(columns) == np.shape(heat)[1]:
                 names = columns
+        intervals = _interval_steps(estimator, X, len(scores)) if steps else None
         return cls.from_scores(
             scores,
             threshold=part_with(estimator, "offset_", ADVICE).offset_,
@@ -210,6 +217,7 @@ class AnomalyScoreDisplay:
             times=times,
             features=heat,
             feature_names=names,
+            intervals=intervals,
             ax=ax,
         )
 
@@ -226,6 +234,7 @@ class AnomalyScoreDisplay:
         times=None,
         features=None,
         feature_names=None,
+        intervals=None,
         ax=None,
     ):
         """Draw anomaly scores.
@@ -258,6 +267,10 @@ class AnomalyScoreDisplay:
         feature_names : sequence of str, default=None
             Names of the features.
 
+        intervals : array-like of bool of shape (n_samples,), default=None
+            Time steps of the intervals of alarms, which are shaded in place of the
+            alarms.
+
         ax : matplotlib Axes, default=None
             Axes to draw in. All panels take its place. If None, a new figure.
 
@@ -273,7 +286,8 @@ class AnomalyScoreDisplay:
             series_names = getattr(series, "columns", None)
         series = None if series is None else np.asarray(series)
         features = None if features is None else np.asarray(features)
-        check_consistent_length(scores, labels, series, times, features)
+        intervals = None if intervals is None else column_or_1d(intervals, dtype=bool)
+        check_consistent_length(scores, labels, series, times, features, intervals)
         display = cls(
             scores,
             threshold=threshold,
@@ -283,6 +297,7 @@ class AnomalyScoreDisplay:
             times=times,
             features=features,
             feature_names=feature_names,
+            intervals=intervals,
         )
         return display.plot(ax=ax)
 
@@ -368,7 +383,7 @@ class AnomalyScoreDisplay:
         )
 
     def _shade_runs(self, ax, times):
-        """Shade labelled samples, and alarms in a series."""
+        """Shade labelled samples, and intervals or alarms in a series."""
         shaded = [ax] if self.series_ax_ is None else [ax, self.series_ax_]
         self.label_spans_, self.alarm_spans_ = [], []
         blue, orange = colours()[:2]
@@ -376,15 +391,17 @@ class AnomalyScoreDisplay:
             self.label_spans_ = shade(
                 shaded, times, self.labels, label="labelled", color=blue, alpha=0.2
             )
-        if self.threshold is not None and self._are_steps:
+        alarm = self.intervals
+        if alarm is None and self.threshold is not None and self._are_steps:
             alarm = self.scores < self.threshold
+        if alarm is not None:
             self.alarm_spans_ = shade(
                 shaded, times, alarm, label=None, color=orange, alpha=0.3
             )
 
     def _plot_legend(self, ax):
         handles, names = ax.get_legend_handles_labels()
-        if self.alarm_spans_:
+        if self.alarm_spans_ and "alarm" in names:
             handles[names.index("alarm")] = (self.alarm_spans_[0], self.alarms_)
         if self.series_ax_ is None:
             ax.legend(handles, names, loc="upper left")
@@ -395,3 +412,21 @@ class AnomalyScoreDisplay:
 def _of_one(values):
     """What a detector gives for one series, also where it was passed as a list."""
     return values[0] if isinstance(values, list) else values
+
+
+def _interval_steps(estimator, X, n_steps):
+    """Return which time steps are in an interval, None if none are returned."""
+    part = next(
+        (p for p in parts_of(estimator) if hasattr(p, "detect_intervals")), None
+    )
+    if part is None:
+        return None
+    X = before(estimator, part, X)
+    found = part.detect_intervals(X)[["start", "end"]].to_numpy()
+    index: Any = getattr(one_series(X, caller="AnomalyScoreDisplay"), "index", None)
+    steps = np.zeros(n_steps, dtype=bool)
+    for start, end in found:
+        is_number = isinstance(start, (int, np.integer))
+        at = slice(start, end + 1) if is_number else index.slice_indexer(start, end)
+        steps[at] = True
+    return steps

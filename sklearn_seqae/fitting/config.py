@@ -135,7 +135,8 @@ class TrainingConfig:
         if not self.is_logistic:
             return
         arrays = [a for a in (samples.values, samples.target) if a is not None]
-        low, high = min(a.min() for a in arrays), max(a.max() for a in arrays)
+        low = min(np.fmin.reduce(a, axis=None) for a in arrays)
+        high = max(np.fmax.reduce(a, axis=None) for a in arrays)
         if low < 0 or high > 1:
             raise ValueError(
                 "With loss='binary_cross_entropy' all values of X must be in "

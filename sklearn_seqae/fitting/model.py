@@ -4,30 +4,32 @@ import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from sklearn_seqae._inputs import InputFormat
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
+from sklearn_seqae.fitting.encoder import Encoder, WhiteningTensors
 from sklearn_seqae.fitting.family import Family, NetworkSpec
+from sklearn_seqae.fitting.imputer import LinearImputer
 from sklearn_seqae.fitting.pca_init import ROUNDING, make_linear_path
 from sklearn_seqae.fitting.refinement import NearestEncoder
-from sklearn_seqae.fitting.scaling import Scaling, Whitening
+from sklearn_seqae.fitting.scaling import Scaling, Whitening, along
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.dense_tile import (
     DenseTiles,
     decoder_tile,
     encoder_tile,
 )
+from sklearn_seqae.modules.layers import without_initial_weights
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.nearest import decoder_of
 from sklearn_seqae.modules.objective import Objective
-from sklearn_seqae.modules.resampling import time_warp
 from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.training.devices import find_device, is_available
 from sklearn_seqae.training.inference import in_tiles
@@ -112,7 +114,8 @@ def make_net(
         slow=family.linear_path_rate,
         weight_decay=config.alpha,
         max_epochs=config.max_iter,
-        one_cycle=family.one_cycle,
+        # A net that is not trained needs no moving average of the weights.
+        one_cycle=family.one_cycle or criterion is None,
         clip=family.clip,
         gain=1 / max(ROUNDING, float(unit)) ** 2,
         callbacks=copy.deepcopy(list(config.skorch_callbacks)),
@@ -161,6 +164,9 @@ class FittedModel:
     refinement_steps : int, default=0
         Number of Gauss-Newton steps from the code of the encoder to the nearest point.
 
+    imputer : LinearImputer or None, default=None
+        Estimate of missing values, which the encoder receives. None: the mean.
+
     missing_device : str or None, default=None
         Device of a loaded model if it is not available here. The CPU replaces it.
     """
@@ -176,6 +182,7 @@ class FittedModel:
     target_mean: NDArray[Any] | None = None
     whitening: Whitening | None = None
     refinement_steps: int = 0
+    imputer: LinearImputer | None = None
     missing_device: str | None = None
 
     @property
@@ -247,12 +254,28 @@ class FittedModel:
     def encode(self, samples: Samples, *, refined: bool = True) -> NDArray[Any]:
         """Encode samples into latent codes (N, Z), in the dtype of the samples.
 
-        With `refined=False`, the codes are those of the encoder.
+        With `refined=False`, the codes are those of the encoder. A sample without any
+        observed value has the code of the training mean.
         """
+        if samples.observed is None:
+            return self._encode_rows(samples, refined)
+        samples = self._with_means(samples)
+        codes: NDArray[Any] = np.zeros(
+            (len(samples), self.n_components), dtype=samples.values.dtype
+        )
+        gaps = np.isnan(samples.values).reshape(len(samples), -1).any(axis=1)
+        for rows in (np.flatnonzero(~gaps), np.flatnonzero(gaps)):
+            if len(rows):
+                codes[rows] = self._encode_rows(samples.take(rows), refined)
+        return codes
+
+    def _encode_rows(self, samples: Samples, refined: bool) -> NDArray[Any]:
+        """Encode samples that all have missing values, or none of which has."""
+        has_gaps = samples.observed is not None
         unit, dtype = np.float64(self.code_unit), samples.values.dtype
         encode: Any
         if refined and self.refinement_steps:
-            encode = NearestEncoder(self, self.refinement_steps)
+            encode = NearestEncoder(self, self.refinement_steps, has_gaps=has_gaps)
         else:
             encode = encoder_tile(
                 self.module, self.n_components, self.whitening_tensors()
@@ -264,14 +287,48 @@ class FittedModel:
                 codes: Tensor = encoder(tile, lengths)
                 return codes
 
+        before: Any = self.scaling.apply
+        if has_gaps:
+            with_mask = isinstance(encode, NearestEncoder)
+            before = partial(self._scaled_and_filled, with_mask=with_mask)
         return in_tiles(
             encode,
             samples.values,
             _lengths(samples),
-            before=self.scaling.apply,
+            before=before,
             after=lambda codes, _: (codes * unit).astype(dtype),
             **self._tile_options(encode, len(samples)),
         )
+
+    def _scaled_and_filled(
+        self,
+        values: NDArray[Any],
+        lengths: NDArray[np.int64] | None,
+        *,
+        with_mask: bool = False,
+    ) -> NDArray[np.float32]:
+        """Scale values, and fill in estimates of the missing ones.
+
+        With a mask, the last axis has the mask of the observed values as well.
+        """
+        scaled = self.scaling.apply(values, lengths)
+        filled = np.nan_to_num(scaled)
+        if self.imputer is not None:
+            filled = self.imputer.fill(scaled, lengths)
+        if not with_mask:
+            return filled
+        mask = (~np.isnan(scaled)).astype(np.float32)
+        return np.concatenate([filled, mask], axis=-1)
+
+    def _with_means(self, samples: Samples) -> Samples:
+        """Return samples with the training mean in place of those without values."""
+        rows = np.flatnonzero(~samples.has_values)
+        if not len(rows):
+            return samples
+        values, empty = samples.values.copy(), samples.take(rows)
+        n_steps = empty.values.shape[1]
+        values[rows, :n_steps] = along(self.scaling.mean, empty.values, empty.lengths)
+        return replace(samples, values=values, observed=None)
 
     def decode(
         self,
@@ -318,7 +375,7 @@ class FittedModel:
         )
 
     def _decoder(
-        self, whitening: "WhiteningTensors | None", ahead: bool
+        self, whitening: WhiteningTensors | None, ahead: bool
     ) -> Callable[[Tensor, Tensor | None, int | None], Tensor]:
         """Return the decoder, or the forecaster, of tiles of codes in scaled units."""
         network = decoder_of(self.module, ahead=ahead)
@@ -343,10 +400,19 @@ class FittedModel:
             )
         return scaled
 
-    def reconstruct(self, samples: Samples) -> NDArray[Any]:
-        """Reconstruct samples, in the shape of their values."""
+    def reconstruct(self, samples: Samples, *, refined: bool = True) -> NDArray[Any]:
+        """Reconstruct samples, in the shape of their values.
+
+        With `refined=False`, latent codes are those of the encoder. The reconstruction
+        of a sample without any observed value is the training mean.
+        """
         steps = samples.values.shape[1] if samples.values.ndim == 3 else None
-        return self.decode(self.encode(samples), _lengths(samples), steps)
+        codes = self.encode(samples, refined=refined)
+        rebuilt = self.decode(codes, _lengths(samples), steps)
+        if samples.observed is not None:
+            empty = ~samples.has_values
+            rebuilt[empty] = self._with_means(samples).values[empty]
+        return rebuilt
 
     def encoder(
         self,
@@ -354,7 +420,7 @@ class FittedModel:
         warp: float = 0.0,
         generator: torch.Generator | None = None,
         is_whitened: bool = True,
-    ) -> "Encoder":
+    ) -> Encoder:
         """Return the encoder as a differentiable torch module. Codes are not refined.
 
         Parameters
@@ -382,7 +448,11 @@ class FittedModel:
 
     def tensors(self, samples: Samples) -> tuple[Tensor, Tensor | None]:
         """Return scaled samples as tensors on the device: values, lengths or None."""
-        x = self.scaling.apply(samples.values, samples.lengths)
+        if samples.observed is None:
+            x = self.scaling.apply(samples.values, samples.lengths)
+        else:
+            samples = self._with_means(samples)
+            x = self._scaled_and_filled(samples.values, samples.lengths)
         lengths = None
         if samples.lengths is not None:
             lengths = torch.from_numpy(samples.lengths).to(self.device)
@@ -396,6 +466,7 @@ class FittedModel:
             weights["decoder.basis"] = weights["encoder.basis"]
         config = {f.name: getattr(self.config, f.name) for f in fields(self.config)}
         whitening = self.whitening and self.whitening._asdict()
+        imputer = self.imputer and asdict(self.imputer)
         return {
             "config": {**config, "skorch_callbacks": ()},
             "family": asdict(self.family),  # type: ignore[call-overload]
@@ -406,6 +477,7 @@ class FittedModel:
             "target_mean": self.target_mean,
             "whitening": whitening,
             "refinement_steps": self.refinement_steps,
+            "imputer": imputer,
             "weights": weights,
         }
 
@@ -436,11 +508,15 @@ class FittedModel:
         config = TrainingConfig(**state["config"])
         config = replace(config, device=find_device("cpu" if missing else device))
         networks = family(**state["family"])
-        module = build_module(spec, networks, torch.Generator())
-        weights = {k: torch.tensor(w) for k, w in state["weights"].items()}
+        with without_initial_weights():
+            module = build_module(spec, networks, torch.Generator())
+        weights = {  # they are copied into the module; torch refuses read-only arrays
+            name: torch.from_numpy(np.require(weight, requirements="W"))
+            for name, weight in state["weights"].items()
+        }
         module.load_state_dict(weights)
         net = make_net(config, networks, module)
-        whitening = state["whitening"]
+        whitening, imputer = state["whitening"], state["imputer"]
         return cls(
             config=config,
             family=networks,
@@ -453,6 +529,7 @@ class FittedModel:
             target_mean=state["target_mean"],
             whitening=whitening and Whitening(**whitening),
             refinement_steps=state["refinement_steps"],
+            imputer=imputer and LinearImputer(**imputer),
             missing_device=missing,
         )
 
@@ -475,7 +552,7 @@ class FittedModel:
             "device": self.device,
         }
 
-    def whitening_tensors(self) -> "WhiteningTensors | None":
+    def whitening_tensors(self) -> WhiteningTensors | None:
         """Return the whitening as tensors on the device."""
         if self.whitening is None:
             return None
@@ -485,69 +562,6 @@ class FittedModel:
         )
 
 
-class WhiteningTensors(NamedTuple):
-    """`Whitening` as tensors."""
-
-    mean: Tensor  # (Z,)
-    factor: Tensor  # (Z, Z)
-    inverse: Tensor  # (Z, Z)
-
-
 def _lengths(samples: Samples) -> NDArray[Any] | None:
     """Return the number of time steps of each sequence; None for tables."""
     return None if samples.values.ndim == 2 else samples.n_steps_of_each
-
-
-class Encoder(nn.Module):
-    """Differentiable encoder from scaled samples to latent codes in scaled units.
-
-    The codes of `transform` are these codes times `FittedModel.code_unit`. It shares
-    the weights of the autoencoder. Training one trains the other.
-
-    Shape
-    -----
-    - Input: `x` (N, D) or (N, T, C), scaled; `lengths` (N,) or None
-    - Output: (N, Z), the codes
-
-    Parameters
-    ----------
-    module : Autoencoder
-        The torch module.
-
-    n_components : int
-        Z, number of components of the codes.
-
-    whitening : WhiteningTensors or None
-        Whitening of the codes; None without whitening.
-
-    warp : float, default=0
-        Strength of the time warping in training mode.
-
-    generator : torch.Generator or None, default=None
-        Source of the time warping.
-    """
-
-    def __init__(
-        self,
-        module: Autoencoder,
-        *,
-        n_components: int,
-        whitening: WhiteningTensors | None,
-        warp: float = 0.0,
-        generator: torch.Generator | None = None,
-    ):
-        super().__init__()
-        self.module = module
-        self.n_components = n_components
-        self.whitening = whitening
-        self.warp = warp
-        self.generator = generator
-
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map samples to latent codes."""
-        if self.training and self.warp and self.generator is not None:
-            x = time_warp(x, lengths, self.warp, self.generator)
-        code = self.module.encode(x, lengths)[:, : self.n_components]
-        if self.whitening is None:
-            return code
-        return (code - self.whitening.mean) @ self.whitening.factor

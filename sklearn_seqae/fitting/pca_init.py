@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from sklearn_seqae._sequences import Samples, resample
+from sklearn_seqae._numbers import has_gaps, resample
+from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.family import NetworkSpec
 from sklearn_seqae.fitting.scaling import weighted_mean
 from sklearn_seqae.modules.autoencoder import Autoencoder
@@ -22,6 +23,7 @@ PCA_ROWS = 50_000  # maximum number of rows for the fit of PCA
 MAX_COMPONENTS = 64  # maximum latent size if n_components is a fraction
 EXACT_BELOW = 2000  # rows or columns; above, scikit-learn chooses the solver
 ROUNDING = 1e-6  # rounding error, relative to the spread of the data
+TINY = float(np.finfo(np.float64).tiny)
 MIN_PROBABILITY = 0.01  # of a value and of its complement, before the logit
 
 Rows = slice | NDArray[np.int64]
@@ -85,17 +87,17 @@ def pca_init(
     pca : PCAInit
     """
     width = spec.n_components
-    rows = _some_rows(len(data), seed)
-    flat = clean = _flatten(data.values, data.lengths, spec.n_steps, rows)
+    rows = some_rows(len(data), seed)
+    flat = clean = flatten(data.values, data.lengths, spec.n_steps, rows)
     if encoder_input is not None:
-        flat = _flatten(encoder_input.values, data.lengths, spec.n_steps, rows)
+        flat = flatten(encoder_input.values, data.lengths, spec.n_steps, rows)
     if data.target is not None and not spec.n_ahead:
-        clean = _flatten(data.target, data.lengths, spec.n_steps, rows)
+        clean = flatten(data.target, data.lengths, spec.n_steps, rows)
     weight = None if data.weight is None else data.weight[rows]
     mean = intercept = weighted_mean(flat, weight)
     basis = components = loadings = np.zeros((0, flat.shape[1]))
     if n_components != 0:
-        solver = _solver(*flat.shape)
+        solver = solver_for(*flat.shape)
         size = min(max(width, spec.rank or width), *flat.shape)
         pca = PCA(size, svd_solver=solver, random_state=seed)
         with np.errstate(invalid="ignore", divide="ignore"):  # one row: 0 / 0
@@ -170,9 +172,9 @@ def _flat_ahead(data: Samples, n_ahead: int, rows: Rows) -> NDArray[np.float64]:
     It is `data.target`, or the sequences without their first step if there is none.
     """
     if data.target is not None:
-        return _flatten(data.target, None, n_ahead, rows)
+        return flatten(data.target, None, n_ahead, rows)
     lengths = None if data.lengths is None else data.lengths - 1
-    return _flatten(data.values[:, 1:], lengths, n_ahead, rows)
+    return flatten(data.values[:, 1:], lengths, n_ahead, rows)
 
 
 def estimate_n_components(
@@ -214,18 +216,20 @@ def estimate_n_components(
     everything = np.arange(len(samples))
     for train_rows, held_out_rows in splits or [(everything, everything)]:
         train, held_out = samples.take(train_rows), samples.take(held_out_rows)
-        rows = _some_rows(len(train), seed)
-        flat = _flatten(train.values, train.lengths, n_steps, rows)
-        unit = max(float(np.abs(flat).max()), np.finfo(np.float64).tiny)
+        rows = some_rows(len(train), seed)
+        flat = flatten(train.values, train.lengths, n_steps, rows)
+        unit = max(float(np.fmax.reduce(np.abs(flat), axis=None)), TINY)
         weight = None if train.weight is None else train.weight[rows]
         mean = weighted_mean(flat / unit, weight)
-        flat = _weighted(flat / unit - mean, weight)
+        flat = _at_mean(flat / unit - mean)
+        flat = _weighted(flat, weight)
         size = min(size, *flat.shape)
         if not flat.any():
             return 1
-        pca = PCA(size, svd_solver=_solver(*flat.shape), random_state=seed).fit(flat)
-        rows = _some_rows(len(held_out), seed)
-        flat = _flatten(held_out.values, held_out.lengths, n_steps, rows) / unit - mean
+        pca = PCA(size, svd_solver=solver_for(*flat.shape), random_state=seed).fit(flat)
+        rows = some_rows(len(held_out), seed)
+        flat = flatten(held_out.values, held_out.lengths, n_steps, rows) / unit
+        flat = _at_mean(flat - mean)
         factor: NDArray[np.float64] | int = 1
         if held_out.weight is not None:
             factor = held_out.weight[rows, np.newaxis]
@@ -238,14 +242,19 @@ def estimate_n_components(
     return min(size, needed + (1 if is_exact else max(2, needed // 4)))
 
 
-def _some_rows(n: int, seed: int) -> Rows:
-    """Return the rows for the fit of PCA, as an index of arrays."""
-    if n <= PCA_ROWS:
+def _at_mean(centered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return centered rows with the mean in place of missing values."""
+    return np.nan_to_num(centered) if has_gaps(centered) else centered
+
+
+def some_rows(n: int, seed: int, most: int = PCA_ROWS) -> Rows:
+    """Return the rows for the fit of PCA, at most some, as an index of arrays."""
+    if n <= most:
         return slice(None)
-    return np.sort(np.random.default_rng(seed).permutation(n)[:PCA_ROWS])
+    return np.sort(np.random.default_rng(seed).permutation(n)[:most])
 
 
-def _flatten(
+def flatten(
     x: NDArray[Any], lengths: NDArray[np.int64] | None, n_steps: int | None, rows: Rows
 ) -> NDArray[np.float64]:
     """Return flat rows for PCA in float64. Resample sequences to `n_steps` steps."""
@@ -254,7 +263,7 @@ def _flatten(
     return result
 
 
-def _solver(n_rows: int, n_columns: int) -> str:
+def solver_for(n_rows: int, n_columns: int) -> str:
     """Return an exact solver if it is fast, since the initial model must equal PCA."""
     if min(n_rows, n_columns) > EXACT_BELOW:
         return "auto"

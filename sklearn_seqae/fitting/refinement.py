@@ -40,9 +40,14 @@ class NearestEncoder:
 
     n_steps : int
         Number of steps.
+
+    has_gaps : bool, default=False
+        Whether the last axis of `x` has the mask of the observed values after the
+        values. Only observed values then change the code.
     """
 
-    def __init__(self, model: "FittedModel", n_steps: int):
+    def __init__(self, model: "FittedModel", n_steps: int, has_gaps: bool = False):
+        self.has_gaps = has_gaps
         module, size = model.module, model.n_components
         self._whitening = model.whitening_tensors()
         self.sizes = Sizes.of(module, size)
@@ -56,8 +61,8 @@ class NearestEncoder:
         self.n_rows: int | None = None  # of a tile; None: the usual number
         self.n_tiles = None  # one tile after the other
         self._encode: Any = encoder_tile(module, size)
-        is_squared = model.config.loss == "squared_error"
-        self._basis = row_space(module) if is_squared else None
+        has_rotation = model.config.loss == "squared_error" and not has_gaps
+        self._basis = row_space(module) if has_rotation else None
         if self._basis is not None:
             module = in_row_space(module, self._basis)
         tiles = {k: decoder_tile(module, k, as_logits=True) for k in self.sizes.sizes}
@@ -82,10 +87,14 @@ class NearestEncoder:
         self, x: Tensor, lengths: Tensor | None, n_steps: int | None
     ) -> Tensor:
         """Encode a tile, and refine its codes."""
+        observed = None
+        if self.has_gaps:
+            x, mask = (part.contiguous() for part in x.chunk(2, dim=-1))
+            observed = mask > 0
         code = self._encode(x, lengths).contiguous()
         if self._basis is not None:  # as in `DenseTile`, samples are columns
             x = (self._basis @ x.t().contiguous()).t().contiguous()
-        code = self._refine(self._decode, code, x, lengths)
+        code = self._refine(self._decode, code, x, lengths, observed=observed)
         if self._whitening is None:
             return code
         mean, factor, _ = self._whitening

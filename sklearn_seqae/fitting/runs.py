@@ -9,8 +9,10 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from sklearn_seqae.fitting.family import NetworkSpec
+from sklearn_seqae.fitting.imputer import LinearImputer
 from sklearn_seqae.fitting.scaling import Scaling
 from sklearn_seqae.fitting.selection import Selection
+from sklearn_seqae.fitting.validation import ValidationMonitor
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
 from sklearn_seqae.training.parallel import Cancelled
@@ -40,6 +42,10 @@ class TrainingRun:
 
     selection : Selection or None
         Losses of the validation rows; None without validation rows.
+
+    imputer : LinearImputer or None
+        Estimate of missing values. None if no training row has any, until the end of
+        the fit.
     """
 
     net: AutoencoderNet
@@ -48,6 +54,20 @@ class TrainingRun:
     loss_curve: list[float] = field(default_factory=list)
     states: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     selection: Selection | None = None
+    imputer: LinearImputer | None = None
+
+    def record(self, monitor: ValidationMonitor | None) -> dict[str, Any]:
+        """Return the losses so far for a checkpoint."""
+        state = None if monitor is None else monitor.state()
+        return {"loss_curve": self.loss_curve, "monitor": state}
+
+    def restore(self, record: Any, monitor: ValidationMonitor | None) -> None:
+        """Restore the losses from a checkpoint; None for a new training."""
+        if record is None:
+            return
+        self.loss_curve = record["loss_curve"]
+        if monitor is not None:
+            monitor.load_state(record["monitor"])
 
     def restore_weights(self, epoch: int) -> None:
         """Restore the weights after an epoch in `states`."""

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_seqae._sequences import Samples, overall_scale, resample
+from sklearn_seqae._numbers import has_gaps, overall_scale, resample
+from sklearn_seqae._sequences import Samples
 
 LARGEST_VALUE = 1e15  # in scaled units: sums of squares are finite in float32
 
@@ -88,7 +89,7 @@ class Scaling:
         Returns
         -------
         scaled : ndarray of the same shape, float32
-            Scaled values, zero on padding.
+            Scaled values, zero on padding, NaN if missing.
 
         Raises
         ------
@@ -99,7 +100,7 @@ class Scaling:
             centered_values = values - self.center.astype(values.dtype)
             centered_values /= self.scale  # in place: no other array of this size
             result = centered_values.astype(np.float32, copy=False)
-        if not np.isfinite(result).all():
+        if not (np.isfinite(result) | np.isnan(values)).all():
             raise ValueError(
                 "Input X contains infinity or a value too large for dtype('float32') "
                 "after centering and scaling. Scale X, or remove its extreme values."
@@ -115,6 +116,8 @@ class Scaling:
         if samples.mask is not None:
             left = left[samples.mask]
         squares = float(np.square(left).sum())
+        if samples.observed is not None:  # as if the others had the mean square
+            squares = float(np.nanmean(np.square(left))) * left.size
         return self.scale**2 * squares / max(1, len(values) - 1)
 
     def undo(
@@ -148,11 +151,38 @@ def weighted_mean(
     The mean of values that are all the same is that value, without rounding error.
     """
     mean: NDArray[np.float64]
+    if has_gaps(values):
+        return _mean_of_observed(values, weight)
     if weight is None:
         mean = values.mean(axis=0, dtype=np.float64)
     else:
         mean = np.average(values.astype(np.float64), axis=0, weights=weight)
     return np.clip(mean, values.min(axis=0), values.max(axis=0))
+
+
+def _mean_of_observed(
+    values: NDArray[Any], weight: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return the weighted mean of the observed values of each column.
+
+    Without any, it is that of the other time steps of the channel, or 0.
+    """
+    observed = ~np.isnan(values)
+    weights = observed.astype(np.float64)
+    if weight is not None:
+        weights *= weight.reshape(-1, *[1] * (values.ndim - 1))
+    counts = weights.sum(axis=0)
+    filled = np.where(observed, values, 0)
+    total = (weights * filled).sum(axis=0)
+    mean = np.zeros(counts.shape)
+    np.divide(total, counts, out=mean, where=counts > 0)
+    if mean.ndim == 2:
+        steps = counts.sum(axis=0)
+        of_channel = total.sum(axis=0) / np.maximum(steps, np.finfo(float).tiny)
+        mean = np.where(counts > 0, mean, of_channel)
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+    result: NDArray[np.float64] = np.where(counts > 0, np.clip(mean, low, high), mean)
+    return result
 
 
 def along(
@@ -235,7 +265,9 @@ def scaled(samples: Samples, scaling: Scaling) -> Samples:
         If the squares of a value would not be finite in float32.
     """
     values, target = scaling.apply(samples.values, samples.lengths), samples.target
-    if max(values.max(initial=0), -values.min(initial=0)) > LARGEST_VALUE:
+    low = np.fmin.reduce(values, axis=None, initial=0)
+    high = np.fmax.reduce(values, axis=None, initial=0)
+    if max(high, -low) > LARGEST_VALUE:
         raise_too_large(samples, values)
     if target is not None:
         target = scaling.apply(target, None)
@@ -244,7 +276,7 @@ def scaled(samples: Samples, scaling: Scaling) -> Samples:
 
 def raise_too_large(samples: Samples, values: NDArray[Any]) -> None:
     """Raise a ValueError that names the column and the value."""
-    position = np.unravel_index(np.abs(values).argmax(), values.shape)
+    position = np.unravel_index(np.nanargmax(np.abs(values)), values.shape)
     names, column = samples.feature_names, int(position[-1])
     which = str(column)
     if names is not None and len(names) == values.shape[-1]:

@@ -141,13 +141,12 @@ class Selection:
     def best_epoch(self, n_errors: float = STANDARD_ERRORS) -> int:
         """Return the epoch with the lowest validation loss if its gain is significant.
 
-        The rows' losses and their square roots are compared with those at epoch 0. The
-        losses are heavy-tailed: one outlier could determine the mean of the losses, and
-        the mean of the roots says little about the largest losses. Both mean gains
-        minus `n_errors` standard errors must be positive, and that of the roots must
-        exceed `MIN_GAIN`; otherwise epoch 0 is kept. For few rows, the number of
-        standard errors follows from Student's t distribution. For ordered codes, the
-        gain must also be significant at each size, by one standard error.
+        The square roots of the rows' losses are compared with those at epoch 0, because
+        the losses are heavy-tailed and one outlier could determine the result. The mean
+        gain minus `n_errors` standard errors must exceed `MIN_GAIN`; otherwise epoch 0
+        is kept. For few rows, the number of standard errors follows from Student's t
+        distribution. For ordered codes, the gain must also be significant at each size,
+        by one standard error.
 
         With a fraction, the best epoch reaches it with the smallest number of
         components, and the gain is the gain at this size, which must exceed one
@@ -161,18 +160,16 @@ class Selection:
         losses, compared = self._selection_losses, self.compared
         best = int(np.argmin(losses))
         losses_of_rows, min_gain = compared.total, MIN_GAIN
-        gain = compared.loss[0] - compared.loss[best]
-        is_certain = self.is_penalized or gain_lower_bound(gain, n_errors) > 0
         if self.fraction is not None:
             sizes = compared.squared_error_by_size
             size = min(int(np.ceil(losses[best])), sizes.shape[2])
             losses_of_rows = compared.squared_error
             if size > 0:
                 losses_of_rows = sizes[:, :, size - 1]
-            n_errors, min_gain, is_certain = STANDARD_ERRORS_PER_SIZE, 0.0, True
+            n_errors, min_gain = STANDARD_ERRORS_PER_SIZE, 0.0
         start, end = np.sqrt(losses_of_rows[[0, best]])
         is_better = gain_lower_bound(start - end, n_errors) > min_gain * start.mean()
-        return best if is_better and is_certain else 0
+        return best if is_better else 0
 
     def is_decided(self, n_rows: int) -> bool:
         """Return whether more folds are unlikely to change which epoch is kept.

@@ -1,14 +1,16 @@
 """Training of a network: once for each validation fold, then on all samples."""
 
 from dataclasses import replace
+from functools import partial
 from threading import Event
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from sklearn_seqae._sequences import Samples
+from sklearn_seqae.fitting.batching import make_batches
 from sklearn_seqae.fitting.bottlenecks import (
     MIN_UNIT,
     corrupted,
@@ -18,6 +20,7 @@ from sklearn_seqae.fitting.bottlenecks import (
 )
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.family import Family, NetworkSpec, make_spec
+from sklearn_seqae.fitting.imputer import LinearImputer, fill_gaps, hide_more
 from sklearn_seqae.fitting.model import FittedModel, build_module, make_net
 from sklearn_seqae.fitting.pca_init import (
     PCAInit,
@@ -33,13 +36,7 @@ from sklearn_seqae.fitting.runs import (
 )
 from sklearn_seqae.fitting.scaling import Scaling, mean_sample, scaled
 from sklearn_seqae.fitting.selection import Selection, mean_curve
-from sklearn_seqae.fitting.validation import (
-    MAX_VALIDATION_ROWS,
-    MAX_VALIDATION_ROWS_ORDERED,
-    Split,
-    ValidationMonitor,
-    validation_splits,
-)
+from sklearn_seqae.fitting.validation import ValidationMonitor, splits_of
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.objective import Objective
@@ -47,10 +44,13 @@ from sklearn_seqae.modules.row_space import RowSpaceObjective
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.callbacks import EpochLog, check_monitors
+from sklearn_seqae.training.checkpoints import Checkpoint
 from sklearn_seqae.training.isolation import available_threads, isolated
 from sklearn_seqae.training.parallel import map_in_threads
+from sklearn_seqae.training.progress import Progress
 
 EVALUATION_BATCH_SIZE = 512  # batch size without gradients
+N_COPIES = 8  # of training rows with more missing values, in turn for each epoch
 REFIT_BELOW = 40_000  # rows; with more, a refit would change the model little
 
 
@@ -73,6 +73,9 @@ class Trainer:
 
     listener : Listener or None, default=None
         Observer of the trainings.
+
+    checkpoint : Checkpoint or None, default=None
+        Checkpoint from which the trainings continue.
     """
 
     def __init__(
@@ -82,14 +85,16 @@ class Trainer:
         samples: Samples,
         start: FittedModel | None = None,
         listener: Listener | None = None,
+        checkpoint: Checkpoint | None = None,
     ):
         self.config = config
         self.family = family
         self.samples = samples
         self.start = start
         self.listener = listener
+        self.checkpoint = checkpoint
         self.n_steps = samples.median_steps
-        self.splits = self._splits()
+        self.splits = splits_of(samples, config, family)
         check_monitors(config.skorch_callbacks, has_validation=bool(self.splits))
         self.refinement_steps = config.n_refinement_steps(
             family.objective, samples.target is not None
@@ -101,24 +106,6 @@ class Trainer:
             self.n_components = estimate_n_components(
                 samples, self.n_steps, config.fraction, config.seed, self.splits
             )
-
-    def _splits(self) -> list[Split]:
-        """Return the validation splits; an empty list without early stopping."""
-        config, samples = self.config, self.samples
-        if not config.early_stopping:
-            return []
-        has_future = self.family.objective != "reconstruct"
-        return validation_splits(
-            len(samples),
-            config.validation_fraction,
-            config.seed,
-            n_enough=self.family.enough_held_out,
-            n_max=MAX_VALIDATION_ROWS_ORDERED
-            if config.is_ordered
-            else MAX_VALIDATION_ROWS,
-            n_components=int(config.n_components),  # 0 for a fraction
-            in_blocks=has_future and samples.target is not None,
-        )
 
     @isolated()
     @one_blas_thread()
@@ -136,6 +123,13 @@ class Trainer:
         if self.listener is not None:
             refit = not self.splits or len(self.samples) < REFIT_BELOW
             self.listener.begin(len(self.splits) + refit)
+        run, selection = self._fit()
+        if run.imputer is None:  # later samples may have gaps
+            data = scaled(self.samples, run.scaling)
+            run.imputer = self._imputer(run.spec, data)
+        return run, selection
+
+    def _fit(self) -> tuple[TrainingRun, Selection | None]:
         if not self.splits:
             return finish(self.training()), None
         runs = self._train_folds()
@@ -248,8 +242,10 @@ class Trainer:
             callbacks = self.listener.begin_training(run, task, n_max)
         if self.config.verbose:
             callbacks = [*callbacks, self._epoch_log(run, part, monitor, name, n_max)]
-        epochs = run.net.train(
-            train,
+        record = partial(run.record, monitor)
+        progress = Progress(self.checkpoint, name, run.net, train, record)
+        run.restore(progress.restored, monitor)
+        epochs = progress.epochs(
             None if monitor is None else monitor.data,
             n_epochs=n_epochs,
             valid_losses=valid_losses,
@@ -260,6 +256,7 @@ class Trainer:
             run.loss_curve.append(train_loss)
             if monitor and monitor.record(held_out_rows):
                 break
+            progress.save()
             yield run, train
         epochs.close()
         if self.listener is not None:
@@ -267,6 +264,7 @@ class Trainer:
         if monitor:
             run.selection = monitor.selection()  # it may record the last epoch
             run.states = monitor.states
+        progress.end()
 
     def _epoch_log(
         self,
@@ -277,7 +275,7 @@ class Trainer:
         n_epochs: int,
     ) -> EpochLog:
         """Make the callback that prints the epochs of a training."""
-        rows = scaled(part, run.scaling)
+        rows = fill_gaps(scaled(part, run.scaling), run.imputer)
         data = self._batches(rows, EVALUATION_BATCH_SIZE)
         mean = run.net.measure(data, self._pca(run.spec, rows, 0).autoencoder)
         losses = {"train_loss": float(mean.total.sum() / data.n_values)}
@@ -297,9 +295,12 @@ class Trainer:
         """Make the net at epoch 0 and its training batches."""
         config, family = self.config, self.family
         scaling, spec = self._scaling_and_spec(part)
-        data = scaled(part, scaling)
+        data, imputer = scaled(part, scaling), None
+        if self.samples.observed is not None:
+            imputer = self._imputer(spec, data)
+        data = fill_gaps(data, imputer)
         generator = torch.Generator().manual_seed(config.seed)
-        batches = self._training_batches(data, generator)
+        batches = self._training_batches(data, generator, imputer)
         objective = Objective(
             config.loss,
             generator=generator,
@@ -329,7 +330,16 @@ class Trainer:
                 weight=batches.weight,
             )
         net = make_net(config, family, module, criterion)
-        return TrainingRun(net, scaling, spec), batches
+        return TrainingRun(net, scaling, spec, imputer=imputer), batches
+
+    def _imputer(self, spec: NetworkSpec, data: Samples) -> LinearImputer:
+        """Fit the estimate of missing values to scaled rows."""
+        return LinearImputer.fit(
+            data,
+            n_steps=spec.n_steps,
+            n_factors=spec.n_components,
+            seed=self.config.seed,
+        )
 
     def _scaling_and_spec(self, part: Samples) -> tuple[Scaling, NetworkSpec]:
         """Return the scaling and the shape of the network, new or of `start`."""
@@ -353,13 +363,17 @@ class Trainer:
         )
         return scaling, spec
 
-    def _training_batches(self, data: Samples, generator: torch.Generator) -> Batches:
+    def _training_batches(
+        self, data: Samples, generator: torch.Generator, imputer: LinearImputer | None
+    ) -> Batches:
         """Make shuffled batches of the size in the configuration."""
         config, size, least = self.config, self.config.batch_size, 1
         if config.batch_size == "auto":
             size = self.family.auto_batch_size(len(data))
             least = self.family.least_batches
-        return self._batches(data, min(int(size), len(data)), generator, least)
+        size = min(int(size), len(data))
+        hidden = hide_more(data, imputer, config.seed, N_COPIES)
+        return self._batches(data, size, hidden, generator=generator, least=least)
 
     def _set_units(
         self,
@@ -392,7 +406,8 @@ class Trainer:
     def _trains_in_row_space(self) -> bool:
         """Whether the loss is the same in the row space, so that it can be used."""
         config = self.config
-        has_other_input = config.noise is not None or self.samples.target is not None
+        others = config.noise, self.samples.target, self.samples.observed
+        has_other_input = any(other is not None for other in others)
         return config.loss == "squared_error" and not (
             has_other_input or config.is_penalized
         )
@@ -413,38 +428,25 @@ class Trainer:
         return PCAInit(linear.to(config.device), basis.to(config.device))
 
     def _batches(
-        self,
-        data: Samples,
-        batch_size: int,
-        generator: torch.Generator | None = None,
-        least: int = 1,
+        self, data: Samples, batch_size: int, inputs: Any = None, **options: Any
     ) -> Batches:
         """Make batches on the device; without a generator, in order."""
-        weights = None if data.weight is None else data.weight.astype(np.float32)
-        x, lengths, target, weight = (
-            None if array is None else torch.from_numpy(array).to(self.config.device)
-            for array in (data.values, data.lengths, data.target, weights)
-        )
-        assert x is not None
-        return Batches(
-            x,
-            lengths,
-            batch_size=batch_size,
-            generator=generator,
-            least=least,
-            target=target,
-            weight=weight,
-        )
+        options["batch_size"] = batch_size
+        return make_batches(data, self.config.device, inputs, **options)
 
     def _monitor(
         self, run: TrainingRun, part: Samples, held_out: Samples
     ) -> ValidationMonitor:
         """Make the monitor, with the losses of the training mean and of PCA."""
         net, spec = run.net, run.spec
-        data = self._batches(scaled(held_out, run.scaling), EVALUATION_BATCH_SIZE)
-        part = scaled(part, run.scaling)
+        held_out, part = (
+            fill_gaps(scaled(samples, run.scaling), run.imputer)
+            for samples in (held_out, part)
+        )
+        hidden = hide_more(held_out, run.imputer, self.config.seed, 1)
+        data = self._batches(held_out, EVALUATION_BATCH_SIZE, hidden)
         mean = net.measure(data, self._pca(spec, part, 0).autoencoder)
-        if self.start is None and not net.n_steps_ and net.module_.linear_path:
+        if self.start is None and not run.loss_curve and net.module_.linear_path:
             pca = net.measure(data)
         else:
             pca = net.measure(data, self._pca(spec, part).autoencoder)

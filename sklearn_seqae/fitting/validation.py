@@ -1,11 +1,16 @@
 """Validation splits, and the record of the validation losses."""
 
+from typing import Any
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold, ShuffleSplit
 from torch import Tensor
 
+from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
+from sklearn_seqae.fitting.family import Family
 from sklearn_seqae.fitting.selection import Losses, Selection
 from sklearn_seqae.modules.batch import RowLosses
 from sklearn_seqae.training.batches import Batches
@@ -15,6 +20,14 @@ MAX_FOLDS = 5
 EPOCH_RATIO = 1.5  # between epochs at which nearest-point codes are measured
 MAX_VALIDATION_ROWS = 5000  # maximum number of validation rows of one split
 MAX_VALIDATION_ROWS_ORDERED = 1000  # for ordered codes, decoded once for each size
+# Attributes of a monitor that are numbers and change in training.
+NUMBERS = (
+    "next_refined",
+    "lowest_loss",
+    "lowest_refined_loss",
+    "lowest_kept_loss",
+    "n_without_improvement",
+)
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]  # training and validation rows
 
@@ -80,6 +93,22 @@ def validation_splits(
         return [(np.arange(n - n_max), np.arange(n - n_max, n))]
     split = ShuffleSplit(1, test_size=n_max, random_state=seed)
     return list(split.split(np.empty(n)))
+
+
+def splits_of(samples: Samples, config: TrainingConfig, family: Family) -> list[Split]:
+    """Return the validation splits; an empty list without early stopping."""
+    if not config.early_stopping:
+        return []
+    is_forecast = family.objective != "reconstruct"
+    return validation_splits(
+        len(samples),
+        config.validation_fraction,
+        config.seed,
+        n_enough=family.enough_held_out,
+        n_max=MAX_VALIDATION_ROWS_ORDERED if config.is_ordered else MAX_VALIDATION_ROWS,
+        n_components=int(config.n_components),  # 0 for a fraction
+        in_blocks=is_forecast and samples.target is not None,
+    )
 
 
 class ValidationMonitor:
@@ -197,6 +226,26 @@ class ValidationMonitor:
         if self.refinement_steps and len(self.history) - 1 not in self.refined:
             self._record_refined(self._measure_refined())
         return self._selection(self.history, self.refined)
+
+    def state(self) -> dict[str, Any]:
+        """Return what the epochs so far have changed."""
+        return {
+            "history": _stacked(self.history),
+            "refined": [[epoch, tuple(rows)] for epoch, rows in self.refined.items()],
+            "states": {epoch: w for epoch, w in self.states.items() if epoch > 0},
+            **{name: getattr(self, name) for name in NUMBERS},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from the result of `state`, with arrays in place of tensors."""
+        epochs = zip(*state["history"], strict=True)
+        self.history = [RowLosses(*losses) for losses in epochs]
+        self.refined = {epoch: RowLosses(*rows) for epoch, rows in state["refined"]}
+        for epoch, weights in state["states"].items():
+            tensors = {name: torch.from_numpy(w) for name, w in weights.items()}
+            self.states[epoch] = tensors
+        for name in NUMBERS:
+            setattr(self, name, state[name])
 
     def _selection(
         self, history: list[Losses], refined: dict[int, Losses]

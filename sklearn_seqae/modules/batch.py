@@ -13,12 +13,16 @@ class Batch(NamedTuple):
     x: Tensor  # (N, D) or (N, T, C)
     lengths: Tensor | None  # (N,), number of time steps; None without padding
     mask: Tensor | None  # (N, T), bool, False on padding; None without padding
-    n_values: int  # number of values without padding
+    n_values: int  # number of observed values
     target: Tensor | None = None  # (N, ...); None: x is the target
     weight: Tensor | None = None  # (N,), sample weights; None: all are 1
     # Random numbers of a training step
-    noisy: Tensor | None = None  # as x, with noise; None without noise
+    noisy: Tensor | None = None  # as x, input of the encoder; None: it is x
     drawn: Tensor | None = None  # (N, ...), random numbers of the bottleneck
+    # As x and target, bool, False on padding and where a value is missing; None if
+    # none is
+    observed: Tensor | None = None
+    target_observed: Tensor | None = None
 
     def rows(self, start: int, stop: int) -> "Batch":
         """Return some of the rows, padded to the longest of them."""
@@ -27,14 +31,16 @@ class Batch(NamedTuple):
             for name, values in self._asdict().items()
         }
         x, lengths = fields["x"], fields["lengths"]
-        if lengths is None:
-            return Batch(**{**fields, "n_values": x.numel()})
-        longest = int(lengths.max())
-        for name in ("x", "mask", "noisy"):
-            if fields[name] is not None:
-                fields[name] = fields[name][:, :longest]
-        fields["n_values"] = int(lengths.sum()) * x.shape[2]
-        return Batch(**fields)
+        n_values = x.numel()
+        if lengths is not None:
+            longest = int(lengths.max())
+            for name in ("x", "mask", "noisy", "observed"):
+                if fields[name] is not None:
+                    fields[name] = fields[name][:, :longest]
+            n_values = int(lengths.sum()) * x.shape[2]
+        if fields["observed"] is not None:
+            n_values = int(fields["observed"].sum())
+        return Batch(**{**fields, "n_values": n_values})
 
 
 class ShardSize(NamedTuple):

@@ -5,7 +5,9 @@ allocate a layer without drawing, and then draw its weights from their `generato
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import torch
@@ -20,7 +22,18 @@ ACTIVATIONS = {
     "relu": nn.ReLU,
     "silu": nn.SiLU,
 }
+_is_drawn: ContextVar[bool] = ContextVar("is_drawn", default=True)
 CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+@contextmanager
+def without_initial_weights() -> Iterator[None]:
+    """Leave the weights of new layers undefined in the block: they will be loaded."""
+    token = _is_drawn.set(False)
+    try:
+        yield
+    finally:
+        _is_drawn.reset(token)
 
 
 def empty(layer_class: Callable[..., Layer], *sizes: int, **options: Any) -> Layer:
@@ -62,6 +75,8 @@ def linear(n_in: int, n_out: int, *, generator: torch.Generator) -> nn.Linear:
     layer : torch.nn.Linear
     """
     layer = empty(nn.Linear, n_in, n_out)
+    if not _is_drawn.get():
+        return layer
     bound = 1 / math.sqrt(max(n_in, 1))
     with torch.no_grad():
         layer.weight.uniform_(-bound, bound, generator=generator)
@@ -122,6 +137,8 @@ def convolution(
         padding=[(size - 1) // 2 for size in sizes],
         bias=generator is not None,
     )
+    if not _is_drawn.get():
+        return layer
     # Each output of a transposed convolution receives one of n_strides kernel values.
     n_strides = math.prod(strides) if transposed else 1
     bound = math.sqrt(n_strides / (n_in * math.prod(sizes)))
@@ -160,6 +177,8 @@ def recurrent(
         Layer for one direction, with input (N, T, n_in).
     """
     layer = empty(CELLS[cell], n_in, n_hidden, batch_first=True)
+    if not _is_drawn.get():
+        return layer
     weights = dict(layer.named_parameters())
     with torch.no_grad():
         for block in torch.split(weights["weight_ih_l0"], n_hidden):

@@ -1,4 +1,4 @@
-"""Loss functions for padded batches."""
+"""Loss functions for padded batches with missing values."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def masked_loss(
     weights: Tensor | None = None,
     n_values: float | None = None,
 ) -> Tensor:
-    """Return the mean loss over the values that are not padding.
+    """Return the mean loss over the observed values.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def masked_loss(
         Output of the decoder, and its target. Outputs are logits for binary
         cross-entropy.
 
-    mask : Tensor of shape (N, T), bool, or None
-        False on padding; None without padding.
+    mask : Tensor of shape (N, T), or of the shape of `output`, bool, or None
+        False on padding and where a value of the target is missing; None without them.
 
     weights : Tensor of shape (N,) or None
         Weights of the losses of the rows; None: all are 1.
@@ -55,17 +55,26 @@ def masked_loss(
     total = (each if weights is None else each * weights).sum()
     if n_values is not None:
         return total / n_values
-    return total / (output.numel() if mask is None else mask.sum() * output.shape[2])
+    return total / n_observed(output, mask)
+
+
+def n_observed(output: Tensor, mask: Tensor | None) -> Tensor | int:
+    """Return the number of values that count, at least 1; `mask` as in `masked_loss`"""
+    if mask is None:
+        return output.numel()
+    number = mask.sum()
+    return number.clamp(min=1) if mask.ndim == output.ndim else number * output.shape[2]
 
 
 def row_losses(
     loss: str, output: Tensor, target: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the loss of each row, (N,), summed over its values without padding.
+    """Return the loss of each row, (N,), summed over its observed values.
 
     The parameters are as in `masked_loss`.
     """
     each = LOSSES[loss](output, target, reduction="none")
     if mask is not None:
-        each = torch.where(mask[:, :, None], each, 0)
+        mask = mask if mask.ndim == each.ndim else mask[:, :, None]
+        each = torch.where(mask, each, 0)
     return each.flatten(1).sum(1)

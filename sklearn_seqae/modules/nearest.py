@@ -86,6 +86,7 @@ def nearest_codes(
     loss: str,
     spread: Tensor,
     sizes: Sizes,
+    observed: Tensor | None = None,
 ) -> Tensor:
     """Move codes to where the loss of their decoding is least.
 
@@ -120,11 +121,15 @@ def nearest_codes(
     sizes : Sizes
         Sizes of the code whose losses are added.
 
+    observed : Tensor in the shape of `x`, bool, or None, default=None
+        False where a value is missing, which has no loss; None if none is.
+
     Returns
     -------
     code : Tensor of shape (N, Z)
     """
-    problem = _Problem(decode, x, lengths, loss, DIFFERENCE * spread)
+    difference = DIFFERENCE * spread
+    problem = _Problem(decode, x, lengths, loss, difference, observed)
     losses, output = problem.losses(code, sizes)
     for _ in range(n_steps):
         products = problem.products(code, sizes.some(), output)
@@ -175,6 +180,7 @@ class _Problem:
         lengths: Tensor | None,
         loss: str,
         difference: Tensor,
+        observed: Tensor | None,
     ):
         self.decode = decode
         self.x = x
@@ -182,9 +188,10 @@ class _Problem:
         self.loss = loss
         self.difference = difference
         self.n_steps = x.shape[1] if x.ndim == 3 else None
-        self.mask = None
+        self.mask = observed
         if lengths is not None:
-            self.mask = step_mask(lengths, x.shape[1])[:, :, 0]
+            steps = step_mask(lengths, x.shape[1])
+            self.mask = steps[:, :, 0] if observed is None else steps & observed
 
     def losses(self, code: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
         """Return the loss of each sample, summed over the sizes, and the output."""
@@ -228,8 +235,10 @@ class _Problem:
             left *= root[:, None]
             right /= root
         if self.mask is not None:
-            n_channels = self.x.shape[2]
-            rows[:, :, :n_values] *= self.mask.repeat_interleave(n_channels, 1)[:, None]
+            mask = self.mask
+            if mask.ndim < self.x.ndim:
+                mask = mask.repeat_interleave(self.x.shape[2], 1)
+            rows[:, :, :n_values] *= mask.flatten(1)[:, None]
         return torch.bmm(rows, rows.transpose(1, 2))
 
     def _decode_each(self, codes: Tensor) -> Iterable[Tensor]:

@@ -4,16 +4,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise, repeat
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch, RowLosses
-from sklearn_seqae.modules.bottleneck import Bottleneck, NestedDropout, Plain
+from sklearn_seqae.modules.bottleneck import (
+    Bottleneck,
+    NestedDropout,
+    Plain,
+    Variational,
+)
 from sklearn_seqae.modules.dense_step import DenseStep, has_hooks, make_step
-from sklearn_seqae.modules.losses import masked_loss, row_losses
+from sklearn_seqae.modules.losses import masked_loss, n_observed, row_losses
 from sklearn_seqae.modules.nearest import Sizes, decoder_of, nearest_codes
 from sklearn_seqae.modules.noise import Noise
 from sklearn_seqae.modules.resampling import time_warp
@@ -29,7 +34,8 @@ class Part(NamedTuple):
 
     output: Tensor  # (N, D) or (N, T, C)
     target: Tensor  # the shape of `output`
-    mask: Tensor | None  # (N, T), bool, False on padding; None without padding
+    # (N, T), False on padding, or as `target`, also False where it is missing; or None
+    mask: Tensor | None
     scale: Tensor | float  # (N,), values of a sample divided by values of its target
 
 
@@ -109,6 +115,11 @@ class Objective:
         ]
         return [partial(self._training_loss, module, shard, sizes) for shard in shards]
 
+    def resume(self, n_batches: int) -> None:
+        """Continue a training after a number of batches."""
+        if isinstance(self.bottleneck, Variational):
+            self.bottleneck.n_batches = n_batches
+
     def n_shards(self, module: Autoencoder, n_rows: int, n_steps: int) -> int:
         """Return the number of shards of a batch, a power of two.
 
@@ -137,20 +148,28 @@ class Objective:
         """Draw the random numbers of a training batch, except scheduled sampling."""
         if self.generator is not None and self.warp:
             batch = _warped(batch, self.warp, self.generator)
-        noisy = None
+        noisy = batch.noisy
         if self.noise is not None:
-            noisy = self.noise(batch.x, batch.mask, True)
+            clean = batch.x if noisy is None else noisy
+            noisy = self.noise(clean, batch.mask, True)
         drawn = self.bottleneck.draw_for(module, batch.x if noisy is None else noisy)
         return batch._replace(noisy=noisy, drawn=drawn)
 
     def _n_values(self, batch: Batch) -> list[float]:
-        """Return the number of values of each part, without padding."""
-        sizes: list[float] = [] if self.kind == "predict" else [batch.n_values]
+        """Return the number of observed values of each part."""
+        targets = []
+        if self.kind != "predict":
+            targets.append(self._reconstruction_target(batch))
         if self.kind != "reconstruct":
             target, _, mask, _ = _forecast_target(batch)
-            n_steps = len(target) * target.shape[1] if mask is None else mask.sum()
-            sizes.append(int(n_steps) * target.shape[2])
-        return sizes
+            targets.append((target, mask))
+        return [int(n_observed(target, mask)) for target, mask in targets]
+
+    def _reconstruction_target(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the target of the reconstruction, and its mask."""
+        if self.kind == "reconstruct" and batch.target is not None:
+            return batch.target[:, : batch.x.shape[1]], batch.mask  # padded like x
+        return batch.x, batch.mask if batch.observed is None else batch.observed
 
     def _training_loss(
         self, module: Autoencoder, batch: Batch, sizes: list[float] | None = None
@@ -202,15 +221,15 @@ class Objective:
 
     def encoder_input(self, batch: Batch) -> Tensor:
         """Return the samples of a batch with the noise of validation, if any."""
-        return batch.x if self.noise is None else self.noise(batch.x, batch.mask)
+        x = batch.x if batch.noisy is None else batch.noisy
+        return x if self.noise is None else self.noise(x, batch.mask)
 
     def rows(
         self,
         module: Autoencoder,
         batch: Batch,
         refinement_steps: int = 0,
-        space: Callable[[Autoencoder, Tensor], tuple[Autoencoder, Tensor]]
-        | None = None,
+        space: Space | None = None,
     ) -> RowLosses[Tensor]:
         """Return the losses of each row, multiplied by its weight.
 
@@ -244,7 +263,12 @@ class Objective:
         encoded = self.bottleneck(module, x, batch.lengths, False)
         code = encoded.code if encoded.mean is None else encoded.mean
         if refinement_steps:
-            inner, points = (module, x) if space is None else space(module, x)
+            shown = batch.observed
+            if shown is not None and batch.noisy is not None:
+                shown = shown & (batch.noisy == batch.x)  # the others are hidden
+            inner, points = module, x
+            if space is not None and shown is None:
+                inner, points = space(module, x)
             code = nearest_codes(
                 decoder_of(inner),
                 code,
@@ -254,6 +278,7 @@ class Objective:
                 loss=self.loss,
                 spread=module.code_spread,
                 sizes=Sizes.of(module, code.shape[1]),
+                observed=shown,
             )
         if not isinstance(self.bottleneck, NestedDropout):
             losses, square = self._losses_and_square(module, code, batch, None)
@@ -305,12 +330,10 @@ class Objective:
         """
         n_steps = batch.x.shape[1] if batch.x.ndim == 3 else None
         if self.kind != "predict":
-            target = batch.x
-            if self.kind == "reconstruct" and batch.target is not None:
-                target = batch.target[:, : target.shape[1]]  # padded like x
+            target, mask = self._reconstruction_target(batch)
             options = self._teacher_options(module.decoder, target, in_training)
             output = module.decode(code, batch.lengths, n_steps, kept, **options)
-            yield Part(output, target, batch.mask, 1.0)
+            yield Part(output, target, mask, 1.0)
         if self.kind != "reconstruct":
             target, lengths, mask, scale = _forecast_target(batch)
             options = self._teacher_options(module.forecaster, target, in_training)
@@ -361,18 +384,28 @@ def _forecast_target(
     x, lengths, mask = batch.x, batch.lengths, batch.mask
     n_steps = x.shape[1] if lengths is None else lengths
     if batch.target is not None:
-        return batch.target, None, None, n_steps / batch.target.shape[1]
+        scale = n_steps / batch.target.shape[1]
+        return batch.target, None, batch.target_observed, scale
     shorter = None if lengths is None else lengths - 1
+    mask = mask if batch.observed is None else batch.observed
     mask = None if mask is None else mask[:, 1:]
     return x[:, 1:], shorter, mask, n_steps / (n_steps - 1)
 
 
 def _warped(batch: Batch, strength: float, generator: torch.Generator) -> Batch:
     """Warp the time axis of a batch and of its target."""
-    x, target = batch.x, batch.target
-    if target is None:
+    x = batch.x
+    if batch.target is None and batch.observed is None:
         return batch._replace(x=time_warp(x, batch.lengths, strength, generator))
-    both = torch.cat([x, target[:, : x.shape[1]]], dim=2)
-    both = time_warp(both, batch.lengths, strength, generator)
-    x, target = torch.split(both, x.shape[2], dim=2)
-    return batch._replace(x=x, target=target)
+    fields = {"x": x, "noisy": batch.noisy, "observed": batch.observed}
+    if batch.target is not None:
+        fields["target"] = batch.target[:, : x.shape[1]]
+    parts: dict[str, Any] = {
+        name: part.to(x.dtype) for name, part in fields.items() if part is not None
+    }
+    all_parts = torch.cat(list(parts.values()), dim=2)
+    warped = time_warp(all_parts, batch.lengths, strength, generator)
+    parts = dict(zip(parts, torch.split(warped, x.shape[2], dim=2), strict=True))
+    if "observed" in parts:  # if at least half of a warped value is
+        parts["observed"] = parts["observed"] >= 0.5
+    return batch._replace(**parts)

@@ -1,6 +1,7 @@
 """Mini-batches of a data set in memory."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,6 +39,13 @@ class Batches:
 
     weight : Tensor of shape (N,) or None, default=None
         Sample weights with mean 1; None: all are 1.
+
+    observed, target_observed : Tensor, bool, or None, default=None
+        Masks in the shape of `x` and `target`, False where a value is missing; None if
+        none is.
+
+    inputs : Tensor of shape (K, N, ...) or None, default=None
+        Inputs of the encoder, in turn for each pass over the rows; None: `x`.
     """
 
     POOL = 32  # number of batches that are sorted by length together
@@ -52,6 +60,9 @@ class Batches:
         least: int = 1,
         target: Tensor | None = None,
         weight: Tensor | None = None,
+        observed: Tensor | None = None,
+        target_observed: Tensor | None = None,
+        inputs: Tensor | None = None,
     ):
         self.x = x
         self.weight = weight
@@ -59,6 +70,10 @@ class Batches:
         self.batch_size = batch_size
         self.generator = generator
         self.target = target
+        self.observed = observed
+        self.target_observed = target_observed
+        self.inputs = inputs
+        self.n_passes = 0
         self.n_repeats = -(-least // -(-len(x) // batch_size))
         self.n_values: float = x.numel()
         if lengths is not None:
@@ -66,6 +81,17 @@ class Batches:
         if weight is not None:
             values_of_row = x[0].numel() if lengths is None else lengths * x.shape[2]
             self.n_values = float((weight * values_of_row).sum())
+        if observed is not None:
+            self.observed = observed = self._without_padding(observed)
+            counts = observed.flatten(1).sum(1)
+            self.n_values = float((counts if weight is None else weight * counts).sum())
+
+    def _without_padding(self, observed: Tensor) -> Tensor:
+        """Return the mask of the values, False on padding."""
+        if self.lengths is None:
+            return observed
+        step = torch.arange(observed.shape[1], device=observed.device)
+        return observed & (step < self.lengths[:, None])[:, :, None]
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -80,6 +106,7 @@ class Batches:
         """Yield the batches of one epoch."""
         for _ in range(self.n_repeats):
             yield from self._one_pass()
+            self.n_passes += 1
 
     def pools(self) -> Iterator[Batch]:
         """Yield the rows of many batches, which are to be divided, of one epoch.
@@ -94,8 +121,9 @@ class Batches:
         # Rows are copied for many batches at once, which is faster.
         for rows in torch.split(self._order(), self.batch_size * self.POOL):
             rows = rows.to(self.x.device)
-            x, others = self.x.index_select(0, rows), self._targets_and_weights(rows)
-            yield Batch(x, None, None, x.numel(), *others)
+            x, others = self.x.index_select(0, rows), self._beside(rows)
+            batch = Batch(x, None, None, x.numel(), **others)
+            yield batch if self.observed is None else batch.rows(0, len(x))
 
     def _order(self) -> Tensor:
         """Return the order of the rows in an epoch."""
@@ -117,14 +145,19 @@ class Batches:
             x = self.x[:, :longest][chosen]
             mask = torch.arange(longest, device=x.device) < lengths[:, None]
             n_values = int(lengths.sum()) * x.shape[2]
-            yield Batch(x, lengths, mask, n_values, *self._targets_and_weights(chosen))
+            batch = Batch(x, lengths, mask, n_values, **self._beside(chosen))
+            yield batch if self.observed is None else batch.rows(0, len(x))
 
-    def _targets_and_weights(self, rows: Tensor) -> list[Tensor | None]:
-        """Return the targets and the weights of rows; None if there are none."""
-        return [
-            None if a is None else a.index_select(0, rows)
-            for a in (self.target, self.weight)
-        ]
+    def _beside(self, rows: Tensor) -> dict[str, Any]:
+        """Return the other fields of a batch; None if there are none."""
+        names = ("target", "weight", "observed", "target_observed")
+        fields = {name: getattr(self, name) for name in names}
+        if self.inputs is not None:
+            fields["noisy"] = self.inputs[self.n_passes % len(self.inputs)]
+        return {
+            name: None if field is None else field.index_select(0, rows)
+            for name, field in fields.items()
+        }
 
     def _bucketed(self, rows: Tensor, lengths: Tensor) -> list[Tensor]:
         """Divide rows into batches of similar length."""

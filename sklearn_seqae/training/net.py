@@ -67,7 +67,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         over the values of the row. Its optional method `step` takes the module and
         returns a faster computation of the gradients, or None. Its optional method
         `shards` takes (module, batch) and returns functions without arguments, whose
-        results sum to the loss of the batch. They are computed in threads.
+        results sum to the loss of the batch. They are computed in threads. Its optional
+        method `resume` takes the number of batches before those that follow.
 
     lr : float, default=1e-3
         Learning rate after the warm-up.
@@ -206,6 +207,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         n_epochs: int | None = None,
         valid_losses: list[float] | None = None,
         callbacks: Sequence[Callback] = (),
+        state: dict[str, Any] | None = None,
     ) -> Generator[tuple[float, Any], None, None]:
         """Train, and yield after each epoch. The caller may stop after any epoch.
 
@@ -226,6 +228,10 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
 
         callbacks : sequence of skorch callbacks, default=()
             Callbacks of this training, called before the callbacks of the net.
+
+        state : dict or None, default=None
+            Result of the method `state` of an equal net after an epoch, from which the
+            training continues.
 
         Yields
         ------
@@ -250,9 +256,16 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             self._begin(train)
         self.batch_size = train.batch_size  # read by ProgressBar
         data = {"dataset_train": train, "dataset_valid": self._dataset(valid)}
+        if state is not None:
+            self.history.extend(state["history"])
+            self.lowest_ = state["lowest"]
+            self.updates_.load_state(state["updates"])
+            if hasattr(self.criterion_, "resume"):
+                self.criterion_.resume(self.updates_.n_steps)
         self.notify("on_train_begin", X=train.x, y=None)
+        last = self.max_epochs if n_epochs is None else n_epochs
         try:
-            for epoch in range(self.max_epochs if n_epochs is None else n_epochs):
+            for epoch in range(0 if state is None else len(state["history"]), last):
                 self.notify("on_epoch_begin", **data)
                 self.run_single_epoch(train, training=True, prefix="train")
                 rows = None
@@ -275,6 +288,14 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             self.threads_.close()
             del self.threads_
 
+    def state(self) -> dict[str, Any]:
+        """Return what `train` needs to continue after an epoch."""
+        return {
+            "history": list(self.history),
+            "lowest": self.lowest_,
+            "updates": self.updates_.state(),
+        }
+
     def _begin(self, train: Batches) -> None:
         """Make what updates the weights."""
         weights = self.weights_, self.averaged_weights_
@@ -284,11 +305,6 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
     def _has_callbacks(self) -> bool:
         """Whether callbacks may change or observe the training."""
         return len(self.callbacks_) > len(self._default_callbacks)
-
-    @property
-    def n_steps_(self) -> int:
-        """Number of steps that were trained."""
-        return 0 if self.updates_ is None else self.updates_.n_steps
 
     def _epoch_is_last(self, data: dict[str, Any]) -> bool:
         """Call the hooks, and return whether a callback stops the training."""
@@ -429,7 +445,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
     def make_step(self, batches: Batches) -> Any:
         """Return the criterion's own training step; None to use autograd."""
         make = getattr(self.criterion_, "step", None)
-        if make is None or batches.lengths is not None or batches.target is not None:
+        is_other = batches.target is not None or batches.observed is not None
+        if make is None or batches.lengths is not None or is_other:
             return None
         n_shards = getattr(self.criterion_, "n_shards", None)
         shape = batches.batch_size, batches.x.shape[1]

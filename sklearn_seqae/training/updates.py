@@ -1,8 +1,10 @@
 """Updates of the weights in training, and the learning-rate schedules."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.adamw import adamw
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -117,6 +119,33 @@ class Updates:
         update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         update(self.averaged, self.weights, self.n_steps)
 
+    def state(self) -> dict[str, Any]:
+        """Return the weights and everything that changes in a step."""
+        scheduler = self.scheduler
+        return {
+            "n_steps": self.n_steps,
+            "weights": self.weights,
+            "averaged": self.averaged,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": None if scheduler is None else scheduler.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from the result of `state`, with arrays in place of tensors."""
+        self.n_steps = state["n_steps"]
+        copy_arrays(state["weights"], self.weights)
+        copy_arrays(state["averaged"], self.averaged)
+        optimizer = state["optimizer"]
+        groups = self.optimizer.param_groups
+        weights = [weight for group in groups for weight in group["params"]]
+        moments = {
+            number: {name: _like(weights[number], a) for name, a in each.items()}
+            for number, each in optimizer["state"].items()
+        }
+        self.optimizer.load_state_dict({**optimizer, "state": moments})
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state["scheduler"])
+
     def continue_from(self, other: "Updates", places: list[slice]) -> None:
         """Continue the updates of one tensor (1, P) with the weights as its parts.
 
@@ -143,3 +172,21 @@ class Updates:
                 else value.clone()
                 for name, value in other.optimizer.state[tensor].items()
             }
+
+
+@torch.no_grad()
+def copy_arrays(arrays: Sequence[NDArray[Any]], weights: Sequence[Tensor]) -> None:
+    """Copy arrays into weights, on their devices."""
+    for array, weight in zip(arrays, weights, strict=True):
+        weight.copy_(torch.from_numpy(array))
+
+
+def _like(weight: Tensor, array: NDArray[Any]) -> Tensor:
+    """Convert an array to a tensor, with the layout in memory of a weight.
+
+    The fused optimizer goes through the memory of a weight and of its moments.
+    """
+    tensor = torch.from_numpy(array)
+    if array.shape != weight.shape:  # the number of steps
+        return tensor
+    return torch.empty_like(weight, requires_grad=False).copy_(tensor)

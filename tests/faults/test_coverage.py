@@ -23,6 +23,19 @@ FAULTS = {
     "kill -9 while saving": (
         "faults.test_saving.test_after_kill_9_the_file_is_always_whole"
     ),
+    "kill -9 while training": (
+        "faults.test_resuming.test_after_kill_9_a_fit_ends_in_the_same_bits"
+    ),
+    "exception while training": (
+        "faults.test_resuming."
+        "test_a_fit_interrupted_after_each_epoch_ends_in_the_bits_of_a_whole_one"
+    ),
+    "damaged checkpoint": (
+        "faults.test_resuming.test_a_damaged_file_is_ignored_with_a_warning"
+    ),
+    "full disk while training": (
+        "faults.test_resuming.test_a_full_disk_is_an_error_and_the_file_stays"
+    ),
     "full disk while saving": (
         "faults.test_saving.test_a_full_disk_leaves_the_old_file_and_no_other"
     ),
@@ -50,7 +63,7 @@ FAULTS = {
         "test_common_sequences.test_a_sequence_does_not_depend_on_its_neighbours"
     ),
     "other dtypes": "test_bad_input.test_what_is_no_table_of_numbers",
-    "nullable columns": "test_bad_input.test_missing_values_in_data_frames",
+    "nullable columns": "test_missing.test_every_kind_of_missing_value_is_nan",
     "read-only memory maps": (
         "test_bad_input.test_read_only_memmaps_work_without_warnings"
     ),

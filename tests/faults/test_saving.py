@@ -58,6 +58,7 @@ def temporary_files(folder):
     return list(folder.glob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_after_kill_9_the_file_is_always_whole(models, tmp_path):
     fitted, paths = models

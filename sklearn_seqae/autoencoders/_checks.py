@@ -1,0 +1,89 @@
+"""Which methods an estimator has, and whether its fit can continue."""
+
+from dataclasses import replace
+
+from sklearn_seqae.fitting.family import make_spec
+from sklearn_seqae.training.checkpoints import is_on, open_checkpoint
+
+
+def is_variational(estimator):
+    """Return whether codes can be drawn; for `available_if`."""
+    model = getattr(estimator, "model_", None)
+    bottleneck = model.config.bottleneck if model else estimator.bottleneck
+    if bottleneck == "variational":
+        return True
+    raise AttributeError(
+        f"bottleneck={bottleneck!r} cannot be sampled. Use bottleneck='variational'."
+    )
+
+
+def reconstructs(estimator):
+    """Return whether X is reconstructed and not forecast; for `available_if`."""
+    model = getattr(estimator, "model_", None)
+    objective = getattr(estimator, "objective", "reconstruct")
+    objective = model.objective if model else objective
+    if objective == "reconstruct":
+        return True
+    raise AttributeError(
+        f"objective={objective!r} forecasts and does not impute. Use "
+        "objective='reconstruct'."
+    )
+
+
+def model_to_continue(estimator, config, family, samples):
+    """Return the previous model if `warm_start` continues from it, else None."""
+    if not estimator.warm_start or not hasattr(estimator, "model_"):
+        return None
+    last = estimator.model_
+    n_components = config.n_components
+    if config.fraction is not None:
+        n_components = last.spec.n_components
+    spec = make_spec(
+        config,
+        family,
+        samples,
+        n_steps=last.spec.n_steps,
+        n_components=n_components,
+    )
+    changed = last.differences(spec, family)
+    if changed:
+        raise ValueError(
+            f"warm_start=True continues the last fit of {type(estimator).__name__}, "
+            f"but its network has changed: {', '.join(changed)}. Set "
+            "warm_start=False, or use the parameters and the number of features "
+            "of the last fit."
+        )
+    return last
+
+
+def checkpoint_to_continue(estimator, config, family, samples, last):
+    """Open the checkpoint of a fit, and return it with the configuration of its seed.
+
+    The checkpoint is None if the estimator has none.
+    """
+    if not is_on(estimator.checkpoint):
+        return None, config
+    _refuse_callbacks(estimator)
+    data = [samples.values, samples.lengths, samples.target, samples.weight]
+    config_of_file = replace(config, seed=0, verbose=0)
+    checkpoint = open_checkpoint(
+        estimator.checkpoint,
+        [config_of_file, family, data, None if last is None else last.get_state()],
+        config.seed,
+        is_seeded=estimator.random_state is not None,
+    )
+    return checkpoint, config.with_seed(checkpoint.seed)  # type: ignore[union-attr]
+
+
+def _refuse_callbacks(estimator):
+    """Raise a ValueError if a callback may have a state, which is in no checkpoint."""
+    callbacks = getattr(estimator, "_skl_callbacks", None) or ()
+    # Callbacks in scikit-learn do not change a fit.
+    others = [c for c in callbacks if not type(c).__module__.startswith("sklearn.")]
+    names = [type(c).__name__ for c in [*(estimator.skorch_callbacks or ()), *others]]
+    if names:
+        raise ValueError(
+            f"{type(estimator).__name__} cannot combine a checkpoint with callbacks, "
+            f"whose state is not saved. Got {', '.join(names)}. Remove the callbacks, "
+            "or set checkpoint=None."
+        )

@@ -1,0 +1,109 @@
+"""Nearest-point codes of samples with missing values."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_seqae.modules.batch import Batch
+from sklearn_seqae.modules.bottleneck import NestedDropout, Plain
+from sklearn_seqae.modules.losses import LOSSES
+from sklearn_seqae.modules.nearest import Sizes, nearest_codes
+from sklearn_seqae.modules.objective import Objective
+from tests.test_nearest_codes import CASES
+
+
+@cache
+def fitted(name):
+    """Fit a case once."""
+    estimator, X = CASES[name]
+    return estimator.fit(X), X
+
+
+def hidden_in(X, fraction=0.2):
+    """Return X with a random fraction of its values missing, but not the last."""
+    random, rows = np.random.RandomState(0), []
+    for x in X:
+        hidden = random.uniform(size=x.shape) < fraction
+        hidden[-1:] = False
+        rows.append(np.where(hidden, np.nan, x))
+    return rows if isinstance(X, list) else np.array(rows)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_sample_with_gaps_has_the_same_bits_alone_and_among_others(name):
+    estimator, X = fitted(name)
+    gappy = hidden_in(X)
+    mixed = [g if i % 3 else x for i, (x, g) in enumerate(zip(X, gappy, strict=True))]
+    mixed = mixed if isinstance(X, list) else np.array(mixed)
+    codes = estimator.transform(mixed)
+    for row in (0, 1, 5, len(X) - 1):
+        assert_array_equal(estimator.transform([mixed[row]])[0], codes[row])
+    order = np.random.RandomState(0).permutation(len(X))
+    shuffled = [mixed[i] for i in order]
+    assert_array_equal(estimator.transform(shuffled), codes[order])
+    complete = estimator.transform(X)[::3]
+    assert_array_equal(complete, codes[::3])
+
+
+def test_only_observed_values_move_a_code():
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(2, 9, generator=generator)
+    kept = torch.tensor([0, 2, 3, 5, 8])
+
+    def decode(code, lengths=None, n_steps=None):
+        return code @ weight + 0.3 * torch.tanh(code @ weight.roll(1, 1))
+
+    x = decode(torch.randn(5, 2, generator=generator)) + 0.2
+    options = {"n_steps": 5, "spread": torch.ones(2), "sizes": Sizes([2], [1.0])}
+    observed = torch.zeros(5, 9, dtype=torch.bool)
+    observed[:, kept] = True
+    for loss in LOSSES:
+        target = x.sigmoid() if loss == "binary_cross_entropy" else x
+        found = [
+            nearest_codes(
+                decode,
+                torch.zeros(5, 2),
+                torch.where(observed, target, filler),
+                loss=loss,
+                observed=observed,
+                **options,
+            )
+            for filler in (0.0, 0.7)
+        ]
+        assert_array_equal(found[0], found[1])
+        expected = nearest_codes(
+            lambda code, *_: decode(code)[:, kept],
+            torch.zeros(5, 2),
+            target[:, kept],
+            loss=loss,
+            **options,
+        )
+        assert_allclose(found[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["dense", "recurrent", "variable length", "ordered"])
+def test_refined_validation_losses_count_observed_values_only(name):
+    estimator, X = fitted(name)
+    model = estimator.model_
+    x, lengths = model.tensors(estimator._read(X))
+    generator = torch.Generator().manual_seed(0)
+    observed = torch.rand(x.shape, generator=generator) > 0.2
+    mask = None
+    if lengths is not None:
+        mask = torch.arange(x.shape[1]) < lengths[:, None]
+        observed &= mask[:, :, None]
+    bottleneck = Plain() if name != "ordered" else NestedDropout(torch.ones(4), None)
+    objective = Objective("squared_error", bottleneck=bottleneck)
+
+    def losses(filler, n_steps):
+        # The encoder receives the same input; only targets of gaps differ.
+        target = torch.where(observed, x, filler)
+        batch = Batch(target, lengths, mask, 1, observed=observed, noisy=x)
+        with torch.no_grad():
+            return objective.rows(model.module, batch, n_steps).loss
+
+    assert_array_equal(losses(0.0, 2), losses(5.0, 2))
+    assert losses(0.0, 2).sum() < losses(0.0, 0).sum()
