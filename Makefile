@@ -7,6 +7,8 @@
 #
 # make release-check  build the distributions, and try them in empty environments with
 #                     the oldest and the newest dependencies
+# make test-clients   run the snippets of tests/clients, with libraries of others, in the
+#                     environment .clients-venv
 #
 # The other commands create the virtual environment .venv first, and update it if
 # pyproject.toml or constraints.txt has changed. On Linux the default index installs
@@ -18,12 +20,13 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP ?= $(VENV)/bin/python -m pip
 PIP_ARGS ?=
+CLIENTS_VENV ?= .clients-venv
 DEMO_OUTPUT ?= demo_output
 WORKERS ?= 2
 
 TESTS ?= -m "not slow"
 
-.PHONY: demo test test-all lint docs release-check clean
+.PHONY: demo test test-all test-clients lint docs release-check clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python examples/demo.py $(DEMO_OUTPUT)
@@ -35,6 +38,10 @@ test: lint
 
 test-all:
 	$(MAKE) test TESTS=
+
+test-clients: $(CLIENTS_VENV)/.installed
+	OMP_NUM_THREADS=1 $(CLIENTS_VENV)/bin/python -m pytest -q --confcutdir=tests/clients \
+		tests/clients/test_clients.py $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
@@ -56,6 +63,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install $(PIP_ARGS) -c constraints.txt pip
 	$(PIP) install $(PIP_ARGS) -c constraints.txt -e . --group dev
+	touch $@
+
+$(CLIENTS_VENV)/.installed: pyproject.toml tests/clients/requirements.txt
+	test -x $(CLIENTS_VENV)/bin/python || $(PYTHON) -m venv $(CLIENTS_VENV)
+	$(CLIENTS_VENV)/bin/python -m pip install $(PIP_ARGS) \
+		-r tests/clients/requirements.txt -e ".[persistence]"
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
