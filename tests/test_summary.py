@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -15,6 +16,10 @@ from sklearn_seqae import DenseAutoencoderTransformer
 from sklearn_seqae.autoencoders import _summary
 from tests.instances import dense, recurrent
 
+with_attributes = pytest.mark.skipif(
+    not hasattr(BaseEstimator, "_get_fitted_attr_html"),
+    reason="the diagrams of this scikit-learn have no fitted attributes",
+)
 every_model = pytest.mark.parametrize("make", [dense, recurrent])
 
 
@@ -45,6 +50,12 @@ def test_without_held_out_rows_the_epochs_are_told(make, digits):
     text = model.summary()
     assert "epochs       2" in text or "epochs      2" in text
     assert "R²" not in text
+
+
+@with_attributes
+@every_model
+def test_without_held_out_rows_the_diagram_has_the_training_loss_only(make, digits):
+    model = make(early_stopping=False, max_iter=2).fit(digits.reshape(60, -1))
     assert "training (dashed)" in estimator_html_repr(model)
     assert "validation (line)" not in estimator_html_repr(model)
 
@@ -55,6 +66,7 @@ def test_an_unfitted_one_has_none():
     assert "Training summary" not in estimator_html_repr(dense())
 
 
+@with_attributes
 @every_model
 def test_the_diagram_shows_what_was_learned(make, wine):
     model = make().fit(wine)
@@ -67,6 +79,7 @@ def test_the_diagram_shows_what_was_learned(make, wine):
     assert model._repr_html_() is not None
 
 
+@with_attributes
 def test_a_pipeline_shows_it_too(wine):
     pipe = make_pipeline(StandardScaler(), dense()).fit(wine)
     assert estimator_html_repr(pipe).count("Training summary") == 1
