@@ -1,4 +1,12 @@
-"""What the tests of displays read from matplotlib's artists."""
+"""What the tests of displays read from matplotlib's artists, and of diagrams."""
+
+import pytest
+from sklearn.base import BaseEstimator
+
+with_attributes = pytest.mark.skipif(
+    not hasattr(BaseEstimator, "_get_fitted_attr_html"),
+    reason="the diagrams of this scikit-learn have no fitted attributes",
+)
 
 
 def data_of(line):

@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -14,12 +13,9 @@ from sklearn.utils import estimator_html_repr
 
 from sklearn_seqae import DenseAutoencoderTransformer
 from sklearn_seqae.autoencoders import _summary
+from tests.drawing import with_attributes
 from tests.instances import dense, recurrent
 
-with_attributes = pytest.mark.skipif(
-    not hasattr(BaseEstimator, "_get_fitted_attr_html"),
-    reason="the diagrams of this scikit-learn have no fitted attributes",
-)
 every_model = pytest.mark.parametrize("make", [dense, recurrent])
 
 
