@@ -41,6 +41,16 @@ def test_the_versions_of_all_dependencies_are_pinned():
     assert set(lower_bounds()) <= set(pinned("constraints-oldest.txt"))
 
 
+def test_the_readme_names_the_lower_bounds_and_the_extras():
+    text = (ROOT / "README.md").read_text("utf-8")
+    named = " ".join(text.partition("oldest supported versions are")[2].split())
+    for name in ("scikit-learn", "numpy", "pandas", "scipy", "skorch", "torch"):
+        bound = re.match(r"\d+\.\d+", lower_bounds()[name])[0]
+        assert f"{name.replace('torch', 'PyTorch')} {bound}" in named
+    extras = re.findall(r"^\| `(\w+)` \| .* \| .* \|$", text, re.M)
+    assert set(PROJECT["optional-dependencies"]) <= set(extras)
+
+
 def test_messages_advise_extras_that_exist():
     found = {
         extra
