@@ -395,8 +395,8 @@ class FittedModel:
     def _scaled_codes(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Divide codes by their unit."""
         with np.errstate(over="ignore"):
-            scaled = np.divide(codes, self.code_unit, dtype=np.float64)
-            scaled = scaled.astype(np.float32)
+            in_float64 = np.divide(codes, self.code_unit, dtype=np.float64)
+            scaled: NDArray[np.float32] = in_float64.astype(np.float32)
         if not np.isfinite(scaled).all():
             raise ValueError(
                 "Input X contains infinity or a latent code too large for "
