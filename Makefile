@@ -5,7 +5,12 @@
 # make docs      build the documentation in docs/_build/html
 # make clean     remove build outputs
 #
-# Each command except clean creates the virtual environment first, and updates it if
+# make release-check  build the distributions, and try them in empty environments with
+#                     the oldest and the newest dependencies
+# make test-clients   run the snippets of tests/clients, with libraries of others, in the
+#                     environment .clients-venv
+#
+# The other commands create the virtual environment .venv first, and update it if
 # pyproject.toml or constraints.txt has changed. On Linux the default index installs
 # torch with CUDA (several GB). To use the CPU build, run
 #
@@ -15,12 +20,13 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP ?= $(VENV)/bin/python -m pip
 PIP_ARGS ?=
+CLIENTS_VENV ?= .clients-venv
 DEMO_OUTPUT ?= demo_output
 WORKERS ?= 2
 
 TESTS ?= -m "not slow"
 
-.PHONY: demo test test-all lint docs clean
+.PHONY: demo test test-all test-clients lint docs release-check clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python examples/demo.py $(DEMO_OUTPUT)
@@ -33,6 +39,10 @@ test: lint
 test-all:
 	$(MAKE) test TESTS=
 
+test-clients: $(CLIENTS_VENV)/.installed
+	OMP_NUM_THREADS=1 $(CLIENTS_VENV)/bin/python -m pytest -q --confcutdir=tests/clients \
+		tests/clients/test_clients.py $(PYTEST_ARGS)
+
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -42,14 +52,25 @@ lint: $(VENV)/.installed
 docs: $(VENV)/.installed-docs
 	$(VENV)/bin/python -m sphinx -W -b html docs docs/_build/html
 
+# In environments of its own, without pytest on the newest versions: see .ci/release_check.py
+release-check:
+	$(PYTHON) .ci/release_check.py --pip-args="$(PIP_ARGS)" $(RELEASE_ARGS)
+
 clean:
 	rm -rf build dist docs/_build docs/gallery docs/api demo_output *.egg-info
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	$(PIP) install $(PIP_ARGS) -c constraints.txt pip
+	$(PIP) install $(PIP_ARGS) -c constraints.txt -e . --group dev
+	touch $@
+
+$(CLIENTS_VENV)/.installed: pyproject.toml tests/clients/requirements.txt
+	test -x $(CLIENTS_VENV)/bin/python || $(PYTHON) -m venv $(CLIENTS_VENV)
+	$(CLIENTS_VENV)/bin/python -m pip install $(PIP_ARGS) \
+		-r tests/clients/requirements.txt -e ".[persistence]"
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
-	$(PIP) install $(PIP_ARGS) -c constraints.txt -e ".[docs]"
+	$(PIP) install $(PIP_ARGS) -c constraints.txt -e . --group docs
 	touch $@

@@ -10,7 +10,11 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_feature_names, _check_n_features
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+)
 
 from sklearn_seqae._images import holds_images, parse_images
 from sklearn_seqae._layout import warn_of_layout
@@ -289,6 +293,16 @@ def _check_names(estimator: Any, names: Any, reset: bool) -> None:
 
         header = pd.DataFrame(columns=pd.Index(names, dtype=object))
         _check_feature_names(estimator, header, reset=reset)
+
+
+def check_weights(sample_weight: Any, X: Any) -> np.ndarray:
+    """Validate the weights of the rows of X: none is negative, and not all are 0."""
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.any():  # in earlier versions of scikit-learn
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weight
 
 
 def with_values(samples: Samples, name: str) -> Samples:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from sklearn import get_config
-from sklearn.utils._array_api import get_namespace_and_device, move_to
+from sklearn.utils import _array_api
+from sklearn.utils._array_api import get_namespace_and_device
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Class = TypeVar("Class", bound=type)
@@ -77,7 +78,7 @@ def to_native(X: Any) -> Any:
     if library == "torch" and hasattr(X, "detach"):
         return _from_torch(X)
     if _is_array(X) and get_config()["array_api_dispatch"]:
-        return move_to(X, xp=get_namespace_and_device(np.empty(0))[0], device="cpu")
+        return _move_to(X, xp=get_namespace_and_device(np.empty(0))[0], device="cpu")
     return X
 
 
@@ -88,6 +89,15 @@ def _from_torch(X: Any) -> Any:
         )
     X = X.detach().cpu()
     return (X.float() if str(X.dtype) == "torch.bfloat16" else X).numpy()
+
+
+def _move_to(array: Any, *, xp: Any, device: Any) -> Any:
+    """Return an array in the namespace `xp` and on the device."""
+    if hasattr(_array_api, "move_to"):
+        return _array_api.move_to(array, xp=xp, device=device)
+    if isinstance(xp.empty(0), np.ndarray):  # in older scikit-learn
+        return _array_api._convert_to_numpy(array, get_namespace_and_device(array)[0])
+    return xp.asarray(array, device=device)
 
 
 def _library_of(kind: type) -> str:
@@ -115,7 +125,7 @@ def _like(array: Any, result: Any) -> Any:
         return type(result)(_like(array, item) for item in result)
     if isinstance(result, np.ndarray) and result.dtype.kind in "biuf":
         xp, _, device = get_namespace_and_device(array)
-        return move_to(np.require(result, requirements="W"), xp=xp, device=device)
+        return _move_to(np.require(result, requirements="W"), xp=xp, device=device)
     return result
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -124,6 +125,7 @@ print("done")
 """
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
 @pytest.mark.slow
 def test_a_forked_child_finishes():
     assert run_python(FORK) == "done"
@@ -149,6 +151,7 @@ print((grow(60) - before) / 120)
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(find_spec("resource") is None, reason="no module resource")
 def test_fits_leak_no_memory():
     assert float(run_python(GROWTH)) < 5  # KiB for each fit
 

@@ -16,7 +16,7 @@ from sklearn_seqae.displays import (
     LatentSpaceDisplay,
     ReconstructionDisplay,
 )
-from tests.drawing import legend_of
+from tests.drawing import legend_of, limits_of
 from tests.instances import convolutional, recurrent
 
 pytestmark = pytest.mark.usefixtures("pyplot")
@@ -260,8 +260,8 @@ def test_the_series_is_above_the_score_and_the_labels_are_shaded():
     assert display.line_.get_linestyle() == "-"
     assert len(display.label_spans_) == 4  # two runs in two panels
     day = display.ax_.convert_xunits(times.to_numpy())[0]
-    spans = [(s.get_x() - day, s.get_width()) for s in display.label_spans_[::2]]
-    np.testing.assert_allclose(spans, [(-0.5, 1), (2.5, 2)])
+    spans = np.array([limits_of(span) for span in display.label_spans_[::2]]) - day
+    np.testing.assert_allclose(spans, [(-0.5, 0.5), (2.5, 4.5)])
     assert legend_of(display.ax_) == ["score", "threshold", "alarm", "labelled"]
     assert display.ax_.get_xlabel() == "time"
 
@@ -271,7 +271,7 @@ def test_the_series_is_above_the_score_and_the_labels_are_shaded():
 )
 def test_labels_are_truths_or_those_of_scikit_learn(labels):
     display = AnomalyScoreDisplay.from_scores([-1, -2, -3], labels=labels)
-    assert [span.get_x() for span in display.label_spans_] == [0.5]
+    assert [limits_of(span) for span in display.label_spans_] == [(0.5, 1.5)]
 
 
 def test_other_labels_and_lengths_are_refused():

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import AutoencoderAnomalyDetector, SequenceScaler
 from sklearn_seqae.displays import AnomalyScoreDisplay, ReconstructionDisplay
-from tests.drawing import data_of, legend_of
+from tests.drawing import data_of, legend_of, limits_of
 from tests.instances import recurrent
 
 pytestmark = pytest.mark.usefixtures("pyplot")
@@ -45,9 +45,8 @@ def draw(X, model=None, **options):
 
 def runs_of(spans):
     """First and last step of each span."""
-    return [
-        (span.get_x() + 0.5, span.get_x() + span.get_width() - 0.5) for span in spans
-    ]
+    limits = [limits_of(span) for span in spans]
+    return [(start + 0.5, end - 0.5) for start, end in limits]
 
 
 def test_the_series_is_above_the_line_of_its_scores(series):

@@ -1,6 +1,5 @@
 """What happens when the input or the world is bad."""
 
-import os
 import signal
 import warnings
 
@@ -32,7 +31,7 @@ class Raise(Callback):
 
 class PressCtrlC(Callback):
     def on_epoch_end(self, net, **kwargs):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
 
 def breaking(estimator, error):

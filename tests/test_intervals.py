@@ -10,6 +10,7 @@ from sklearn.utils import estimator_html_repr
 
 from sklearn_seqae import AutoencoderAnomalyDetector
 from sklearn_seqae.anomaly._intervals import IntervalRule
+from tests.drawing import with_attributes
 from tests.instances import dense
 
 WINDOW, N_STEPS = 48, 3000
@@ -177,6 +178,12 @@ def test_the_summary_names_threshold_rate_window_and_calibration():
         f"{len(model.calibration_scores_):,} time steps",
     ):
         assert part in text
+
+
+@with_attributes
+@pytest.mark.filterwarnings("ignore:A false-alarm rate of")
+def test_the_diagram_has_the_summary():
+    model = detector(alignment="trailing", scaler="standard", step=2).fit(wave())
     html = estimator_html_repr(model)
     assert "Detector summary" in html and f"{model.offset_:.4g}" in html
     assert "Detector summary" not in estimator_html_repr(clone(model))

@@ -87,6 +87,10 @@ def test_an_error_stops_the_other_computations():
         map_in_threads(compute, range(6))
 
 
+@pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.0.0",
+    reason="the error state of numpy 1 does not belong to a context",
+)
 def test_threads_have_the_settings_of_their_caller():
     def overflows(item, failed):
         return np.float64(1e300) * np.float64(1e300)

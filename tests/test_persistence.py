@@ -242,6 +242,7 @@ def test_without_skops_the_error_names_the_extra(path, monkeypatch):
             call()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files have no modes")
 def test_the_mode_of_the_file_follows_the_umask(path):
     before = os.umask(0o027)
     try:

@@ -162,7 +162,10 @@ def test_a_missing_sequence_is_named(missing):
         ([["1", "b"]], "must hold numbers"),
         ([np.array(["1"]), np.array(["1", "b"])], "Sequence 1 holds the text 'b'"),
         (np.ones((3, 2), dtype="M8[s]"), "Column 0 holds times of dtype datetime64"),
-        (DAY.to_numpy(dtype=object), "Column 0 holds the time '2020-01-01"),
+        (
+            np.array([[DAY.iloc[0, 0]]], dtype=object),
+            "Column 0 holds the time '2020-01-01",
+        ),
         (DAY, "Column 'a' holds times of dtype datetime64"),
         (pl.DataFrame(DAY), "Column 'a' holds times of dtype datetime64"),
         (pl.DataFrame({"a": ["1"], "b": ["x"]}), "Column 'b' holds the text 'x'"),

@@ -23,6 +23,7 @@ from sklearn_seqae import (
     SequenceScaler,
 )
 from sklearn_seqae.autoencoders import _summary
+from tests.drawing import with_attributes
 from tests.instances import dense, recurrent
 
 CLASSES = [
@@ -63,6 +64,12 @@ def test_without_held_out_rows_the_epochs_are_told(make, digits):
     text = model.summary()
     assert "epochs       2" in text or "epochs      2" in text
     assert "R²" not in text
+
+
+@with_attributes
+@every_model
+def test_without_held_out_rows_the_diagram_has_the_training_loss_only(make, digits):
+    model = make(early_stopping=False, max_iter=2).fit(digits.reshape(60, -1))
     assert "training (dashed)" in estimator_html_repr(model)
     assert "validation (line)" not in estimator_html_repr(model)
 
@@ -73,6 +80,7 @@ def test_an_unfitted_one_has_none():
     assert "Training summary" not in estimator_html_repr(dense())
 
 
+@with_attributes
 @every_model
 def test_the_diagram_shows_what_was_learned(make, wine):
     model = make().fit(wine)
@@ -87,6 +95,7 @@ def test_the_diagram_shows_what_was_learned(make, wine):
     assert model._repr_html_() is not None
 
 
+@with_attributes
 def test_a_pipeline_shows_it_too(wine):
     pipe = make_pipeline(StandardScaler(), dense()).fit(wine)
     assert estimator_html_repr(pipe).count("Training summary") == 1

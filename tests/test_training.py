@@ -143,7 +143,7 @@ def test_rows_are_converted_piece_by_piece_in_their_own_precision():
         lambda tile, *_: tile[:, :2],
         x,
         before=centred,
-        after=lambda rows, _: rows * np.float64(2),
+        after=lambda rows, _: np.multiply(rows, 2.0, dtype=np.float64),
     )
     assert len(seen) > 1
     assert result.dtype == np.float64

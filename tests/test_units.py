@@ -99,7 +99,7 @@ def in_units(test):
 @example(exponent=150, shift=0)
 @in_units
 def test_autoencoders_do_not_depend_on_the_units(estimator, X, fitted, exponent, shift):
-    scale = 10**exponent
+    scale = 10.0**exponent
     model = fitted(estimator, X)
     other = clone(estimator).fit(transformed(X, scale, shift))
     found, expected = other.transform(transformed(X, scale, shift)), model.transform(X)
@@ -123,7 +123,7 @@ def test_autoencoders_do_not_depend_on_the_units(estimator, X, fitted, exponent,
 @example(exponent=150, shift=0)
 @in_units
 def test_detectors_do_not_depend_on_the_units(estimator, X, fitted, exponent, shift):
-    scale = 10**exponent
+    scale = 10.0**exponent
     other_X = transformed(X, scale, shift)
     model, other = fitted(estimator, X), clone(estimator).fit(other_X)
     for method in ("score_samples", "decision_function", "predict", "p_values"):

@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_seqae._inputs import parse, with_values
+from sklearn_seqae._inputs import check_weights, parse, with_values
 from sklearn_seqae._numbers import resample
 from sklearn_seqae.fitting.scaling import weighted_mean
 
@@ -140,9 +139,7 @@ def to_train(name, samples, sample_weight):
 def _weighted(samples, sample_weight):
     if sample_weight is None:
         return samples
-    weight = _check_sample_weight(
-        sample_weight, samples.values, dtype=np.float64, ensure_non_negative=True
-    )
+    weight = check_weights(sample_weight, samples.values)
     if not weight.all():
         kept = np.flatnonzero(weight)
         samples, weight = samples.take(kept), weight[kept]

@@ -122,9 +122,14 @@ def label_weights(class_weight, classes, targets, sample_weight):
     """
     weights = np.ones(len(targets)) if sample_weight is None else sample_weight
     if class_weight is not None:
-        of_classes = compute_class_weight(
-            class_weight, classes=classes, y=classes[targets], sample_weight=weights
-        )
+        # Earlier versions of scikit-learn balance the classes without sample weights.
+        if class_weight == "balanced":
+            totals = np.bincount(targets, weights)
+            of_classes = totals.sum() / (len(classes) * totals)
+        else:
+            of_classes = compute_class_weight(
+                class_weight, classes=classes, y=classes[targets]
+            )
         if not (of_classes > 0).all() or not np.isfinite(of_classes).all():
             raise ValueError(
                 "The weights in class_weight must be positive and finite. Got "

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_seqae._inputs import InputFormat, check, form_of, parse, read
+from sklearn_seqae._inputs import InputFormat, check, check_weights, form_of, parse, read
 from sklearn_seqae._introspection import (
     DOC_LINK,
     FittedHTML,
@@ -249,9 +249,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             check_consistent_length(X, y)
             weight = None
             if sample_weight is not None:
-                weight = _check_sample_weight(
-                    sample_weight, y, dtype=np.float64, ensure_non_negative=True
-                )
+                weight = check_weights(sample_weight, y)
                 used = np.flatnonzero(weight)
                 y, weight = y[used], weight[used]
             labelled = np.flatnonzero(y != -1)

@@ -277,7 +277,7 @@ class FittedModel:
     def _encode_rows(self, samples: Samples, refined: bool) -> NDArray[Any]:
         """Encode samples that all have missing values, or none of which has."""
         has_gaps = samples.observed is not None
-        unit, dtype = np.float64(self.code_unit), samples.values.dtype
+        unit, dtype = self.code_unit, samples.values.dtype
         encode: Any
         if refined and self.refinement_steps:
             encode = NearestEncoder(self, self.refinement_steps, has_gaps=has_gaps)
@@ -301,7 +301,10 @@ class FittedModel:
             samples.values,
             _lengths(samples),
             before=before,
-            after=lambda codes, _: (codes * unit).astype(dtype),
+            # numpy 1 computes float32 times a scalar of float64 in float32.
+            after=lambda codes, _: np.multiply(codes, unit, dtype=np.float64).astype(
+                dtype
+            ),
             **self._tile_options(encode, len(samples)),
         )
 
@@ -397,7 +400,8 @@ class FittedModel:
     def _scaled_codes(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Divide codes by their unit."""
         with np.errstate(over="ignore"):
-            scaled = (codes / np.float64(self.code_unit)).astype(np.float32)
+            in_float64 = np.divide(codes, self.code_unit, dtype=np.float64)
+            scaled: NDArray[np.float32] = in_float64.astype(np.float32)
         if not np.isfinite(scaled).all():
             raise ValueError(
                 "Input X contains infinity or a latent code too large for "

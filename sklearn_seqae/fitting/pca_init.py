@@ -163,7 +163,7 @@ def _least_squares(
     if weight is not None:
         root = np.sqrt(weight)[:, np.newaxis]
         code, centered = root * code, root * centered
-    return np.linalg.lstsq(code, centered)[0], intercept
+    return np.linalg.lstsq(code, centered, rcond=None)[0], intercept
 
 
 def _flat_ahead(data: Samples, n_ahead: int, rows: Rows) -> NDArray[np.float64]:

@@ -127,7 +127,9 @@ class Scaling:
         dtype: np.dtype[Any],
     ) -> NDArray[Any]:
         """Scale values back to the units of X, in float64, then cast to `dtype`."""
-        result = (values * np.float64(self.scale) + self.center).astype(dtype)
+        # numpy 1 computes float32 times a scalar of float64 in float32.
+        result = np.multiply(values, self.scale, dtype=np.float64) + self.center
+        result = result.astype(dtype)
         return _clear_padding(result, lengths)
 
 
