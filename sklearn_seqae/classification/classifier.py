@@ -10,7 +10,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_seqae._inputs import InputFormat, check, check_weights, form_of, parse, read
+from sklearn_seqae._inputs import (
+    InputFormat,
+    check,
+    check_weights,
+    form_of,
+    parse,
+    read,
+)
 from sklearn_seqae._introspection import (
     DOC_LINK,
     FittedHTML,
