@@ -17,7 +17,14 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "gallery/*.py", "gallery/*.md5", "inventories"]
+templates_path = ["_templates"]
+exclude_patterns = [
+    "_build",
+    "_templates",
+    "gallery/*.py",
+    "gallery/*.md5",
+    "inventories",
+]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-seqae"
@@ -41,6 +48,7 @@ copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 # scikit-learn documents the members that every estimator inherits from it.
 autodoc_default_options = {

@@ -26,4 +26,4 @@ print("best epoch:", model.best_epoch_)
 # %%
 # The display of the estimator in a notebook:
 
-model  # noqa: B018
+model

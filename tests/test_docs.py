@@ -10,6 +10,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 import sklearn_seqae
+from tests.instances import dense
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -203,3 +204,14 @@ def test_code_of_another_library_runs_where_it_is_installed(page):
     ((block, _), *more) = BLOCK.findall(text)
     assert not more
     exec(compile(block, page, "exec"), names)
+
+
+@pytest.mark.slow
+def test_the_progress_bar_of_the_guide_runs(wine):
+    pytest.importorskip("sklearn.callback")
+    pytest.importorskip("rich")
+    text = (DOCS / "pipelines.md").read_text("utf-8")
+    ((block, _),) = BLOCK.findall(text)
+    names = {"model": dense(), "X": wine}
+    exec(compile(block, "pipelines.md", "exec"), names)
+    assert names["model"].n_iter_ > 0

@@ -31,6 +31,12 @@ NUMPY = {
     "numpy.ndarray": "reference/generated/numpy.ndarray.html#numpy.ndarray",
     "numpy.random.RandomState": "reference/random/legacy.html#numpy.random.RandomState",
 }
+# Labels and terms that inherited docstrings of scikit-learn refer to.
+SKLEARN = [
+    ("accuracy_score", "std:label", "modules/model_evaluation.html#accuracy-score"),
+    ("meta-estimator", "std:term", "glossary.html#term-meta-estimator"),
+    ("metadata_routing", "std:label", "metadata_routing.html#metadata-routing"),
+]
 PANDAS = ("DataFrame", "DatetimeIndex", "MultiIndex", "PeriodIndex", "Series")
 SKORCH = {
     "skorch.net.NeuralNet": "net.html#skorch.net.NeuralNet",
@@ -42,9 +48,9 @@ SKORCH = {
 def sklearn_names():
     """Return the public names of scikit-learn and their kinds."""
     objects = [cls for _, cls in (*all_estimators(), *all_displays())]
-    names = {public_name(cls): "class" for cls in objects}
-    names |= {public_name(f): "function" for _, f in all_functions()}
-    names["sklearn.base.BaseEstimator"] = "class"
+    names = {public_name(cls): "py:class" for cls in objects}
+    names |= {public_name(f): "py:function" for _, f in all_functions()}
+    names["sklearn.base.BaseEstimator"] = "py:class"
     return names
 
 
@@ -58,19 +64,20 @@ def write(name, version, entries):
     """Write one inventory in version 2 of the format of Sphinx."""
     head = f"# Sphinx inventory version 2\n# Project: {name}\n# Version: {version}\n"
     head += "# The remainder of this file is compressed using zlib.\n"
-    lines = [f"{key} py:{kind} 1 {uri} -\n" for key, kind, uri in sorted(entries)]
+    lines = [f"{key} {role} 1 {uri} -\n" for key, role, uri in sorted(entries)]
     body = zlib.compress("".join(lines).encode(), 9)
     (HERE / f"{name}.inv").write_bytes(head.encode() + body)
     print(name, len(lines))
 
 
 def kind_of(name):
-    return "exception" if name.endswith("Error") else "class"
+    return "py:exception" if name.endswith("Error") else "py:class"
 
 
 if __name__ == "__main__":
     page = "modules/generated/{0}.html#{0}"
-    write("sklearn", "", [(n, k, page.format(n)) for n, k in sklearn_names().items()])
+    names = [(name, role, page.format(name)) for name, role in sklearn_names().items()]
+    write("sklearn", "", names + SKLEARN)
     pandas = {
         f"pandas.{n}": f"reference/api/pandas.{n}.html#pandas.{n}" for n in PANDAS
     }
