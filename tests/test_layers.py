@@ -175,7 +175,11 @@ LAYERS = {
         "packages": [*ESTIMATOR, "torch"],
     },
     "onnx/__init__": {"own": ["onnx/*"]},
-    "onnx/_graph": {"own": ["modules/stacks"], "packages": ["torch"]},
+    "onnx/_graph": {"own": ["modules/stacks", "onnx/*"], "packages": ["torch"]},
+    "onnx/_nearest": {
+        "own": ["modules/nearest", "modules/stacks"],
+        "packages": ["torch"],
+    },
     "onnx/*": {
         "own": [
             *["_files", "_introspection", "preprocessing", "training/isolation"],
