@@ -174,16 +174,10 @@ LAYERS = {
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
-    "onnx/__init__": {"own": ["onnx/*"]},
-    "onnx/_graph": {"own": ["modules/stacks", "onnx/*"], "packages": ["torch"]},
-    "onnx/_nearest": {
-        "own": ["modules/nearest", "modules/stacks"],
-        "packages": ["torch"],
-    },
     "onnx/*": {
         "own": [
             *["_files", "_introspection", "preprocessing", "training/isolation"],
-            *["autoencoders", "autoencoders/base", "onnx/*"],
+            *["autoencoders", "autoencoders/base", "modules/*", "onnx/*"],
         ],
         "packages": [*ESTIMATOR, "torch"],
         "inside": ["onnx", "onnxruntime", "skl2onnx"],

@@ -76,8 +76,8 @@ class Encoder(nn.Module):
 class SampleEncoder(nn.Module):
     """Differentiable encoder from samples in the units of X to latent codes.
 
-    Its codes are those of `transform` with ``refinement_steps=0``. It is a copy: the
-    estimator does not change if it is trained, and it does not need the estimator.
+    Its codes are those of `transform` with ``refinement_steps=0``. It is independent of
+    the model if its encoder is that of a copy.
 
     Shape
     -----
