@@ -81,8 +81,8 @@ def export(
     check_onnx("sklearn_seqae.onnx.export")
     if part not in PARTS:
         raise ValueError(
-            f"The 'part' parameter must be a str among {set(PARTS)}. Got {part!r} "
-            "instead."
+            "The 'part' parameter must be a str among {'encoder', 'reconstruction'}. "
+            f"Got {part!r} instead."
         )
     parts = read_estimator(estimator, refine=refine)
     parts.check(part)
