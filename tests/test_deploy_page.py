@@ -1,6 +1,6 @@
 """The blocks of the page "Save, load, deploy" that need packages outside of the tests.
 
-They are skipped where MLflow or FastAPI is not installed.
+They are skipped where MLflow, FastAPI or the extra `onnx` is not installed.
 """
 
 import re
@@ -17,10 +17,16 @@ from tests.instances import dense
 PAGE = Path(__file__).parents[1] / "docs" / "deploy.md"
 
 
-def run_block(word, wine, path):
-    """Run the block that contains a word, as a reader of the page would."""
+def block_with(word):
+    """Return the block that contains a word."""
     blocks = re.findall(r"```py\n(.*?)```", PAGE.read_text("utf-8"), re.S)
     (block,) = (each for each in blocks if word in each)
+    return block
+
+
+def run_block(word, wine, path):
+    """Run the block that contains a word, as a reader of the page would."""
+    block = block_with(word)
     model = make_pipeline(StandardScaler(), dense()).fit(wine)
     persistence.save(model, path)
     names = {"persistence": persistence, "path": path, "model": model}
@@ -35,6 +41,29 @@ def test_mlflow_saves_and_loads_a_pipeline(wine, tmp_path):
     np.testing.assert_array_equal(
         names["loaded"].transform(wine), model.transform(wine)
     )
+
+
+def test_onnx_runtime_serves_the_exported_file(wine, tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    model, names = run_block("onnx.export", wine, tmp_path / "model.seqae")
+    exec(block_with("InferenceSession"), names)
+    codes = model[-1].set_params(refinement_steps=0).fit(model[0].transform(wine))
+    expected = codes.transform(model[0].transform(wine[:3]))
+    np.testing.assert_allclose(
+        names["transform"](wine[:3].tolist()), expected, atol=1e-4
+    )
+
+
+def test_sklearn_onnx_converts_the_pipeline(wine, tmp_path):
+    pytest.importorskip("skl2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model = make_pipeline(StandardScaler(), dense(refinement_steps=0)).fit(wine)
+    path = tmp_path / "model.seqae"
+    exec(block_with("register_converters"), {"model": model, "X": wine, "path": path})
+    session = runtime.InferenceSession(path.with_suffix(".onnx"))
+    (codes,) = session.run(None, {"X": wine})
+    np.testing.assert_allclose(codes, model.transform(wine), atol=1e-5)
 
 
 def test_the_service_encodes_rows_and_refuses_bad_ones(wine, tmp_path):

@@ -174,12 +174,10 @@ LAYERS = {
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
-    "onnx/__init__": {"own": ["onnx/*"]},
-    "onnx/_graph": {"own": ["modules/stacks"], "packages": ["torch"]},
     "onnx/*": {
         "own": [
             *["_files", "_introspection", "preprocessing", "training/isolation"],
-            *["autoencoders", "autoencoders/base", "onnx/*"],
+            *["autoencoders", "autoencoders/base", "modules/*", "onnx/*"],
         ],
         "packages": [*ESTIMATOR, "torch"],
         "inside": ["onnx", "onnxruntime", "skl2onnx"],

@@ -198,6 +198,45 @@ def test_codes_are_not_refined(wine, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "estimator",
+    [
+        dense(early_stopping=False),
+        dense(early_stopping=False, whiten=True, bottleneck="ordered"),
+        dense(3, early_stopping=False, loss="absolute_error"),
+        dense(3, early_stopping=False, loss="huber"),
+        convolutional(early_stopping=False),
+        pytest.param(recurrent(early_stopping=False), marks=pytest.mark.slow),
+        make_pipeline(StandardScaler(), dense(early_stopping=False)),
+    ],
+    ids=name,
+)
+def test_nearest_point_codes_are_exported_with_refine(
+    estimator, wine, digits, tmp_path
+):
+    is_of_sequences = type(estimator).__name__[0] in "CR"
+    X = (digits if is_of_sequences else wine).astype(np.float32)
+    model = clone(estimator).fit(X)
+    onnx.export(model, tmp_path / "model.onnx", refine=True)
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    for n in (1, 50):
+        (codes,) = session.run(None, {"X": X[:n]})
+        expected, spread = model.transform(X[:n]), model.transform(X).std(axis=0)
+        assert (np.abs(codes - expected) <= 1e-3 * spread).all()
+    onnx.export(model, tmp_path / "rough.onnx")
+    session = runtime.InferenceSession(tmp_path / "rough.onnx")
+    (rough,) = session.run(None, {"X": X})
+    assert (np.abs(rough - model.transform(X)) > 5e-3 * spread).any()
+
+
+def test_nearest_point_codes_of_many_components_are_refused(tmp_path):
+    X = np.random.RandomState(0).normal(size=(60, 20))
+    model = dense(17, early_stopping=False).fit(X)
+    with pytest.raises(ValueError, match="at most 16 components.*Got 17"):
+        onnx.export(model, tmp_path / "model.onnx", refine=True)
+    onnx.export(model, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(
     ("estimator", "part", "error", "message"),
     [
         (recurrent(decoder="conditional"), "reconstruction", ValueError, "decoder="),
@@ -233,7 +272,6 @@ def test_a_graph_with_other_values_is_not_written(wine, tmp_path, monkeypatch):
     right, model = _export.trace, dense(early_stopping=False).fit(wine)
 
     def wrong(graph, inputs, part, exported):
-        graph.unit *= 1.001
         graph.encoder.code_unit *= 1.001
         return right(graph, inputs, part, exported)
 

@@ -76,8 +76,8 @@ class Encoder(nn.Module):
 class SampleEncoder(nn.Module):
     """Differentiable encoder from samples in the units of X to latent codes.
 
-    Its codes are those of `transform` with ``refinement_steps=0``. It is a copy: the
-    estimator does not change if it is trained, and it does not need the estimator.
+    Its codes are those of `transform` with ``refinement_steps=0``. It is independent of
+    the model if its encoder is that of a copy.
 
     Shape
     -----
@@ -108,6 +108,8 @@ class SampleEncoder(nn.Module):
     """
 
     center: Tensor
+    mean: Tensor | None
+    factor: Tensor | None
 
     def __init__(
         self,
@@ -133,7 +135,7 @@ class SampleEncoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map samples to latent codes."""
-        return self.encode(self.scaled(x, lengths), lengths).to(x.dtype)
+        return self.in_units(self.encoder(self.scaled(x, lengths), lengths), x.dtype)
 
     def scaled(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Scale samples, and set their padding to zero."""
@@ -148,9 +150,8 @@ class SampleEncoder(nn.Module):
             return x
         return torch.where(step_mask(lengths, x.shape[1]), x, 0)
 
-    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map scaled samples to latent codes in the units of X."""
-        code: Tensor = self.encoder(x, lengths)
-        if self.mean is not None:
+    def in_units(self, code: Tensor, dtype: torch.dtype) -> Tensor:
+        """Whiten scaled codes, and multiply them by their unit."""
+        if self.mean is not None and self.factor is not None:
             code = (code - self.mean) @ self.factor
-        return code * self.code_unit
+        return code.to(dtype) * self.code_unit

@@ -219,7 +219,7 @@ class _Problem:
     def _products(self, code: Tensor, k: int, output: Tensor) -> Tensor:
         """Return the products for codes with k components, zero for the others."""
         (n, width), output = code.shape, output.flatten(1)
-        gradient, curvature = _derivatives(self.loss, output, self.x.flatten(1))
+        gradient, curvature = derivatives(self.loss, output, self.x.flatten(1))
         # Aligned products that are not small have the same bits for each sample.
         n_values = output.shape[1]
         padded = -(-max(n_values, LEAST_VALUES) // ALIGNMENT) * ALIGNMENT
@@ -251,7 +251,7 @@ class _Problem:
         return output.view(n_codes, -1, *output.shape[1:])
 
 
-def _derivatives(
+def derivatives(
     loss: str, output: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor | None]:
     """Return the negative gradient of the loss, and a positive curvature.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_seqae.modules.stacks import step_mask
+from sklearn_seqae.onnx._nearest import NearestCodes
 
 
 class Graph(nn.Module):
@@ -21,7 +22,7 @@ class Graph(nn.Module):
     Parameters
     ----------
     model : FittedModel
-        Model. It is copied to the CPU.
+        Model, with or without nearest-point codes. It is copied to the CPU.
 
     scaler : tuple of ndarray or None
         Mean and scale of a StandardScaler before the model; None without one.
@@ -36,8 +37,9 @@ class Graph(nn.Module):
         model = replace(model, module=module)
         self.encoder = model.sample_encoder().eval()
         self.module = module  # of `decode`
-        self.decode = model.decoder(model.whitening_tensors(), ahead=False)
-        self.unit, self.scale = model.code_unit, model.scaling.scale
+        self.decode = model.decoder(None, ahead=False)
+        self.refine = NearestCodes(model) if model.refinement_steps else None
+        self.scale = model.scaling.scale
         self.reconstructs = reconstructs
         self.scaler = None
         if scaler is not None:
@@ -54,11 +56,13 @@ class Graph(nn.Module):
             steps = torch.ones_like(self.encoder.scaled(x)[:, :, 0])
             lengths = steps.sum(1).long()
         scaled = self.encoder.scaled(x, lengths)
-        code = self.encoder.encode(scaled, lengths)
+        code = self.encoder.encoder(scaled, lengths)
+        if self.refine is not None:
+            code = self.refine(code, scaled, lengths)
         if not self.reconstructs:
-            return code.to(dtype)
+            return self.encoder.in_units(code, dtype)
         n_steps = None if lengths is None else scaled.shape[1]
-        output = self.decode(code / self.unit, lengths, n_steps)
+        output = self.decode(code, lengths, n_steps)
         output = output.double() * self.scale + self.encoder.center.double()
         if lengths is None:
             output = output.reshape(x.shape)
