@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
@@ -186,6 +187,16 @@ def test_scaled_padded_sequences_have_lengths(ragged, tmp_path):
     session = export(model, tmp_path / "model.onnx")
     (codes,) = session.run(None, padded(ragged))
     np.testing.assert_allclose(codes, model.transform(ragged), atol=2e-5)
+
+
+def test_names_and_missing_values_of_fit_do_not_matter(wine, tmp_path):
+    X = pd.DataFrame(wine, columns=[f"column {i}" for i in range(13)])
+    X.iloc[:9, 3] = np.nan
+    model = fit(dense(early_stopping=False), X)
+    session = export(model, tmp_path / "model.onnx")
+    complete = X.iloc[9:].astype(np.float32)
+    (codes,) = session.run(None, {"X": complete.to_numpy()})
+    np.testing.assert_allclose(codes, model.transform(complete), atol=2e-5)
 
 
 def test_codes_are_not_refined(wine, tmp_path):

@@ -309,7 +309,6 @@ def read_estimator(estimator: Any, *, refine: bool = False) -> Exported:
                 "step, or use register_converters and skl2onnx."
             )
     autoencoder = copy.copy(autoencoder)
-    autoencoder.device = "cpu"
     if not refine:
         autoencoder.model_ = replace(autoencoder.model_, refinement_steps=0)
     return Exported(autoencoder, before[0] if before else None)
