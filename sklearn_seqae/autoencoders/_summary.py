@@ -184,10 +184,9 @@ class Axes:
     def frame(self):
         """Return both axes with their values."""
         bottom, right = HEIGHT - BELOW, WIDTH - 10
-        middle = (self.low + self.high) / 2
-        losses = [self.low, middle, self.high]
-        losses = np.exp(losses) if self.is_log else np.asarray(losses)
-        texts = [
+        losses = np.array([self.low, (self.low + self.high) / 2, self.high])
+        losses = np.exp(losses) if self.is_log else losses
+        texts: list[tuple] = [
             (LEFT - 4, y + 3, "end", f"{loss:.3g}")
             for y, loss in zip(self.y(losses), losses, strict=True)
         ]
