@@ -45,7 +45,7 @@ class SequenceScaler(PlainState, OneToOneFeatureMixin, TransformerMixin, BaseEst
     n_features_in_ : int
         Number of channels, or of columns if X is a table.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all names of X are strings.
 
     See Also
