@@ -38,14 +38,20 @@ LAYERS = {
     "_introspection": {"packages": ["sklearn"]},
     "_libraries": {"packages": ["numpy", "sklearn"]},
     "_numbers": {"own": ["_libraries"], "packages": ["numpy", "sklearn"]},
+    "large/__init__": {},
+    "large/rows": {"packages": ["numpy"]},
+    "large/sparse": {
+        "own": ["_containers", "_sequences", "large/rows"],
+        "packages": ["numpy", "scipy", "sklearn"],
+    },
     "_containers": {
-        "own": ["_libraries", "_numbers"],
+        "own": ["_libraries", "_numbers", "large/rows"],
         "packages": ["numpy"],
         "inside": FRAMES,
     },
     "_layout": {"own": ["_containers", "_numbers", "_warn"], "packages": ["numpy"]},
     "_sequences": {
-        "own": ["_containers", "_layout", "_numbers"],
+        "own": ["_containers", "_layout", "_numbers", "large/rows"],
         "packages": ["numpy", "sklearn"],
     },
     "_images": {
@@ -53,7 +59,7 @@ LAYERS = {
         "packages": ["numpy", "sklearn"],
     },
     "_inputs": {
-        "own": ["_images", "_layout", "_numbers", "_sequences"],
+        "own": ["_images", "_layout", "_numbers", "_sequences", "large/sparse"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
@@ -103,7 +109,7 @@ LAYERS = {
     },
     "fitting/*": {
         "own": [
-            *["_sequences", "_inputs", "_numbers"],
+            *["_sequences", "_inputs", "_numbers", "large/rows"],
             *["modules/*", "training/*", "fitting/*"],
         ],
         "packages": [*ESTIMATOR, "scipy", "torch"],
@@ -128,7 +134,10 @@ LAYERS = {
     },
     "autoencoders/_checks": {"own": ["fitting/*", "training/checkpoints"]},
     "autoencoders/_*": {
-        "own": ["_sequences", "_inputs", "_numbers", "_version", "_warn", "fitting/*"],
+        "own": [
+            *["_sequences", "_inputs", "_numbers", "_version", "_warn"],
+            *["fitting/*", "large/rows"],
+        ],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
@@ -159,7 +168,7 @@ LAYERS = {
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
             *["_layout", "_numbers", "_state", "_warn", "training/blas"],
             *["training/parallel", "training/checkpoints", "fitting/runs"],
-            *["_libraries", "_params", "_introspection", "anomaly/*"],
+            *["_libraries", "_params", "_introspection", "anomaly/*", "large/*"],
         ],
         "packages": [*ESTIMATOR, "scipy"],
         "inside": ["pandas"],
@@ -169,7 +178,7 @@ LAYERS = {
         "own": [
             *["autoencoders", "autoencoders/base", "_introspection"],
             *["_sequences", "_inputs", "_libraries", "_params"],
-            *["training/*", "classification/*"],
+            *["training/*", "classification/*", "large/sparse"],
         ],
         "packages": [*ESTIMATOR, "torch"],
     },

@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_seqae._inputs import InputFormat, check, parse, parse_codes, read
 from sklearn_seqae._introspection import FittedHTML, kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
-from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._params import (
     Integral,
     Interval,
@@ -38,7 +37,12 @@ from sklearn_seqae.autoencoders._checks import (
     reconstructs,
 )
 from sklearn_seqae.autoencoders._summary import graph_of, html_of, text_of
-from sklearn_seqae.autoencoders._targets import mean_target, read_target, to_train
+from sklearn_seqae.autoencoders._targets import (
+    mean_target,
+    r2_of,
+    read_target,
+    to_train,
+)
 from sklearn_seqae.autoencoders._warnings import (
     check_version,
     warn_if_no_better,
@@ -49,7 +53,6 @@ from sklearn_seqae.autoencoders._warnings import (
 from sklearn_seqae.fitting.config import TrainingConfig, draw_seed
 from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.fitting.scaling import along
-from sklearn_seqae.fitting.selection import explained
 from sklearn_seqae.fitting.trainer import Trainer
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
@@ -120,6 +123,7 @@ class BaseAutoencoder(
     model_: FittedModel
     _family: type  # subclass of Family
     _form = "table"  # how X is read: "table", "sequences" or "images"
+    _reads_sparse = False
 
     def _validate_params(self):
         if self.n_components == "mle":
@@ -145,7 +149,8 @@ class BaseAutoencoder(
             Format that later X must have.
         """
         unfitted = InputFormat(self._form, getattr(self, "sample_shape", None))
-        samples = parse(X, unfitted, name=type(self).__name__)
+        name = type(self).__name__
+        samples = parse(X, unfitted, name=name, accept_sparse=self._reads_sparse)
         check(self, samples, reset=True)
         warn_of_empty(samples)
         return samples, unfitted.fitted_to(samples)
@@ -156,7 +161,8 @@ class BaseAutoencoder(
         return self._read_by(self.model_.input_format, X, min_steps)
 
     def _read_by(self, input_format, X, min_steps=1):
-        samples = read(self, X, input_format, min_steps=min_steps)
+        options = {"min_steps": min_steps, "accept_sparse": self._reads_sparse}
+        samples = read(self, X, input_format, **options)
         warn_of_empty(samples)
         return samples
 
@@ -413,15 +419,7 @@ class BaseAutoencoder(
             samples = read_target(
                 name, samples, target, model.objective, model.input_format
             )
-        given, wanted, mean = self._compare(samples)
-        if has_gaps(wanted):
-            observed = ~np.isnan(wanted)
-            mean = np.broadcast_to(mean, wanted.shape)[observed]
-            given, wanted = given[observed], wanted[observed]
-        unit = self.model_.scaling.scale  # squares neither overflow nor underflow
-        error = np.square((wanted - given) / unit).sum()
-        left = np.square((wanted - mean) / unit).sum()
-        return float(explained(error, left, wanted.size))
+        return r2_of(self._compare, samples, self.model_.scaling.scale)
 
     def _compare(self, samples):
         """Return reconstructions, targets, and the mean of the targets."""
@@ -514,6 +512,7 @@ class BaseAutoencoder(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = self._reads_sparse
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

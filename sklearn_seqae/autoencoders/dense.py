@@ -382,6 +382,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self.verbose = verbose
 
     _family = DenseFamily
+    _reads_sparse = True
 
     def _make_family(self, samples):
         return DenseFamily(activation=self.activation)

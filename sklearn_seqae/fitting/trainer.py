@@ -13,20 +13,33 @@ from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.batching import make_batches
 from sklearn_seqae.fitting.bottlenecks import (
     MIN_UNIT,
-    corrupted,
     make_bottleneck,
     make_noise,
     to_probabilistic_pca,
 )
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.family import Family, NetworkSpec, make_spec
-from sklearn_seqae.fitting.imputer import LinearImputer, fill_gaps, hide_more
+from sklearn_seqae.fitting.imputer import (
+    MAX_ROWS,
+    LinearImputer,
+    fill_gaps,
+    hide_more,
+)
+from sklearn_seqae.fitting.large import (
+    as_rows,
+    evaluation_rows,
+    mean_of,
+    pca_of,
+    sampled,
+    scaled,
+    scaling_of,
+    sort_splits,
+)
 from sklearn_seqae.fitting.model import FittedModel, build_module, make_net
 from sklearn_seqae.fitting.pca_init import (
     PCAInit,
     codes_and_residuals,
     estimate_n_components,
-    pca_init,
 )
 from sklearn_seqae.fitting.runs import (
     Listener,
@@ -34,9 +47,10 @@ from sklearn_seqae.fitting.runs import (
     TrainingRun,
     finish,
 )
-from sklearn_seqae.fitting.scaling import Scaling, mean_sample, scaled
+from sklearn_seqae.fitting.scaling import Scaling
 from sklearn_seqae.fitting.selection import Selection, mean_curve
 from sklearn_seqae.fitting.validation import ValidationMonitor, splits_of
+from sklearn_seqae.large.rows import Rows
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.objective import Objective
@@ -89,12 +103,12 @@ class Trainer:
     ):
         self.config = config
         self.family = family
-        self.samples = samples
+        self.samples = as_rows(samples)
         self.start = start
         self.listener = listener
         self.checkpoint = checkpoint
         self.n_steps = samples.median_steps
-        self.splits = splits_of(samples, config, family)
+        self.splits = sort_splits(self.samples, splits_of(samples, config, family))
         check_monitors(config.skorch_callbacks, has_validation=bool(self.splits))
         self.refinement_steps = config.n_refinement_steps(
             family.objective, samples.target is not None
@@ -104,7 +118,7 @@ class Trainer:
             self.n_components = start.spec.n_components
         elif config.fraction is not None:
             self.n_components = estimate_n_components(
-                samples, self.n_steps, config.fraction, config.seed, self.splits
+                self.samples, self.n_steps, config.fraction, config.seed, self.splits
             )
 
     @isolated()
@@ -335,7 +349,7 @@ class Trainer:
     def _imputer(self, spec: NetworkSpec, data: Samples) -> LinearImputer:
         """Fit the estimate of missing values to scaled rows."""
         return LinearImputer.fit(
-            data,
+            sampled(data, self.config.seed, MAX_ROWS),
             n_steps=spec.n_steps,
             n_factors=spec.n_components,
             seed=self.config.seed,
@@ -343,16 +357,12 @@ class Trainer:
 
     def _scaling_and_spec(self, part: Samples) -> tuple[Scaling, NetworkSpec]:
         """Return the scaling and the shape of the network, new or of `start`."""
-        config, weight = self.config, part.weight
+        config = self.config
         if self.start is not None:
-            mean = mean_sample(part.values, part.lengths, self.n_steps, weight)
+            mean = mean_of(part, self.n_steps)
             return replace(self.start.scaling, mean=mean), self.start.spec
-        scaling = Scaling.fit(
-            part.values,
-            part.lengths,
-            n_steps=self.n_steps,
-            centered=not config.is_logistic,
-            weight=weight,
+        scaling = scaling_of(
+            part, n_steps=self.n_steps, centered=not config.is_logistic
         )
         spec = make_spec(
             config,
@@ -361,6 +371,8 @@ class Trainer:
             n_steps=self.n_steps,
             n_components=self.n_components,
         )
+        if isinstance(part.values, Rows):  # a basis of the rows would be too large
+            spec = replace(spec, rank=None)
         return scaling, spec
 
     def _training_batches(
@@ -416,16 +428,7 @@ class Trainer:
         self, spec: NetworkSpec, data: Samples, n_components: int | None = None
     ) -> PCAInit:
         """Fit PCA to scaled rows, on the device. 0 components: the mean only."""
-        config = self.config
-        linear, basis = pca_init(
-            spec,
-            data,
-            loss=config.loss,
-            seed=config.seed,
-            encoder_input=None if config.noise is None else corrupted(data, config),
-            n_components=n_components,
-        )
-        return PCAInit(linear.to(config.device), basis.to(config.device))
+        return pca_of(spec, data, self.config, n_components)
 
     def _batches(
         self, data: Samples, batch_size: int, inputs: Any = None, **options: Any
@@ -444,7 +447,8 @@ class Trainer:
             for samples in (held_out, part)
         )
         hidden = hide_more(held_out, run.imputer, self.config.seed, 1)
-        data = self._batches(held_out, EVALUATION_BATCH_SIZE, hidden)
+        size = evaluation_rows(held_out, spec.n_components, EVALUATION_BATCH_SIZE)
+        data = self._batches(held_out, size, hidden)
         mean = net.measure(data, self._pca(spec, part, 0).autoencoder)
         if self.start is None and not run.loss_curve and net.module_.linear_path:
             pca = net.measure(data)

@@ -424,7 +424,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(self.weights_, self.clip)
             self.updates_.step()
-            losses.append(loss)
+            # Small tensors that are kept between large ones would fragment the memory.
+            losses.append(loss.tolist() if loss.is_cpu else loss)
             n_values.append(number)
             if hooks:
                 self.history.record_batch("train_loss", loss.item())
