@@ -32,6 +32,7 @@ from sklearn_seqae.autoencoders._callbacks import (
 )
 from sklearn_seqae.autoencoders._checks import (
     checkpoint_to_continue,
+    fit_chunk,
     is_variational,
     model_to_continue,
     reconstructs,
@@ -230,7 +231,7 @@ class BaseAutoencoder(
             for attribute, value in attributes_of(run, run.net.module_).items():
                 setattr(self, attribute, value)
             self._report(selection)
-            for attribute in ORDERED_ONLY & vars(self).keys():
+            for attribute in (ORDERED_ONLY | {"_chunks"}) & vars(self).keys():
                 delattr(self, attribute)
             if config.is_ordered:
                 self._report_order(selection or trainer.measure(run), samples)
@@ -240,6 +241,16 @@ class BaseAutoencoder(
             tasks.end()
             if checkpoint is not None:
                 checkpoint.close()
+        return self
+
+    def _partial_fit(self, X, sample_weight):
+        with kept_if_it_fails(self):
+            model, losses, self._chunks = fit_chunk(self, X, sample_weight)
+            for attribute in ORDERED_ONLY & vars(self).keys():
+                delattr(self, attribute)
+            self.model_, self.loss_curve_ = model, losses
+            self.mean_, self.n_components_ = model.scaling.mean, model.n_components
+            self._report(None)
         return self
 
     def _report(self, selection):

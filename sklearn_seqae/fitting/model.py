@@ -82,6 +82,7 @@ def make_net(
     family: Family,
     module: Autoencoder,
     criterion: Objective | RowSpaceObjective | None = None,
+    has_end: bool = True,
 ) -> AutoencoderNet:
     """Make the skorch net of a module.
 
@@ -99,6 +100,9 @@ def make_net(
     criterion : Objective, RowSpaceObjective or None, default=None
         Objective of the training; None for a net that is not trained.
 
+    has_end : bool, default=True
+        Whether the number of epochs is known, as one cycle of the learning rate needs.
+
     Returns
     -------
     net : AutoencoderNet
@@ -115,7 +119,7 @@ def make_net(
         weight_decay=config.alpha,
         max_epochs=config.max_iter,
         # A net that is not trained needs no moving average of the weights.
-        one_cycle=family.one_cycle or criterion is None,
+        one_cycle=(family.one_cycle and has_end) or criterion is None,
         clip=family.clip,
         gain=1 / max(ROUNDING, float(unit)) ** 2,
         callbacks=copy.deepcopy(list(config.skorch_callbacks)),

@@ -92,6 +92,8 @@ class Trainer:
         Checkpoint from which the trainings continue.
     """
 
+    has_end = True  # whether the number of epochs is known
+
     def __init__(
         self,
         config: TrainingConfig,
@@ -343,7 +345,7 @@ class Trainer:
                 generator=batches.generator,
                 weight=batches.weight,
             )
-        net = make_net(config, family, module, criterion)
+        net = make_net(config, family, module, criterion, has_end=self.has_end)
         return TrainingRun(net, scaling, spec, imputer=imputer), batches
 
     def _imputer(self, spec: NetworkSpec, data: Samples) -> LinearImputer:
@@ -379,13 +381,16 @@ class Trainer:
         self, data: Samples, generator: torch.Generator, imputer: LinearImputer | None
     ) -> Batches:
         """Make shuffled batches of the size in the configuration."""
-        config, size, least = self.config, self.config.batch_size, 1
-        if config.batch_size == "auto":
-            size = self.family.auto_batch_size(len(data))
-            least = self.family.least_batches
-        size = min(int(size), len(data))
-        hidden = hide_more(data, imputer, config.seed, N_COPIES)
+        size, least = self._size_of_batches(len(data))
+        hidden = hide_more(data, imputer, self.config.seed, N_COPIES)
         return self._batches(data, size, hidden, generator=generator, least=least)
+
+    def _size_of_batches(self, n_rows: int) -> tuple[int, int]:
+        """Return the number of rows in a batch, and the least number of batches."""
+        if self.config.batch_size == "auto":
+            size = self.family.auto_batch_size(n_rows)
+            return min(size, n_rows), self.family.least_batches
+        return min(int(self.config.batch_size), n_rows), 1
 
     def _set_units(
         self,
