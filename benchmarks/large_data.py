@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from scipy import sparse
-from sklearn.datasets import fetch_california_housing, load_digits, load_wine
-from sklearn.decomposition import TruncatedSVD
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
@@ -149,16 +149,30 @@ def fit_sparse(n_components=32):
 def fit_chunks():
     """Print R² on test rows of `fit`, and of five passes over ten chunks."""
     tables = {
-        "wine": load_wine().data,
-        "digits": load_digits().data,
-        "housing": None,
+        "wine": (load_wine().data, 3),
+        "breast cancer": (load_breast_cancer().data, 3),
+        "digits": (load_digits().data, 8),
     }
-    for name, X in tables.items():
-        if X is None:
-            X = fetch_california_housing().data
+    for name, (X, n_components) in tables.items():
         train, test = train_test_split(X, random_state=0)
-        scaler = StandardScaler().fit(train)
-        print(name, train.shape, scaler)
+        if name != "digits":  # its pixels have one unit
+            scaler = StandardScaler().fit(train)
+            train, test = scaler.transform(train), scaler.transform(test)
+        model = DenseAutoencoderTransformer(n_components, random_state=0)
+        fitted = model.fit(train).score(test)
+        model = DenseAutoencoderTransformer(n_components, random_state=0)
+        order = np.random.default_rng(0).permutation(len(train))
+        for _ in range(5):
+            for rows in np.array_split(order, 10):
+                model.partial_fit(train[rows])
+        pca = PCA(n_components).fit(train)
+        left = test - pca.inverse_transform(pca.transform(test))
+        of_pca = 1 - np.square(left).sum() / np.square(test - pca.mean_).sum()
+        print(
+            f"{name}, {len(train)} rows: fit {fitted:.3f}, partial_fit "
+            f"{model.score(test):.3f}, PCA {of_pca:.3f}",
+            flush=True,
+        )
 
 
 def main():

@@ -403,8 +403,8 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Training data.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data. Large X is read in parts, also from a memory map.
 
         y : None
             Ignored.

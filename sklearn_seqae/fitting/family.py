@@ -154,6 +154,7 @@ class Family(Protocol):
         codes : Tensor of shape (N, Z)
             Their codes by the linear path.
         """
+        return None
 
     def objective_options(self, spec: NetworkSpec, samples: Samples) -> dict[str, Any]:
         """Return the arguments of `Objective` that depend on the family."""
