@@ -14,6 +14,7 @@ import numpy as np
 
 from sklearn_seqae._libraries import columns_of, dtype_names, library_of
 from sklearn_seqae._numbers import as_numbers, refuse_masked
+from sklearn_seqae.large.rows import Rows
 
 _LISTS = ("object", "list", "large_list", "fixed_size_list", "array")
 
@@ -66,6 +67,8 @@ class Container:
 
     def wrap(self, values: np.ndarray, lengths: np.ndarray | None) -> Any:
         """Wrap values of shape (N, D) or (N, T, C) in this container."""
+        if isinstance(values, Rows):
+            return values.select()
         if self.kind in ("table", "flat"):
             return self._wrap_table(values.reshape(len(values), -1))
         if self.kind.startswith("image"):

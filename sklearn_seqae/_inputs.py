@@ -28,6 +28,7 @@ from sklearn_seqae._sequences import (
     parse_table,
     refuse_missing,
 )
+from sklearn_seqae.large.sparse import is_sparse, read_sparse
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,12 @@ def form_of(X: Any, sample_shape: Any = None) -> str:
 
 
 def parse(
-    X: Any, input_format: InputFormat, *, name: str, allow_nan: bool = True
+    X: Any,
+    input_format: InputFormat,
+    *,
+    name: str,
+    allow_nan: bool = True,
+    accept_sparse: bool = False,
 ) -> Samples:
     """Parse X without an estimator.
 
@@ -116,6 +122,9 @@ def parse(
     allow_nan : bool, default=True
         Whether values may be missing: NaN, or masked entries of masked arrays.
 
+    accept_sparse : bool, default=False
+        Whether a table may be sparse.
+
     Returns
     -------
     samples : Samples
@@ -126,8 +135,11 @@ def parse(
     ValueError, TypeError
         If X cannot be read, naming the input, what was expected and what was found.
     """
-    samples = _parse(unmasked(X), input_format, name)
-    if not allow_nan:
+    if accept_sparse and input_format.form == "table" and is_sparse(X):
+        samples = read_sparse(X, name=name)
+    else:
+        samples = _parse(unmasked(X), input_format, name)
+    if not allow_nan and isinstance(samples.values, np.ndarray):
         refuse_missing(samples, name)
     return samples
 
@@ -197,6 +209,7 @@ def read(
     check_names: bool = True,
     min_steps: int = 1,
     allow_nan: bool = True,
+    accept_sparse: bool = False,
 ) -> Samples:
     """Parse X as `fit` did, and compare it with what `fit` saw.
 
@@ -220,6 +233,9 @@ def read(
     allow_nan : bool, default=True
         Whether values may be missing.
 
+    accept_sparse : bool, default=False
+        Whether a table may be sparse.
+
     Returns
     -------
     samples : Samples
@@ -234,7 +250,8 @@ def read(
     if check_names:  # first, as in scikit-learn: wrong columns may hold no numbers
         _check_names(estimator, feature_names(X), reset=False)
     name = type(estimator).__name__
-    samples = parse(X, input_format, name=name, allow_nan=allow_nan)
+    options: Any = {"allow_nan": allow_nan, "accept_sparse": accept_sparse}
+    samples = parse(X, input_format, name=name, **options)
     check(estimator, samples, reset=False, check_names=False, min_steps=min_steps)
     return samples.last(input_format.max_steps)
 

@@ -33,6 +33,7 @@ from sklearn_seqae._layout import (
     refuse_triple,
 )
 from sklearn_seqae._numbers import NUMERIC, as_floats, check_finite, has_gaps
+from sklearn_seqae.large.rows import take_rows
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Samples:
     target_observed: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if self.observed is None and has_gaps(self.values):
+        is_array = isinstance(self.values, np.ndarray)  # other rows are complete
+        if is_array and self.observed is None and has_gaps(self.values):
             object.__setattr__(self, "observed", ~np.isnan(self.values))
 
     def __len__(self) -> int:
@@ -156,7 +158,7 @@ class Samples:
         beside = {"container": container, "target": target, "weight": weight}
         beside["observed"] = None  # is found from the values
         if self.lengths is None:
-            return replace(self, values=self.values[rows], **beside)
+            return replace(self, values=take_rows(self.values, rows), **beside)
         lengths = self.lengths[rows]
         n_steps = lengths.max(initial=1)
         values = self.values[:, :n_steps][rows]

@@ -1,5 +1,6 @@
 """Preprocessing of sequences."""
 
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
@@ -7,6 +8,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_seqae._inputs import InputFormat, check, parse, read
@@ -15,6 +17,17 @@ from sklearn_seqae._libraries import methods_read_all_containers
 from sklearn_seqae._params import HasMethods, fit_context
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae._state import PlainState
+
+
+def _updates(estimator):
+    """Return whether the scaler can be updated with more rows, for `available_if`."""
+    scaler = getattr(estimator, "scaler_", estimator.scaler)
+    if scaler is None or hasattr(scaler, "partial_fit"):
+        return True
+    raise AttributeError(
+        f"The scaler {scaler!r} has no 'partial_fit'. Use one that has, for example "
+        "StandardScaler or MinMaxScaler."
+    )
 
 
 @methods_read_all_containers
@@ -101,13 +114,52 @@ class SequenceScaler(PlainState, OneToOneFeatureMixin, TransformerMixin, BaseEst
         self : SequenceScaler
             The fitted scaler.
         """
+        scaler = StandardScaler() if self.scaler is None else clone(self.scaler)
+        return self._fit(X, scaler.fit)
+
+    def _fit(self, X, fit):
         input_format = InputFormat("sequences", self.sample_shape)
         samples = parse(X, input_format, name=type(self).__name__)
         with kept_if_it_fails(self):
             check(self, samples, reset=True)
-            scaler = StandardScaler() if self.scaler is None else clone(self.scaler)
-            self.scaler_ = scaler.fit(samples.steps)
+            self.scaler_ = fit(samples.steps)
             self._input_format = input_format.fitted_to(samples)
+        return self
+
+    @available_if(_updates)
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Update the scaler with the time steps of a chunk of the data.
+
+        Available if `scaler` has `partial_fit`, as StandardScaler and MinMaxScaler do.
+
+        Parameters
+        ----------
+        X : sequences
+            Sequences of the chunk, in any container that `fit` accepts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SequenceScaler
+            The fitted scaler.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_seqae.preprocessing import SequenceScaler
+        >>> scaler = SequenceScaler()
+        >>> for chunk in np.arange(12.0).reshape(2, 2, 3, 1):
+        ...     scaler = scaler.partial_fit(chunk)
+        >>> scaler.scaler_.mean_
+        array([5.5])
+        """
+        if not hasattr(self, "scaler_"):
+            scaler = StandardScaler() if self.scaler is None else clone(self.scaler)
+            return self._fit(X, scaler.partial_fit)
+        samples = self._read(X)
+        with kept_if_it_fails(self):
+            self.scaler_ = deepcopy(self.scaler_).partial_fit(samples.steps)
         return self
 
     def transform(self, X: Any) -> Any:

@@ -7,7 +7,6 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from scipy import sparse
 from sklearn.base import clone
 
 from sklearn_seqae import SequenceScaler
@@ -131,7 +130,6 @@ def test_dense_refuses_sequences_and_names_the_family(digits, ragged):
     "change, error, words",
     [
         (lambda X: X.astype(complex), ValueError, "Complex data not supported"),
-        (sparse.csr_array, TypeError, "[Ss]parse"),
         (lambda X: np.full(X.shape, "a"), ValueError, "Column 0 holds the text 'a'"),
         (lambda X: np.full(X.shape, "1 m"), ValueError, "the text '1 m', which is no"),
         (lambda X: X.astype("M8[s]"), ValueError, "holds times of dtype datetime64"),
@@ -139,7 +137,7 @@ def test_dense_refuses_sequences_and_names_the_family(digits, ragged):
         (lambda X: 3.0, ValueError, "Expected 2D array|scalar"),
         (lambda X: None, (TypeError, ValueError), "."),
     ],
-    ids="complex sparse letters units dates 1d scalar none".split(),
+    ids="complex letters units dates 1d scalar none".split(),
 )
 def test_what_is_no_table_of_numbers(estimator, wine, change, error, words):
     assert_refused(estimator, change(wine), words, error=error, good=wine)

@@ -25,27 +25,29 @@ ESTIMATOR = ["numpy", "sklearn"]
 LAYERS = {
     "__init__": {"own": ["*"]},
     "_version": {},
-    "modules/__init__": {},
-    "training/__init__": {},
-    "fitting/__init__": {},
+    **dict.fromkeys(["modules/__init__", "training/__init__", "fitting/__init__"], {}),
     "autoencoders/__init__": {"own": ["autoencoders/*"]},
     "anomaly/__init__": {"own": ["anomaly/*"]},
     "displays/__init__": {"own": ["displays/*"]},
     "_warn": {"packages": ["sklearn"]},
-    "_state": {},
-    "_files": {},
+    **dict.fromkeys(["_state", "_files", "large/__init__"], {}),
     "_params": {"packages": ["sklearn"]},
     "_introspection": {"packages": ["sklearn"]},
     "_libraries": {"packages": ["numpy", "sklearn"]},
     "_numbers": {"own": ["_libraries"], "packages": ["numpy", "sklearn"]},
+    "large/rows": {"packages": ["numpy"]},
+    "large/sparse": {
+        "own": ["_containers", "_sequences", "large/rows"],
+        "packages": ["numpy", "scipy", "sklearn"],
+    },
     "_containers": {
-        "own": ["_libraries", "_numbers"],
+        "own": ["_libraries", "_numbers", "large/rows"],
         "packages": ["numpy"],
         "inside": FRAMES,
     },
     "_layout": {"own": ["_containers", "_numbers", "_warn"], "packages": ["numpy"]},
     "_sequences": {
-        "own": ["_containers", "_layout", "_numbers"],
+        "own": ["_containers", "_layout", "_numbers", "large/rows"],
         "packages": ["numpy", "sklearn"],
     },
     "_images": {
@@ -53,7 +55,7 @@ LAYERS = {
         "packages": ["numpy", "sklearn"],
     },
     "_inputs": {
-        "own": ["_images", "_layout", "_numbers", "_sequences"],
+        "own": ["_images", "_layout", "_numbers", "_sequences", "large/sparse"],
         "packages": ["numpy", "sklearn"],
         "inside": ["pandas"],
     },
@@ -103,7 +105,7 @@ LAYERS = {
     },
     "fitting/*": {
         "own": [
-            *["_sequences", "_inputs", "_numbers"],
+            *["_sequences", "_inputs", "_numbers", "large/rows"],
             *["modules/*", "training/*", "fitting/*"],
         ],
         "packages": [*ESTIMATOR, "scipy", "torch"],
@@ -129,7 +131,10 @@ LAYERS = {
     },
     "autoencoders/_checks": {"own": ["fitting/*", "training/checkpoints"]},
     "autoencoders/_*": {
-        "own": ["_sequences", "_inputs", "_numbers", "_version", "_warn", "fitting/*"],
+        "own": [
+            *["_sequences", "_inputs", "_numbers", "_version", "_warn"],
+            *["fitting/*", "large/rows"],
+        ],
         "packages": ESTIMATOR,
     },
     "autoencoders/dense": {
@@ -160,7 +165,7 @@ LAYERS = {
             *["autoencoders", "windows", "_sequences", "_inputs", "_containers"],
             *["_layout", "_numbers", "_state", "_warn", "training/blas"],
             *["training/parallel", "training/checkpoints", "fitting/runs"],
-            *["_libraries", "_params", "_introspection", "anomaly/*"],
+            *["_libraries", "_params", "_introspection", "anomaly/*", "large/*"],
         ],
         "packages": [*ESTIMATOR, "scipy"],
         "inside": ["pandas"],
@@ -170,7 +175,7 @@ LAYERS = {
         "own": [
             *["autoencoders", "autoencoders/base", "_introspection"],
             *["_sequences", "_inputs", "_libraries", "_params"],
-            *["training/*", "classification/*"],
+            *["training/*", "classification/*", "large/sparse"],
         ],
         "packages": [*ESTIMATOR, "torch"],
     },
@@ -183,10 +188,7 @@ LAYERS = {
         "inside": ["onnx", "onnxruntime", "skl2onnx"],
     },
     "displays/*": {
-        "own": [
-            *["_sequences", "_images", "_libraries", "_introspection"],
-            "displays/*",
-        ],
+        "own": ["_sequences", "_images", "_libraries", "_introspection", "displays/*"],
         "packages": ESTIMATOR,
         "inside": ["matplotlib", "pandas"],
     },

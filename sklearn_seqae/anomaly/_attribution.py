@@ -71,7 +71,7 @@ class Attribution:
         `errors` are their residuals, if they are known.
         """
         if samples.values.ndim == 2:
-            found = self.of(model.complete(samples))
+            found = self.of(model.complete(samples)[:])  # sparse rows as an array
         else:
             errors = model.look(samples)[1] if errors is None else errors
             errors = errors[:, : samples.values.shape[1]]

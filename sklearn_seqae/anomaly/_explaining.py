@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_seqae.anomaly._intervals import find_intervals
 from sklearn_seqae.anomaly._scaling import in_units_of_x, scaled_samples
+from sklearn_seqae.large.rows import in_memory
 
 
 def names_of(estimator, n_features):
@@ -41,11 +42,11 @@ def explain_rows(detector, samples, n_causes):
     rows = np.flatnonzero(is_alarm & samples.has_values)
     if not len(rows):
         return []
-    alarms, errors = samples.take(rows), errors[rows]
+    alarms, errors = in_memory(samples.take(rows)), errors[rows]
     if errors.ndim == 3:
         errors = errors[:, : alarms.values.shape[1]]
     attributions = detector._attribution.of_samples(
-        detector._model, known.take(rows), errors
+        detector._model, in_memory(known.take(rows)), errors
     )
     errors = in_units_of_x(detector.scaler_, alarms.values, errors)
     width, index = attributions.shape[-1], samples.container.index

@@ -9,12 +9,15 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import get_tags
 
 from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
 from sklearn_seqae._numbers import overall_scale, resample
 from sklearn_seqae._sequences import parse_sequences
 from sklearn_seqae._warn import keep_warnings, warn
+from sklearn_seqae.anomaly._sparse import look_in_parts
 from sklearn_seqae.anomaly.scoring import Parts, scaled_by
+from sklearn_seqae.large.rows import Rows
 from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.checkpoints import is_on
 
@@ -102,6 +105,8 @@ class Model:
 
         Only the first `n_rows` are returned; the others pad a tile.
         """
+        if isinstance(samples.values, Rows):
+            return look_in_parts(self.look, samples)
         codes, rebuilt = self._rebuild(samples)
         if n_rows is not None:
             samples = samples.take(slice(n_rows))
@@ -284,6 +289,8 @@ def _family_to_fit(estimator):
 
 def unit_of(samples):
     """Return the overall standard deviation of samples."""
+    if isinstance(samples.values, Rows):
+        return samples.values.overall_scale(samples.values.mean())
     rows = samples.values if samples.values.ndim == 2 else samples.steps
     if samples.observed is None:
         return overall_scale(rows, rows.mean(axis=0, dtype=np.float64))
@@ -334,6 +341,22 @@ def takes_sequences(estimator):
         return any(takes_sequences(step) for step in steps_of(estimator))
     tags = getattr(estimator, "__sklearn_tags__", None)
     return tags is not None and tags().input_tags.three_d_array
+
+
+def reading(detector):
+    """Return the arguments with which a detector parses X."""
+    estimator, is_series = detector.estimator, detector.window_size is not None
+    return {
+        "allow_nan": allows_nan(estimator),
+        "accept_sparse": reads_sparse(estimator) and not is_series,
+    }
+
+
+def reads_sparse(estimator):
+    """Return whether an estimator reads sparse tables; None: the default."""
+    if isinstance(estimator, FrozenEstimator):
+        return reads_sparse(estimator.estimator)
+    return estimator is None or get_tags(estimator).input_tags.sparse
 
 
 def allows_nan(estimator):

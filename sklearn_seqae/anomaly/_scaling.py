@@ -10,11 +10,12 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly._model import takes_sequences
+from sklearn_seqae.large.rows import LARGE, Rows
 
 SCALERS = {"standard": StandardScaler, "robust": RobustScaler}
 
 
-def fitted_scaler(scaler: Any, rows: NDArray) -> Any:
+def fitted_scaler(scaler: Any, rows: Any) -> Any:
     """Return the fitted scaler of a detector's `scaler` parameter, None without one.
 
     `rows` have one column for each feature or channel, (n, C). A column without any
@@ -22,6 +23,12 @@ def fitted_scaler(scaler: Any, rows: NDArray) -> Any:
     """
     if scaler is None:
         return None
+    if isinstance(rows, Rows):
+        raise ValueError(
+            "With a 'scaler', sparse X must not be larger than "
+            f"{LARGE} entries, zeros included. Set scaler=None, and scale X before the "
+            "detector, for example with MaxAbsScaler."
+        )
     unseen = np.isnan(rows).all(axis=0)
     if unseen.any():
         rows = np.where(unseen, 0, rows)
@@ -53,10 +60,12 @@ def scaled_samples(scaler: Any, samples: Samples) -> Samples:
     return replace(samples, values=rows.reshape(samples.values.shape))
 
 
-def rows_of(samples: Samples) -> NDArray:
+def rows_of(samples: Samples) -> Any:
     """Return rows (n, C) with a column for each feature or channel."""
     if samples.values.ndim == 3:
         return samples.steps
+    if isinstance(samples.values, Rows):
+        return samples.values
     return samples.values.reshape(-1, samples.n_features)
 
 

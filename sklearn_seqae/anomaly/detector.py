@@ -35,9 +35,9 @@ from sklearn_seqae.anomaly._explaining import explain_intervals, explain_rows
 from sklearn_seqae.anomaly._intervals import find_intervals, step_errors, usual_error
 from sklearn_seqae.anomaly._model import (
     Model,
-    allows_nan,
     estimator_to_fit,
     map_fits,
+    reading,
     takes_sequences,
     unit_of,
 )
@@ -60,6 +60,7 @@ from sklearn_seqae.anomaly._thresholds import HasThreshold
 from sklearn_seqae.anomaly._time import Calendar, as_series, warn_of_counters
 from sklearn_seqae.anomaly.scoring import SCORES, scorer_of
 from sklearn_seqae.anomaly.stream import AnomalyStream
+from sklearn_seqae.large.sparse import is_sparse
 from sklearn_seqae.training.checkpoints import fits_inside, parameters_of
 
 if TYPE_CHECKING:
@@ -343,8 +344,7 @@ class AutoencoderAnomalyDetector(
                 warn_of_counters(X)
                 form = "sequences" if holds_sequences(X) else "table"
             unfitted = InputFormat(form)
-            name, reads_nan = type(self).__name__, allows_nan(self.estimator)
-            samples = parse(X, unfitted, name=name, allow_nan=reads_nan)
+            samples = parse(X, unfitted, name=type(self).__name__, **reading(self))
             check(self, samples, reset=True)
             self.scaler_ = fitted_scaler(self.scaler, rows_of(samples))
             self._unit = unit_of(scaled_samples(self.scaler_, samples))
@@ -445,10 +445,12 @@ class AutoencoderAnomalyDetector(
         estimator = estimator_to_fit(
             self.estimator, samples, windows=windows, random_state=self.random_state
         )
+        form = "windows" if windows else self._input_format.form
+        form = "sparse" if is_sparse(samples) else form
         scorer = scorer_of(
             self.score_method,
             is_clean=self.contamination == "auto",
-            form="windows" if windows else self._input_format.form,
+            form=form,
         )
         return Model.fit(estimator, scorer, samples, self._unit)
 
@@ -748,7 +750,7 @@ class AutoencoderAnomalyDetector(
             X = as_series(X)
             form = "sequences" if holds_sequences(X) else "table"
             input_format = InputFormat(form)
-        return read(self, X, input_format, allow_nan=allows_nan(self.estimator))
+        return read(self, X, input_format, **reading(self))
 
     def _read_series(self, X):
         series = Series.of(self._read(X), self._calendar)
@@ -757,11 +759,11 @@ class AutoencoderAnomalyDetector(
     def _reconstruct(self, X):
         """Return reconstructions in the container and the units of X."""
         samples = self._read(X)
-        return samples.restore(samples.values - self._residuals(samples))
+        return samples.restore(samples.values[:] - self._residuals(samples))
 
     def _residuals(self, samples):
         """Return the residuals of samples in the units of X."""
-        errors = self._model.look(scaled_samples(self.scaler_, samples))[1]
+        errors = self._model.look(scaled_samples(self.scaler_, samples))[1][:]
         return in_units_of_x(self.scaler_, samples.values, errors)
 
     def _as_input(self, X):
@@ -789,5 +791,7 @@ class AutoencoderAnomalyDetector(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = allows_nan(self.estimator)
+        options = reading(self)
+        tags.input_tags.allow_nan = options["allow_nan"]
+        tags.input_tags.sparse = options["accept_sparse"]
         return tags

@@ -220,12 +220,14 @@ def scorer_of(method: str, *, is_clean: bool, form: str) -> Any:
     is_clean : bool
         Whether all training samples are assumed to be normal.
 
-    form : {"table", "images", "sequences", "windows"}
+    form : {"table", "sparse", "images", "sequences", "windows"}
         Kind of samples.
     """
     if method == "auto":
         is_clean = is_clean or form == "sequences"
         method = "nearest" if is_clean and form != "windows" else "mahalanobis"
-    if method == "mahalanobis" and form in ("sequences", "windows"):
+    is_nearest = method == "nearest" and form == "sparse"  # it would keep dense rows
+    is_joint = method == "mahalanobis" and form in ("sequences", "windows", "sparse")
+    if is_nearest or is_joint:
         return MahalanobisOfCode()
     return SCORES[method]()

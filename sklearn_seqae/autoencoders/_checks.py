@@ -1,8 +1,12 @@
-"""Which methods an estimator has, and whether its fit can continue."""
+"""Which methods an estimator has, and how its fit continues."""
 
 from dataclasses import replace
 
+from sklearn_seqae.autoencoders._targets import mean_target, to_train
+from sklearn_seqae.fitting.config import TrainingConfig, draw_seed
 from sklearn_seqae.fitting.family import make_spec
+from sklearn_seqae.fitting.incremental import ChunkTrainer
+from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.training.checkpoints import is_on, open_checkpoint
 
 
@@ -77,6 +81,77 @@ def checkpoint_to_continue(estimator, config, family, parts, last):
         is_seeded=estimator.random_state is not None,
     )
     return checkpoint, config.with_seed(checkpoint.seed)  # type: ignore[union-attr]
+
+
+def fit_chunk(estimator, X, sample_weight):
+    """Train for one epoch on a chunk.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Estimator, fitted or not. A fitted one keeps the parameters of its first fit.
+
+    X : {array-like, sequences, images}
+        Samples of the chunk.
+
+    sample_weight : array-like or None
+        Sample weights.
+
+    Returns
+    -------
+    model : FittedModel
+        Model after the chunk.
+
+    losses : list of float
+        Training losses of all chunks.
+
+    state : dict
+        Arrays and plain values from which the next chunk continues.
+    """
+    name, last = type(estimator).__name__, getattr(estimator, "model_", None)
+    state = getattr(estimator, "_chunks", None)
+    if last is None:
+        samples, input_format = estimator._read_to_fit(X)
+        family = estimator._make_family(samples)
+        samples = to_train(name, samples, sample_weight)
+        params = estimator.get_params(deep=False)
+        if estimator.n_components is None:
+            params["n_components"] = min(samples.size)
+        config = TrainingConfig.from_params(params, name=name, seed=0)
+        if config.fraction is not None:
+            raise ValueError(
+                f"With partial_fit, the 'n_components' parameter of {name} must be an "
+                f"int or None. Got {estimator.n_components!r} instead. A fraction "
+                "requires all samples at once: use fit."
+            )
+        config = config.with_seed(draw_seed(estimator.random_state))
+    else:
+        samples = to_train(name, estimator._read_to_score(X), sample_weight)
+        config, family, input_format = last.config, last.family, last.input_format
+    config.check_domain(samples)
+    trainer = ChunkTrainer(config, family, samples, last, state)
+    run, state = trainer.fit_chunk()
+    module = run.net.module_.eval()
+    if last is not None:
+        model = replace(last, net=run.net, module=module, imputer=run.imputer)
+    else:
+        model = FittedModel(
+            config=config,
+            family=family,
+            spec=run.spec,
+            scaling=run.scaling,
+            input_format=input_format,
+            net=run.net,
+            module=module,
+            n_components=run.spec.n_components,
+            target_mean=mean_target(samples, family),
+            refinement_steps=trainer.refinement_steps,
+            imputer=run.imputer,
+        )
+    if config.whiten:
+        model = replace(model, whitening=None).whitened(samples)
+    losses = [] if last is None else list(estimator.loss_curve_)
+    return model, losses + run.loss_curve, state
 
 
 def _refuse_callbacks(estimator):

@@ -1,12 +1,15 @@
-"""Clean targets, sample weights and validation data of a fit."""
+"""Clean targets, sample weights and validation data of a fit; R² of the targets."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from sklearn_seqae._inputs import check_weights, parse, with_values
-from sklearn_seqae._numbers import resample
+from sklearn_seqae._numbers import has_gaps, resample
 from sklearn_seqae.fitting.scaling import weighted_mean
+from sklearn_seqae.fitting.selection import explained
+from sklearn_seqae.large.rows import in_parts
 
 
 def read_target(name, samples, target, objective, input_format):
@@ -156,3 +159,32 @@ def mean_target(samples, family):
     if samples.lengths is not None and family.objective == "reconstruct":
         values = resample(values, samples.lengths, samples.median_steps)
     return weighted_mean(values, samples.weight)
+
+
+def r2_of(compare, samples, unit):
+    """Return R², in parts if there are many values.
+
+    Parameters
+    ----------
+    compare : callable
+        Takes samples. Returns reconstructions, targets, and the mean of the targets.
+
+    samples : Samples
+        Samples, with their targets.
+
+    unit : float
+        Scale of X, so that squares neither overflow nor underflow.
+    """
+    error: Any = 0.0
+    left: Any = 0.0
+    size = 0
+    for part in in_parts(samples):
+        given, wanted, mean = compare(part)
+        if has_gaps(wanted):
+            observed = ~np.isnan(wanted)
+            mean = np.broadcast_to(mean, wanted.shape)[observed]
+            given, wanted = given[observed], wanted[observed]
+        error += np.square((wanted - given) / unit).sum()
+        left += np.square((wanted - mean) / unit).sum()
+        size += wanted.size
+    return float(explained(error, left, size))

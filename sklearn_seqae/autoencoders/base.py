@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_seqae._inputs import InputFormat, check, parse, parse_codes, read
 from sklearn_seqae._introspection import DOC_LINK, FittedHTML, kept_if_it_fails
 from sklearn_seqae._libraries import methods_read_all_containers
-from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._params import (
     Integral,
     Interval,
@@ -34,6 +33,7 @@ from sklearn_seqae.autoencoders._callbacks import (
 )
 from sklearn_seqae.autoencoders._checks import (
     checkpoint_to_continue,
+    fit_chunk,
     fitted_part,
     is_variational,
     model_to_continue,
@@ -48,6 +48,7 @@ from sklearn_seqae.autoencoders._results import (
 )
 from sklearn_seqae.autoencoders._targets import (
     mean_target,
+    r2_of,
     read_target,
     read_validation,
     to_train,
@@ -55,7 +56,6 @@ from sklearn_seqae.autoencoders._targets import (
 from sklearn_seqae.fitting.config import TrainingConfig, draw_seed
 from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.fitting.scaling import along
-from sklearn_seqae.fitting.selection import explained
 from sklearn_seqae.fitting.trainer import Trainer
 from sklearn_seqae.modules.bottleneck import BOTTLENECKS
 from sklearn_seqae.modules.losses import LOSSES
@@ -128,6 +128,7 @@ class BaseAutoencoder(
     model_: FittedModel
     _family: type  # subclass of Family
     _form = "table"  # how X is read: "table", "sequences" or "images"
+    _reads_sparse = False
 
     def _validate_params(self):
         if self.n_components == "mle":
@@ -153,7 +154,8 @@ class BaseAutoencoder(
             Format that later X must have.
         """
         unfitted = InputFormat(self._form, getattr(self, "sample_shape", None))
-        samples = parse(X, unfitted, name=type(self).__name__)
+        name = type(self).__name__
+        samples = parse(X, unfitted, name=name, accept_sparse=self._reads_sparse)
         check(self, samples, reset=True)
         warn_of_empty(samples)
         return samples, unfitted.fitted_to(samples)
@@ -164,7 +166,8 @@ class BaseAutoencoder(
         return self._read_by(self.model_.input_format, X, min_steps)
 
     def _read_by(self, input_format, X, min_steps=1):
-        samples = read(self, X, input_format, min_steps=min_steps)
+        options = {"min_steps": min_steps, "accept_sparse": self._reads_sparse}
+        samples = read(self, X, input_format, **options)
         warn_of_empty(samples)
         return samples
 
@@ -243,7 +246,7 @@ class BaseAutoencoder(
             for attribute, value in attributes_of(run, run.net.module_).items():
                 setattr(self, attribute, value)
             store_selection(self, selection)
-            for attribute in ORDERED_ONLY & vars(self).keys():
+            for attribute in (ORDERED_ONLY | {"_chunks"}) & vars(self).keys():
                 delattr(self, attribute)
             if config.is_ordered:
                 store_order(self, selection or trainer.measure(run), samples)
@@ -253,6 +256,16 @@ class BaseAutoencoder(
             tasks.end()
             if checkpoint is not None:
                 checkpoint.close()
+        return self
+
+    def _partial_fit(self, X, sample_weight):
+        with kept_if_it_fails(self):
+            model, losses, self._chunks = fit_chunk(self, X, sample_weight)
+            for attribute in ORDERED_ONLY & vars(self).keys():
+                delattr(self, attribute)
+            self.model_, self.loss_curve_ = model, losses
+            self.mean_, self.n_components_ = model.scaling.mean, model.n_components
+            store_selection(self, None)
         return self
 
     # Public methods
@@ -398,15 +411,7 @@ class BaseAutoencoder(
             samples = read_target(
                 name, samples, target, model.objective, model.input_format
             )
-        given, wanted, mean = self._compare(samples)
-        if has_gaps(wanted):
-            observed = ~np.isnan(wanted)
-            mean = np.broadcast_to(mean, wanted.shape)[observed]
-            given, wanted = given[observed], wanted[observed]
-        unit = self.model_.scaling.scale  # squares neither overflow nor underflow
-        error = np.square((wanted - given) / unit).sum()
-        left = np.square((wanted - mean) / unit).sum()
-        return float(explained(error, left, wanted.size))
+        return r2_of(self._compare, samples, self.model_.scaling.scale)
 
     def _compare(self, samples):
         """Return reconstructions, targets, and the mean of the targets."""
@@ -591,6 +596,7 @@ class BaseAutoencoder(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = self._reads_sparse
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

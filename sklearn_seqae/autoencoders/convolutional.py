@@ -492,6 +492,56 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         """
         return self._fit(X, sample_weight, target, validation_data)
 
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on a chunk of the data.
+
+        Use it if the data is larger than memory or arrives in parts. The first call
+        determines the scaling, the linear path, the estimate of missing values and the
+        batch size from its chunk, so this chunk should be random samples of the data.
+        Later calls only train the networks, with the parameters of the first call, and
+        also continue after `fit`. The learning rate is constant. With
+        ``batch_size="auto"``, a batch has 32 rows or more, and a small chunk is
+        repeated until there are 20 batches. There is no validation: `early_stopping`,
+        `max_iter` and `checkpoint` play no part. With `whiten`, the components are
+        uncorrelated on the last chunk.
+
+        Parameters
+        ----------
+        X : images or sequences
+            Samples of the chunk.
+
+        y : None
+            Ignored.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, relative to the mean weight of the chunk.
+
+        Returns
+        -------
+        self : ConvolutionalAutoencoderTransformer
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is invalid, or if `n_components` is a fraction.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_seqae import ConvolutionalAutoencoderTransformer
+        >>> chunks = np.random.default_rng(0).normal(size=(3, 50, 8, 8))
+        >>> autoencoder = ConvolutionalAutoencoderTransformer(
+        ...     2, sample_shape=(8, 8), random_state=0
+        ... )
+        >>> for chunk in chunks:
+        ...     autoencoder = autoencoder.partial_fit(chunk)
+        >>> autoencoder.n_iter_, autoencoder.transform(chunks[0]).shape
+        (3, (50, 2))
+        """
+        return self._partial_fit(X, sample_weight)
+
     def inverse_transform(self, X: Any) -> Any:
         """Decode latent codes into images or sequences.
 

@@ -63,6 +63,14 @@ class DenseFamily(Family):
         if not module.is_variational:  # variational codes are N(0, I) on any data
             module.decoder.set_range(codes)
 
+    def widen_ranges(self, module, x, codes):
+        """Widen the ranges of the inputs of the networks."""
+        if not module.encoder.is_clamped:
+            return
+        module.encoder.widen_range(x)
+        if not module.is_variational:
+            module.decoder.widen_range(codes)
+
 
 @methods_read_all_containers
 class DenseAutoencoderTransformer(BaseAutoencoder):
@@ -395,6 +403,7 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         self.verbose = verbose
 
     _family = DenseFamily
+    _reads_sparse = True
 
     def _make_family(self, samples):
         return DenseFamily(activation=self.activation)
@@ -413,8 +422,8 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Training data.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data. Large X is read in parts, also from a memory map.
 
         y : None
             Ignored.
@@ -448,6 +457,54 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
             or if the training diverges.
         """
         return self._fit(X, sample_weight, target, validation_data)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on a chunk of the data.
+
+        Use it if the data is larger than memory or arrives in parts. The first call
+        determines the scaling, the linear path, the estimate of missing values and the
+        batch size from its chunk, so this chunk should be random samples of the data.
+        Later calls only train the networks, with the parameters of the first call, and
+        also continue after `fit`. The learning rate is constant. With
+        ``batch_size="auto"``, a batch has 32 rows or more, and a small chunk is
+        repeated until there are 20 batches. There is no validation: `early_stopping`,
+        `max_iter` and `checkpoint` play no part. With `whiten`, the components are
+        uncorrelated on the last chunk.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples of the chunk.
+
+        y : None
+            Ignored.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, relative to the mean weight of the chunk.
+
+        Returns
+        -------
+        self : DenseAutoencoderTransformer
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is invalid, or if `n_components` is a fraction.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_seqae import DenseAutoencoderTransformer
+        >>> chunks = np.random.default_rng(0).normal(size=(3, 50, 6))
+        >>> autoencoder = DenseAutoencoderTransformer(2, random_state=0)
+        >>> for chunk in chunks:
+        ...     autoencoder = autoencoder.partial_fit(chunk)
+        >>> autoencoder.n_iter_, autoencoder.transform(chunks[0]).shape
+        (3, (50, 2))
+        """
+        return self._partial_fit(X, sample_weight)
 
     def inverse_transform(self, X: Any) -> Any:
         """Decode latent codes.

@@ -553,6 +553,54 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         """
         return self._fit(X, sample_weight, target, validation_data)
 
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on a chunk of the data.
+
+        Use it if the data is larger than memory or arrives in parts. The first call
+        determines the scaling, the linear path, the estimate of missing values and the
+        batch size from its chunk, so this chunk should be random samples of the data.
+        Later calls only train the networks, with the parameters of the first call, and
+        also continue after `fit`. The learning rate is constant. With
+        ``batch_size="auto"``, a batch has 32 rows or more, and a small chunk is
+        repeated until there are 20 batches. There is no validation: `early_stopping`,
+        `max_iter` and `checkpoint` play no part. With `whiten`, the components are
+        uncorrelated on the last chunk.
+
+        Parameters
+        ----------
+        X : sequences
+            Samples of the chunk.
+
+        y : None
+            Ignored.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, relative to the mean weight of the chunk.
+
+        Returns
+        -------
+        self : RecurrentAutoencoderTransformer
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is invalid, or if `n_components` is a fraction.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_seqae import RecurrentAutoencoderTransformer
+        >>> chunks = np.random.default_rng(0).normal(size=(3, 50, 8, 2))
+        >>> autoencoder = RecurrentAutoencoderTransformer(2, random_state=0)
+        >>> for chunk in chunks:
+        ...     autoencoder = autoencoder.partial_fit(chunk)
+        >>> autoencoder.n_iter_, autoencoder.transform(chunks[0]).shape
+        (3, (50, 2))
+        """
+        return self._partial_fit(X, sample_weight)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True

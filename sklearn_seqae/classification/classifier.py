@@ -47,6 +47,7 @@ from sklearn_seqae.classification._fine_tuning import (
     with_encoder_codes,
 )
 from sklearn_seqae.classification._labels import label_weights, read_labels
+from sklearn_seqae.large.sparse import refuse_sparse
 from sklearn_seqae.training.checkpoints import fits_inside, parameters_of
 
 WIDEST = 32  # maximum latent size of the default autoencoder
@@ -252,6 +253,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
             scikit-learn refuses, or if `sample_weight` is invalid.
         """
         with kept_if_it_fails(self):
+            refuse_sparse(X, type(self).__name__)
             y = read_labels(self, y)
             check_consistent_length(X, y)
             weight = None

@@ -35,7 +35,10 @@ def make_batches(data: Samples, device: str, inputs: Any, **options: Any) -> Bat
         "target_observed": data.target_observed,
         "inputs": inputs,
     }
-    x = torch.from_numpy(data.values).to(device)
+    x: Any = data.values
+    if isinstance(x, np.ndarray):
+        x = torch.from_numpy(x)
+    x = x.to(device)
     tensors: dict[str, Any] = {
         name: None if array is None else torch.from_numpy(array).to(device)
         for name, array in arrays.items()

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_seqae._inputs import is_int
 from sklearn_seqae._sequences import Samples
+from sklearn_seqae.large.rows import Rows
 from sklearn_seqae.modules.bottleneck import PENALTIES
 from sklearn_seqae.training.callbacks import check_callbacks
 from sklearn_seqae.training.devices import find_device
@@ -156,8 +157,13 @@ class TrainingConfig:
         """Raise a ValueError if the loss is not defined for values of the samples."""
         if not self.has_domain:
             return
-        both = [(part.values, part.target) for part in parts if part is not None]
-        arrays = [a for arrays in both for a in arrays if a is not None]
+        arrays: list[Any] = []
+        for part in parts:
+            if part is not None:
+                values: Any = part.values
+                is_read_in_chunks = isinstance(values, Rows)
+                arrays += values.extremes if is_read_in_chunks else [values]
+                arrays += [] if part.target is None else [part.target]
         low = min(np.fmin.reduce(a, axis=None) for a in arrays)
         high = max(np.fmax.reduce(a, axis=None) for a in arrays)
         if low < 0 or high > 1:

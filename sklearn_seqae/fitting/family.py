@@ -156,6 +156,22 @@ class Family(Protocol):
             residual_scale=residual.masked_fill(residual == 0, 1),
         )
 
+    def widen_ranges(self, module: Autoencoder, x: Tensor, codes: Tensor) -> None:
+        """Widen the ranges that are known from training rows to those of more rows.
+
+        Parameters
+        ----------
+        module : Autoencoder
+            Autoencoder that was trained on other rows.
+
+        x : Tensor of shape (N, D) or (N, T, C)
+            Training rows.
+
+        codes : Tensor of shape (N, Z)
+            Their codes by the linear path.
+        """
+        return None
+
     def objective_options(self, spec: NetworkSpec, samples: Samples) -> dict[str, Any]:
         """Return the arguments of `Objective` that depend on the family."""
         return {}

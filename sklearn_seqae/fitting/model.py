@@ -14,22 +14,14 @@ from torch import Tensor
 from sklearn_seqae._inputs import InputFormat
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
-from sklearn_seqae.fitting.encoder import (
-    Encoder,
-    SampleEncoder,
-    WhiteningTensors,
-)
+from sklearn_seqae.fitting.encoder import Encoder, SampleEncoder, WhiteningTensors
 from sklearn_seqae.fitting.family import Family, NetworkSpec
 from sklearn_seqae.fitting.imputer import LinearImputer
 from sklearn_seqae.fitting.pca_init import ROUNDING, make_linear_path
 from sklearn_seqae.fitting.refinement import NearestEncoder
 from sklearn_seqae.fitting.scaling import Scaling, Whitening, along
 from sklearn_seqae.modules.autoencoder import Autoencoder
-from sklearn_seqae.modules.dense_tile import (
-    DenseTiles,
-    decoder_tile,
-    encoder_tile,
-)
+from sklearn_seqae.modules.dense_tile import DenseTiles, decoder_tile, encoder_tile
 from sklearn_seqae.modules.layers import without_initial_weights
 from sklearn_seqae.modules.linear_path import LinearPath
 from sklearn_seqae.modules.nearest import decoder_of
@@ -87,6 +79,7 @@ def make_net(
     family: Family,
     module: Autoencoder,
     criterion: Objective | RowSpaceObjective | None = None,
+    has_end: bool = True,
 ) -> AutoencoderNet:
     """Make the skorch net of a module.
 
@@ -104,6 +97,9 @@ def make_net(
     criterion : Objective, RowSpaceObjective or None, default=None
         Objective of the training; None for a net that is not trained.
 
+    has_end : bool, default=True
+        Whether the number of epochs is known, as one cycle of the learning rate needs.
+
     Returns
     -------
     net : AutoencoderNet
@@ -120,7 +116,7 @@ def make_net(
         weight_decay=config.alpha,
         max_epochs=config.max_iter,
         # A net that is not trained needs no moving average of the weights.
-        one_cycle=family.one_cycle or criterion is None,
+        one_cycle=(family.one_cycle and has_end) or criterion is None,
         clip=family.clip,
         gain=1 / max(ROUNDING, float(unit)) ** 2,
         callbacks=copy.deepcopy(list(config.skorch_callbacks)),

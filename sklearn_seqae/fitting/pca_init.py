@@ -13,6 +13,7 @@ from sklearn_seqae._numbers import has_gaps, resample
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.family import NetworkSpec
 from sklearn_seqae.fitting.scaling import weighted_mean
+from sklearn_seqae.large.rows import Rows
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.losses import row_losses
@@ -26,7 +27,7 @@ ROUNDING = 1e-6  # rounding error, relative to the spread of the data
 TINY = float(np.finfo(np.float64).tiny)
 MIN_PROBABILITY = 0.01  # of a value and of its complement, before the logit
 
-Rows = slice | NDArray[np.int64]
+Index = slice | NDArray[np.int64]  # of rows
 
 
 class PCAInit(NamedTuple):
@@ -110,10 +111,10 @@ def pca_init(
         loadings, intercept = _least_squares(code, clean, weight)
     path = make_linear_path(spec)
     path.initialize(
-        components=_tensor(components),
-        loadings=_tensor(loadings),
-        mean=_tensor(mean),
-        intercept=_tensor(intercept),
+        components=as_tensor(components),
+        loadings=as_tensor(loadings),
+        mean=as_tensor(mean),
+        intercept=as_tensor(intercept),
         generator=torch.Generator().manual_seed(seed),
     )
     if isinstance(path, ResampledLinearPath) and spec.n_ahead:
@@ -122,12 +123,12 @@ def pca_init(
             ahead = _logits(ahead)
         loadings, intercept = _least_squares(code, ahead, weight)
         path.initialize_forecast(
-            loadings=_tensor(loadings), intercept=_tensor(intercept)
+            loadings=as_tensor(loadings), intercept=as_tensor(intercept)
         )
     linear = Autoencoder(
         n_components=width, encoder=None, decoder=None, linear_path=path
     )
-    return PCAInit(linear, _tensor(basis))
+    return PCAInit(linear, as_tensor(basis))
 
 
 def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -166,7 +167,7 @@ def _least_squares(
     return np.linalg.lstsq(code, centered, rcond=None)[0], intercept
 
 
-def _flat_ahead(data: Samples, n_ahead: int, rows: Rows) -> NDArray[np.float64]:
+def _flat_ahead(data: Samples, n_ahead: int, rows: Index) -> NDArray[np.float64]:
     """Return the flat target of the forecast.
 
     It is `data.target`, or the sequences without their first step if there is none.
@@ -216,7 +217,7 @@ def estimate_n_components(
     everything = np.arange(len(samples))
     for train_rows, held_out_rows in splits or [(everything, everything)]:
         train, held_out = samples.take(train_rows), samples.take(held_out_rows)
-        rows = some_rows(len(train), seed)
+        rows = some_rows(len(train), seed, _most_rows(train))
         flat = flatten(train.values, train.lengths, n_steps, rows)
         unit = max(float(np.fmax.reduce(np.abs(flat), axis=None)), TINY)
         weight = None if train.weight is None else train.weight[rows]
@@ -227,7 +228,7 @@ def estimate_n_components(
         if not flat.any():
             return 1
         pca = PCA(size, svd_solver=solver_for(*flat.shape), random_state=seed).fit(flat)
-        rows = some_rows(len(held_out), seed)
+        rows = some_rows(len(held_out), seed, _most_rows(held_out))
         flat = flatten(held_out.values, held_out.lengths, n_steps, rows) / unit
         flat = _at_mean(flat - mean)
         factor: NDArray[np.float64] | int = 1
@@ -247,7 +248,13 @@ def _at_mean(centered: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.nan_to_num(centered) if has_gaps(centered) else centered
 
 
-def some_rows(n: int, seed: int, most: int = PCA_ROWS) -> Rows:
+def _most_rows(samples: Samples) -> int:
+    """Return the maximum number of rows for the fit of PCA."""
+    values: Any = samples.values
+    return min(PCA_ROWS, values.n_sampled) if isinstance(values, Rows) else PCA_ROWS
+
+
+def some_rows(n: int, seed: int, most: int = PCA_ROWS) -> Index:
     """Return the rows for the fit of PCA, at most some, as an index of arrays."""
     if n <= most:
         return slice(None)
@@ -255,9 +262,11 @@ def some_rows(n: int, seed: int, most: int = PCA_ROWS) -> Rows:
 
 
 def flatten(
-    x: NDArray[Any], lengths: NDArray[np.int64] | None, n_steps: int | None, rows: Rows
+    x: Any, lengths: NDArray[np.int64] | None, n_steps: int | None, rows: Index
 ) -> NDArray[np.float64]:
     """Return flat rows for PCA in float64. Resample sequences to `n_steps` steps."""
+    if isinstance(x, Rows):
+        x, rows = x[rows], slice(None)
     flat = x if n_steps is None else resample(x, lengths, n_steps)
     result: NDArray[np.float64] = flat.reshape(len(flat), -1)[rows].astype(np.float64)
     return result
@@ -318,6 +327,6 @@ def codes_and_residuals(
     return torch.cat(codes), torch.where(residuals > ROUNDING, residuals, 0)
 
 
-def _tensor(array: NDArray[Any]) -> Tensor:
+def as_tensor(array: NDArray[Any]) -> Tensor:
     """Return an array as a tensor of float32."""
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

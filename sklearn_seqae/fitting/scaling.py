@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sklearn_seqae._numbers import has_gaps, overall_scale, resample
 from sklearn_seqae._sequences import Samples
+from sklearn_seqae.large.rows import in_parts
 
 LARGEST_VALUE = 1e15  # in scaled units: sums of squares are finite in float32
 
@@ -109,16 +110,21 @@ class Scaling:
 
     def total_variance(self, samples: Samples) -> float:
         """Return the variance of training samples, summed over all values of one."""
-        values, weight = samples.values.astype(np.float64), samples.weight
-        left = (values - along(self.mean, values, samples.lengths)) / self.scale
-        if weight is not None:
-            left *= np.sqrt(weight).reshape(-1, *[1] * (left.ndim - 1))
-        if samples.mask is not None:
-            left = left[samples.mask]
-        squares = float(np.square(left).sum())
+        squares, n_observed, n_values = 0.0, 0, 0
+        for part in in_parts(samples):
+            values, weight = part.values.astype(np.float64), part.weight
+            left = (values - along(self.mean, values, part.lengths)) / self.scale
+            if weight is not None:
+                left *= np.sqrt(weight).reshape(-1, *[1] * (left.ndim - 1))
+            if part.mask is not None:
+                left = left[part.mask]
+            observed = ~np.isnan(left)
+            squares += float(np.where(observed, np.square(left), 0).sum())
+            n_observed += int(np.count_nonzero(observed))
+            n_values += left.size
         if samples.observed is not None:  # as if the others had the mean square
-            squares = float(np.nanmean(np.square(left))) * left.size
-        return self.scale**2 * squares / max(1, len(values) - 1)
+            squares = squares / n_observed * n_values
+        return self.scale**2 * squares / max(1, len(samples) - 1)
 
     def undo(
         self,
@@ -258,7 +264,7 @@ def _clear_padding(
     return values
 
 
-def scaled(samples: Samples, scaling: Scaling) -> Samples:
+def scaled_array(samples: Samples, scaling: Scaling) -> Samples:
     """Return samples and their targets in the units of the network.
 
     Raises

@@ -11,20 +11,33 @@ from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.batching import make_batches
 from sklearn_seqae.fitting.bottlenecks import (
     MIN_UNIT,
-    corrupted,
     make_bottleneck,
     make_noise,
     to_probabilistic_pca,
 )
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.family import Family, NetworkSpec, make_spec
-from sklearn_seqae.fitting.imputer import LinearImputer, fill_gaps, hide_more
+from sklearn_seqae.fitting.imputer import (
+    MAX_ROWS,
+    LinearImputer,
+    fill_gaps,
+    hide_more,
+)
+from sklearn_seqae.fitting.large import (
+    as_rows,
+    evaluation_rows,
+    mean_of,
+    pca_of,
+    sampled,
+    scaled,
+    scaling_of,
+    sort_splits,
+)
 from sklearn_seqae.fitting.model import FittedModel, build_module, make_net
 from sklearn_seqae.fitting.pca_init import (
     PCAInit,
     codes_and_residuals,
     estimate_n_components,
-    pca_init,
 )
 from sklearn_seqae.fitting.runs import (
     Listener,
@@ -34,9 +47,10 @@ from sklearn_seqae.fitting.runs import (
     joined,
     train_folds,
 )
-from sklearn_seqae.fitting.scaling import Scaling, mean_sample, scaled
+from sklearn_seqae.fitting.scaling import Scaling
 from sklearn_seqae.fitting.selection import Selection, mean_curve
 from sklearn_seqae.fitting.validation import ValidationMonitor, splits_of
+from sklearn_seqae.large.rows import Rows
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.objective import Objective
@@ -80,6 +94,8 @@ class Trainer:
         Checkpoint from which the trainings continue.
     """
 
+    has_end = True  # whether the number of epochs is known
+
     def __init__(
         self,
         config: TrainingConfig,
@@ -92,13 +108,15 @@ class Trainer:
     ):
         self.config = config
         self.family = family
-        self.samples = samples
-        self.validation = validation
+        self.samples = as_rows(samples)
+        self.validation = None if validation is None else as_rows(validation)
         self.start = start
         self.listener = listener
         self.checkpoint = checkpoint
         self.n_steps = samples.median_steps
-        self.splits = [] if validation else splits_of(samples, config, family)
+        self.splits: list[Any] = []
+        if validation is None:
+            self.splits = sort_splits(self.samples, splits_of(samples, config, family))
         is_validated = bool(self.splits) or validation is not None
         check_monitors(config.skorch_callbacks, has_validation=is_validated)
         self.refinement_steps = config.n_refinement_steps(
@@ -109,7 +127,7 @@ class Trainer:
             self.n_components = start.spec.n_components
         elif config.fraction is not None:
             self.n_components = estimate_n_components(
-                samples, self.n_steps, config.fraction, config.seed, self.splits
+                self.samples, self.n_steps, config.fraction, config.seed, self.splits
             )
 
     @property
@@ -316,7 +334,7 @@ class Trainer:
                 generator=batches.generator,
                 weight=batches.weight,
             )
-        net = make_net(config, family, module, criterion)
+        net = make_net(config, family, module, criterion, has_end=self.has_end)
         return TrainingRun(net, scaling, spec, imputer=imputer), batches
 
     @property
@@ -328,7 +346,7 @@ class Trainer:
     def _imputer(self, spec: NetworkSpec, data: Samples) -> LinearImputer:
         """Fit the estimate of missing values to scaled rows."""
         return LinearImputer.fit(
-            data,
+            sampled(data, self.config.seed, MAX_ROWS),
             n_steps=spec.n_steps,
             n_factors=spec.n_components,
             seed=self.config.seed,
@@ -336,17 +354,11 @@ class Trainer:
 
     def _scaling_and_spec(self, part: Samples) -> tuple[Scaling, NetworkSpec]:
         """Return the scaling and the shape of the network, new or of `start`."""
-        config, weight = self.config, part.weight
+        config = self.config
         if self.start is not None:
-            mean = mean_sample(part.values, part.lengths, self.n_steps, weight)
+            mean = mean_of(part, self.n_steps)
             return replace(self.start.scaling, mean=mean), self.start.spec
-        scaling = Scaling.fit(
-            part.values,
-            part.lengths,
-            n_steps=self.n_steps,
-            centered=not config.has_domain,
-            weight=weight,
-        )
+        scaling = scaling_of(part, n_steps=self.n_steps, centered=not config.has_domain)
         spec = make_spec(
             config,
             self.family,
@@ -354,19 +366,24 @@ class Trainer:
             n_steps=self.n_steps,
             n_components=self.n_components,
         )
+        if isinstance(part.values, Rows):  # a basis of the rows would be too large
+            spec = replace(spec, rank=None)
         return scaling, spec
 
     def _training_batches(
         self, data: Samples, generator: torch.Generator, imputer: LinearImputer | None
     ) -> Batches:
         """Make shuffled batches of the size in the configuration."""
-        config, size, least = self.config, self.config.batch_size, 1
-        if config.batch_size == "auto":
-            size = self.family.auto_batch_size(len(data))
-            least = self.family.least_batches
-        size = min(int(size), len(data))
-        hidden = hide_more(data, imputer, config.seed, N_COPIES)
+        size, least = self._size_of_batches(len(data))
+        hidden = hide_more(data, imputer, self.config.seed, N_COPIES)
         return self._batches(data, size, hidden, generator=generator, least=least)
+
+    def _size_of_batches(self, n_rows: int) -> tuple[int, int]:
+        """Return the number of rows in a batch, and the least number of batches."""
+        if self.config.batch_size == "auto":
+            size = self.family.auto_batch_size(n_rows)
+            return min(size, n_rows), self.family.least_batches
+        return min(int(self.config.batch_size), n_rows), 1
 
     def _set_units(
         self,
@@ -409,16 +426,7 @@ class Trainer:
         self, spec: NetworkSpec, data: Samples, n_components: int | None = None
     ) -> PCAInit:
         """Fit PCA to scaled rows, on the device. 0 components: the mean only."""
-        config = self.config
-        linear, basis = pca_init(
-            spec,
-            data,
-            loss=config.loss,
-            seed=config.seed,
-            encoder_input=None if config.noise is None else corrupted(data, config),
-            n_components=n_components,
-        )
-        return PCAInit(linear.to(config.device), basis.to(config.device))
+        return pca_of(spec, data, self.config, n_components)
 
     def _batches(
         self, data: Samples, batch_size: int, inputs: Any = None, **options: Any
@@ -437,7 +445,8 @@ class Trainer:
             for samples in (held_out, part)
         )
         hidden = hide_more(held_out, run.imputer, self.config.seed, 1)
-        data = self._batches(held_out, EVALUATION_BATCH_SIZE, hidden)
+        size = evaluation_rows(held_out, spec.n_components, EVALUATION_BATCH_SIZE)
+        data = self._batches(held_out, size, hidden)
         mean = net.measure(data, self._pca(spec, part, 0).autoencoder)
         if self.start is None and not run.loss_curve and net.module_.linear_path:
             pca = net.measure(data)

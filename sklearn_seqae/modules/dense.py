@@ -110,6 +110,15 @@ class DenseNetwork(nn.Module):
         self.low[: x.shape[1]] = x.amin(0)
         self.high[: x.shape[1]] = x.amax(0)
 
+    @torch.no_grad()
+    def widen_range(self, x: Tensor) -> None:
+        """Widen the range of the inputs to that of more training rows `x`."""
+        if self.rotated_in:
+            x = x @ self.basis.T
+        low, high = self.low[: x.shape[1]], self.high[: x.shape[1]]
+        torch.minimum(low, x.amin(0), out=low)
+        torch.maximum(high, x.amax(0), out=high)
+
     def n_products(self, n_steps: int | None = None) -> int:
         """Return the number of products of one row."""
         return sum(weight.numel() for weight in self.parameters())

@@ -1,5 +1,6 @@
 """Mini-batches of a data set in memory."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,9 @@ class Batches:
     Parameters
     ----------
     x : Tensor of shape (N, D) or (N, T, C)
-        Samples, zero on padding.
+        Samples, zero on padding. Or rows that are read when a batch needs them: an
+        object with the methods and attributes of a tensor that this class uses, and
+        with `pool_rows`, the number of rows to read at once.
 
     lengths : Tensor of shape (N,), int64, or None
         Number of steps of each sequence; None without padding.
@@ -52,7 +55,7 @@ class Batches:
 
     def __init__(
         self,
-        x: Tensor,
+        x: Any,
         lengths: Tensor | None = None,
         *,
         batch_size: int,
@@ -79,7 +82,9 @@ class Batches:
         if lengths is not None:
             self.n_values = int(lengths.sum()) * x.shape[2]
         if weight is not None:
-            values_of_row = x[0].numel() if lengths is None else lengths * x.shape[2]
+            values_of_row: Any = math.prod(x.shape[1:])
+            if lengths is not None:
+                values_of_row = lengths * x.shape[2]
             self.n_values = float((weight * values_of_row).sum())
         if observed is not None:
             self.observed = observed = self._without_padding(observed)
@@ -119,7 +124,11 @@ class Batches:
     def _pools_of_pass(self) -> Iterator[Batch]:
         """Yield pools that contain each row once."""
         # Rows are copied for many batches at once, which is faster.
-        for rows in torch.split(self._order(), self.batch_size * self.POOL):
+        most = getattr(self.x, "pool_rows", None)
+        n_batches = self.POOL
+        if most is not None:
+            n_batches = min(max(most // self.batch_size, 1), self.POOL)
+        for rows in torch.split(self._order(), self.batch_size * n_batches):
             rows = rows.to(self.x.device)
             x, others = self.x.index_select(0, rows), self._beside(rows)
             batch = Batch(x, None, None, x.numel(), **others)

@@ -22,6 +22,8 @@ UNSUPPORTED = (BatchScoring, InputShapeSetter, LoadInitState, PassthroughScoring
 class EpochLog(Callback):  # type: ignore[misc]  # skorch is not typed
     """Callback that prints one line per epoch, with the explained part of the loss.
 
+    A line before the first epoch shows that the training has begun.
+
     Parameters
     ----------
     prefix : str
@@ -45,6 +47,11 @@ class EpochLog(Callback):  # type: ignore[misc]  # skorch is not typed
         self.n_epochs = n_epochs
         self.unit = unit
         self.mean_losses = mean_losses
+
+    def on_train_begin(self, net: Any, X: Any = None, **kwargs: Any) -> None:
+        """Print the size of an epoch before the first one begins."""
+        n_batches = -(-len(X) // net.batch_size)
+        print(f"{self.prefix}: {len(X)} samples, {n_batches} batches in a pass")
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Note the time."""

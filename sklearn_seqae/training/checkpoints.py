@@ -235,6 +235,8 @@ def _packed(value: Any, arrays: list[np.ndarray]) -> Any:
         value = value.detach().cpu().numpy()
     if hasattr(value, "to_numpy"):  # a data frame
         value = value.to_numpy()
+    if hasattr(value, "arrays"):  # rows that are read in chunks
+        value = value.arrays
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, np.ndarray) and value.dtype.hasobject:

@@ -208,6 +208,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         valid_losses: list[float] | None = None,
         callbacks: Sequence[Callback] = (),
         state: dict[str, Any] | None = None,
+        together: bool = True,
     ) -> Generator[tuple[float, Any], None, None]:
         """Train, and yield after each epoch. The caller may stop after any epoch.
 
@@ -233,6 +234,10 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             Result of the method `state` of an equal net after an epoch, from which the
             training continues.
 
+        together : bool, default=True
+            Whether all weights may become one tensor. The state of such a training is
+            of this tensor, so another net has to have the same batches to continue it.
+
         Yields
         ------
         loss, rows : float, named tuple of ndarray or None
@@ -250,7 +255,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
         self.lowest_: dict[str, float] = {}
         net_callbacks: list[tuple[str, Callback]] = self.callbacks_  # type: ignore[has-type]
         self.callbacks_ = [("", callback) for callback in callbacks] + net_callbacks
-        if self.stack_ is None:
+        if self.stack_ is None and together:
             train_together([self], [train])
         if self.stack_ is None:
             self._begin(train)
@@ -424,7 +429,8 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(self.weights_, self.clip)
             self.updates_.step()
-            losses.append(loss)
+            # Small tensors that are kept between large ones would fragment the memory.
+            losses.append(loss.tolist() if loss.is_cpu else loss)
             n_values.append(number)
             if hooks:
                 self.history.record_batch("train_loss", loss.item())

@@ -106,10 +106,13 @@ class NetStack:
 
 
 def weighted_means(
-    losses: Sequence[Tensor], n_values: Sequence[Any]
+    losses: Sequence[Any], n_values: Sequence[Any]
 ) -> NDArray[np.float64]:
     """Return the mean loss of batches, weighted by their numbers of values."""
-    stacked = torch.stack(list(losses)).cpu().numpy()
+    if isinstance(losses[0], Tensor):
+        stacked = torch.stack(list(losses)).cpu().numpy()
+    else:  # numbers of float32
+        stacked = np.asarray(losses, dtype=np.float32)
     return np.asarray(np.average(stacked, axis=0, weights=n_values), dtype=np.float64)
 
 

@@ -1,0 +1,1 @@
+"""Data that is read in parts: large arrays, memory maps and sparse matrices."""

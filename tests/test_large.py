@@ -1,0 +1,153 @@
+"""Arrays and memory maps that are read in chunks."""
+
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from sklearn_seqae._sequences import Samples
+from sklearn_seqae.fitting import large
+from sklearn_seqae.fitting.large import ScaledRows, scaling_of
+from sklearn_seqae.fitting.scaling import Scaling
+from sklearn_seqae.large import rows as large_rows
+from sklearn_seqae.large.rows import Rows
+from tests.instances import convolutional, dense, recurrent
+
+
+@pytest.fixture
+def read_in_chunks(monkeypatch):
+    """X of more than 1000 values is large, and is read in chunks of few rows."""
+    monkeypatch.setattr(large_rows, "LARGE", 1000)
+    monkeypatch.setattr(large_rows, "CHUNK", 500)
+    monkeypatch.setattr(large_rows, "PART", 900)
+
+
+def mapped(X, folder):
+    """Return a read-only memory map of an array."""
+    np.save(folder / "X.npy", X)
+    return np.load(folder / "X.npy", mmap_mode="r")
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    return np.repeat(digits, 3, axis=0)[..., np.newaxis]
+
+
+CASES = [
+    (dense(), "wine"),
+    (dense(4, bottleneck="ordered", whiten=True), "wine"),
+    (dense(0.8), "wine"),
+    (dense(noise="gaussian"), "wine"),
+    (dense(init="random", early_stopping=False), "wine"),
+    (convolutional(), "images"),
+    (recurrent(), "digits"),
+    (recurrent(objective="predict", horizon=2), "digits"),
+    (recurrent(objective="composite"), "digits"),
+]
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+@pytest.mark.parametrize(("estimator", "data"), CASES, ids=str)
+def test_a_memory_map_has_the_bits_of_the_array(
+    request, tmp_path, estimator, data, size
+):
+    X = request.getfixturevalue(data)
+    if size == "large":
+        request.getfixturevalue("read_in_chunks")
+    X_map = mapped(X, tmp_path)
+    model = estimator.fit(X_map)
+    codes, score = model.transform(X_map), model.score(X_map)
+    state = pickle.dumps(model)
+    same = estimator.fit(X)
+    assert pickle.dumps(same) == state
+    np.testing.assert_array_equal(same.transform(X), codes)
+    assert same.score(X) == score
+
+
+@pytest.mark.parametrize(("estimator", "data"), CASES, ids=str)
+def test_large_data_is_fitted_like_small_data(request, estimator, data):
+    X = request.getfixturevalue(data)
+    small = estimator.fit(X).score(X)
+    request.getfixturevalue("read_in_chunks")
+    assert estimator.fit(X).score(X) == pytest.approx(small, abs=0.02)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("exact", [True, False], ids=["covariance", "iterations"])
+@pytest.mark.parametrize("n_steps", [None, 6], ids=["table", "sequences"])
+def test_statistics_and_pca_are_those_of_all_rows(
+    monkeypatch, read_in_chunks, weighted, exact, n_steps
+):
+    random = np.random.default_rng(0)
+    X = random.normal(size=(200, 18)) * 0.8 ** np.arange(18) + 5
+    X = X if n_steps is None else X.reshape(-1, 6, 3)
+    weight = random.uniform(0.5, 2, size=200) if weighted else None
+    options = {"n_steps": n_steps, "centered": True}
+    samples = Samples(Rows(X), None, None, weight=weight)
+    found = scaling_of(samples, **options)
+    wanted = Scaling.fit(X, None, weight=weight, **options)
+    np.testing.assert_allclose(found.mean, wanted.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.center, wanted.center, rtol=1e-12)
+    assert found.scale == pytest.approx(wanted.scale, rel=1e-12)
+
+    if not exact:
+        monkeypatch.setattr(large, "EXACT_COLUMNS", 0)
+    products = large._Products(ScaledRows(Rows(X), found), weight)
+    components = products.components(5, seed=0)
+    flat = X.reshape(200, -1)
+    if weighted:
+        centered = flat - found.mean.reshape(-1)
+        flat = np.sqrt(weight)[:, None] * centered
+        flat = np.vstack([flat, -flat])
+    wanted = PCA(5, svd_solver="full").fit(flat).components_
+    cosines = np.abs((components * wanted).sum(axis=1))
+    np.testing.assert_allclose(cosines, 1, atol=1e-6)
+    np.testing.assert_allclose(components @ components.T, np.eye(5), atol=1e-10)
+
+
+def test_a_fit_and_a_transform_copy_no_more_than_parts_of_x(tmp_path, monkeypatch):
+    monkeypatch.setattr(large_rows, "LARGE", 2**18)
+    monkeypatch.setattr(large_rows, "CHUNK", 2**16)
+    monkeypatch.setattr(large, "POOL", 2**16)
+    X = np.random.default_rng(0).normal(size=(2**16, 128)).astype(np.float32)
+    X_map = mapped(X, tmp_path)
+    dense(2, max_iter=1).fit(X_map[:1000]).transform(X_map[:1000])  # imports
+    tracemalloc.start()
+    try:
+        model = dense(2, max_iter=1).fit(X_map)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        model.transform(X_map)
+        peak_of_transform = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert max(peak, peak_of_transform) < X.nbytes / 2
+
+
+def test_missing_values_of_large_arrays_are_read(read_in_chunks, wine):
+    gappy = wine.copy()
+    gappy[::3, 2] = np.nan
+    model = dense().fit(gappy)
+    assert model.model_.imputer is not None
+    assert model.score(gappy) > 0.3
+
+
+def test_a_value_that_is_too_large_is_named(read_in_chunks, wine):
+    spoiled = wine.copy()
+    spoiled[5, 3] = 1e30
+    weight = np.ones(len(wine))
+    weight[5] = 1e-40
+    with pytest.raises(ValueError, match="Column 3 of X holds 1e.30"):
+        dense(early_stopping=False).fit(spoiled, sample_weight=weight)
+
+
+def test_constant_columns_and_constant_rows(read_in_chunks, wine):
+    wine = wine.copy()
+    wine[:, 4] = 7.0
+    model = dense().fit(wine)
+    np.testing.assert_array_equal(model.mean_[4], 7.0)
+    constant = np.full((90, 13), 2.5)
+    model = dense().fit(constant)
+    np.testing.assert_allclose(model.reconstruct(constant), constant)
