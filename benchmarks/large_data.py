@@ -140,10 +140,10 @@ def fit_sparse(n_components=32):
     print(f"fit: {fit.growth:.0f} MB more, {fit.seconds:.0f} s of processor")
     print(f"process: {anonymous_memory():.0f} MB, best epoch {model.best_epoch_}")
     svd = TruncatedSVD(n_components, random_state=0).fit(X)
-    rows = X[np.random.default_rng(1).choice(X.shape[0], 4000, replace=False)]
+    rows = X[np.random.default_rng(1).choice(X.shape[0], 2000, replace=False)]
     mean = np.asarray(X.mean(axis=0)).ravel()
     of_svd = r2_of(rows, lambda x: svd.inverse_transform(svd.transform(x)), mean)
-    print(f"R² of 4000 rows: {model.score(rows):.4f}, TruncatedSVD {of_svd:.4f}")
+    print(f"R² of 2000 rows: {model.score(rows):.4f}, TruncatedSVD {of_svd:.4f}")
 
 
 def fit_chunks():

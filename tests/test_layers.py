@@ -129,7 +129,9 @@ LAYERS = {
         "own": ["_sequences", "_libraries", "autoencoders/base", "fitting/scaling"],
         "packages": ESTIMATOR,
     },
-    "autoencoders/_checks": {"own": ["fitting/*", "training/checkpoints"]},
+    "autoencoders/_checks": {
+        "own": ["fitting/*", "training/checkpoints", "autoencoders/_targets"],
+    },
     "autoencoders/_*": {
         "own": [
             *["_sequences", "_inputs", "_numbers", "_version", "_warn"],

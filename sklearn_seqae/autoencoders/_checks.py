@@ -9,6 +9,20 @@ from sklearn_seqae.fitting.incremental import ChunkTrainer
 from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.training.checkpoints import is_on, open_checkpoint
 
+# Attributes of some fits only
+OF_SOME_FITS = {
+    "explained_variance_ratio_",
+    "explained_variance_",
+    "pca_explained_variance_ratio_",
+    "_chunks",
+}
+
+
+def forget(estimator):
+    """Delete the attributes of an earlier fit that a new fit may not have."""
+    for name in OF_SOME_FITS & vars(estimator).keys():
+        delattr(estimator, name)
+
 
 def is_variational(estimator):
     """Return whether codes can be drawn; for `available_if`."""
@@ -99,14 +113,9 @@ def fit_chunk(estimator, X, sample_weight):
 
     Returns
     -------
-    model : FittedModel
-        Model after the chunk.
-
-    losses : list of float
-        Training losses of all chunks.
-
-    state : dict
-        Arrays and plain values from which the next chunk continues.
+    attributes : dict
+        Fitted attributes. `_chunks` has arrays and plain values from which the next
+        chunk continues.
     """
     name, last = type(estimator).__name__, getattr(estimator, "model_", None)
     state = getattr(estimator, "_chunks", None)
@@ -151,7 +160,13 @@ def fit_chunk(estimator, X, sample_weight):
     if config.whiten:
         model = replace(model, whitening=None).whitened(samples)
     losses = [] if last is None else list(estimator.loss_curve_)
-    return model, losses + run.loss_curve, state
+    return {
+        "model_": model,
+        "loss_curve_": losses + run.loss_curve,
+        "mean_": model.scaling.mean,
+        "n_components_": model.n_components,
+        "_chunks": state,
+    }
 
 
 def _refuse_callbacks(estimator):

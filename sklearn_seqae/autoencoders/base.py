@@ -35,6 +35,7 @@ from sklearn_seqae.autoencoders._checks import (
     checkpoint_to_continue,
     fit_chunk,
     fitted_part,
+    forget,
     is_variational,
     model_to_continue,
     reconstructs,
@@ -66,12 +67,6 @@ Activation = Literal["identity", "logistic", "tanh", "relu", "silu"]
 Loss = Literal["squared_error", "absolute_error", "huber", "binary_cross_entropy"]
 Bottleneck = Literal["plain", "ordered", "l1", "kl", "contractive", "variational"]
 RandomState = int | np.random.RandomState | None
-
-ORDERED_ONLY = {
-    "explained_variance_ratio_",
-    "explained_variance_",
-    "pca_explained_variance_ratio_",
-}
 
 
 @methods_read_all_containers
@@ -246,8 +241,7 @@ class BaseAutoencoder(
             for attribute, value in attributes_of(run, run.net.module_).items():
                 setattr(self, attribute, value)
             store_selection(self, selection)
-            for attribute in (ORDERED_ONLY | {"_chunks"}) & vars(self).keys():
-                delattr(self, attribute)
+            forget(self)
             if config.is_ordered:
                 store_order(self, selection or trainer.measure(run), samples)
             if config.whiten:
@@ -260,11 +254,10 @@ class BaseAutoencoder(
 
     def _partial_fit(self, X, sample_weight):
         with kept_if_it_fails(self):
-            model, losses, self._chunks = fit_chunk(self, X, sample_weight)
-            for attribute in ORDERED_ONLY & vars(self).keys():
-                delattr(self, attribute)
-            self.model_, self.loss_curve_ = model, losses
-            self.mean_, self.n_components_ = model.scaling.mean, model.n_components
+            attributes = fit_chunk(self, X, sample_weight)
+            forget(self)
+            for attribute, value in attributes.items():
+                setattr(self, attribute, value)
             store_selection(self, None)
         return self
 
