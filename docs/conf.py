@@ -50,6 +50,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 autosummary_generate = True
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
+autodoc_typehints = "none"  # the docstrings describe the types
 # scikit-learn documents the members that every estimator inherits from it.
 autodoc_default_options = {
     "members": True,
