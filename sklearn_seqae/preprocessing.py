@@ -127,6 +127,7 @@ class SequenceScaler(PlainState, OneToOneFeatureMixin, TransformerMixin, BaseEst
         return self
 
     @available_if(_updates)
+    @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Update the scaler with the time steps of a chunk of the data.
 
