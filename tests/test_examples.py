@@ -88,6 +88,13 @@ def test_the_autoencoder_fills_digits_better_than_the_imputers(run, tmp_path):
     assert (tmp_path / "missing_output" / "missing_values.png").stat().st_size > 10_000
 
 
+def best(errors):
+    """Return the name of the lowest error of three models; that of X itself is 0."""
+    compared = {name: error for name, error in errors.items() if error > 0}
+    assert len(compared) == 3
+    return min(compared, key=compared.get)
+
+
 # A relation that must hold after an example of the gallery has run.
 RELATIONS = {
     "anomalies_in_a_table": lambda n: n["alarms"]["benign"] < 0.1 and n["auc"] > 0.9,
@@ -110,6 +117,17 @@ RELATIONS = {
     "long_csv": lambda n: len({len(s) for s in n["sequences"]}) > 1,
     "pipeline_search": lambda n: n["search"].best_score_ > 0.85,
     "replace_pca": lambda n: list(n["rows"])[2][-4:] > list(n["rows"])[1][-4:],
+    "tutorial_colour_images": lambda n: best(n["errors"]) == "default",
+    "tutorial_image_rows": lambda n: best(n["errors"]) == "ours",
+    "tutorial_nine_steps": lambda n: all(
+        abs(values - n["nine"][0, -len(values) :, 0]).max() < 0.01
+        for values in n["results"].values()
+    ),
+    "tutorial_saved_encoder": lambda n: (
+        (n["loaded"].transform(n["X"]) == n["autoencoder"].transform(n["X"])).all()
+        and max(n["scores"], key=n["scores"].get) == "fine-tuned encoder"
+    ),
+    "tutorial_sine_cosine": lambda n: best(n["errors"]) == "default",
     "taxi_series": lambda n: len(n["detector"].detect_intervals(n["demand"])) > 4,
     "variable_length": lambda n: n["accuracy"] > 0.9,
 }
