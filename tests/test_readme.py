@@ -39,7 +39,10 @@ def compare(printed, shown):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_python_blocks_of_a_page_print_the_output_below_them(page):
+def test_python_blocks_of_a_page_print_the_output_below_them(
+    page, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # some write files
     names = {}
     for block, shown in blocks(page):
         with contextlib.redirect_stdout(io.StringIO()) as printed:
