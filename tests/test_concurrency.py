@@ -95,6 +95,7 @@ print(hashlib.sha256(np.hstack(codes).tobytes()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_the_number_of_torch_threads_changes_no_bit():
     one, two = (
         run_python(SAME_BITS_OF_LARGE.replace("N_THREADS", n), OMP_NUM_THREADS="2")

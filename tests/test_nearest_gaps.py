@@ -14,6 +14,8 @@ from sklearn_seqae.modules.nearest import Sizes, nearest_codes
 from sklearn_seqae.modules.objective import Objective
 from tests.test_nearest_codes import CASES
 
+QUICK = ("dense", "ordered", "variable length", "convolutional")  # in `make test`
+
 
 @cache
 def fitted(name):
@@ -32,7 +34,13 @@ def hidden_in(X, fraction=0.2):
     return rows if isinstance(X, list) else np.array(rows)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in CASES
+    ],
+)
 def test_a_sample_with_gaps_has_the_same_bits_alone_and_among_others(name):
     estimator, X = fitted(name)
     gappy = hidden_in(X)

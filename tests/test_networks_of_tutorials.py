@@ -125,6 +125,7 @@ def test_a_warm_start_names_the_changed_layers(name, options, digits):
         model.set_params(**options).fit(digits)
 
 
+@pytest.mark.slow
 def test_the_classifier_reads_images_by_default():
     X, y = load_digits(return_X_y=True)
     images = X.reshape(-1, 8, 8, 1)[:400] / 16

@@ -208,6 +208,7 @@ def test_codes_are_not_refined(wine, tmp_path):
     assert np.abs(model.transform(wine) - unrefined).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -293,6 +294,7 @@ def test_a_graph_with_other_values_is_not_written(wine, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_other_exporter_is_used_if_one_freezes_the_batch(
     wine, tmp_path, monkeypatch
 ):

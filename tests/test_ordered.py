@@ -41,6 +41,7 @@ def squared_error(model, X, k):
     return np.square(X - model.inverse_transform(model.transform(X)[:, :k])).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", range(1, 9))
 def test_each_size_is_at_least_as_good_as_pca_of_that_size(fitted, halves, k):
     train, test = halves

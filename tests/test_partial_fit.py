@@ -143,6 +143,7 @@ def test_verbose_prints_each_chunk(wine, capsys):
     assert sum("chunk" in line for line in lines) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
 def test_five_passes_over_ten_chunks_reach_fit(load):
     train, test = train_test_split(load().data, random_state=0)

@@ -365,7 +365,7 @@ def test_a_search_in_two_workers_has_the_scores_of_one_without(tmp_path):
 @pytest.mark.parametrize(
     ("name", "repeats"),
     [
-        ("convolutional", 1),
+        ("dense", 1),
         *[pytest.param(name, 5, marks=pytest.mark.slow) for name in KILLED],
     ],
 )

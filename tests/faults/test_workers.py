@@ -26,6 +26,7 @@ def torch_threads():
     return torch.get_num_threads()
 
 
+@pytest.mark.slow
 def test_a_search_in_two_workers_has_the_scores_of_a_serial_one():
     with parallel_config("loky", inner_max_num_threads=1):
         np.testing.assert_array_equal(scores_of(n_jobs=2), scores_of())
