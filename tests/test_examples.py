@@ -117,6 +117,7 @@ RELATIONS = {
     "long_csv": lambda n: len({len(s) for s in n["sequences"]}) > 1,
     "pipeline_search": lambda n: n["search"].best_score_ > 0.85,
     "replace_pca": lambda n: list(n["rows"])[2][-4:] > list(n["rows"])[1][-4:],
+    "train_on_chunks": lambda n: n["scores"][-1] > n["r2_of_pca"] + 0.02,
     "tutorial_colour_images": lambda n: best(n["errors"]) == "default",
     "tutorial_image_rows": lambda n: best(n["errors"]) == "ours",
     "tutorial_nine_steps": lambda n: all(
