@@ -84,7 +84,7 @@ print("The latent codes have the same bits:", is_equal)
 
 import matplotlib.pyplot as plt
 
-n_before = len(resumed.loss_curve_) - len(lines)
+n_before = len(resumed.loss_curve_) - sum("epoch" in line for line in lines)
 epochs = range(1, len(whole.loss_curve_) + 1)
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.plot(epochs, whole.loss_curve_, color="0.75", linewidth=6, label="not interrupted")

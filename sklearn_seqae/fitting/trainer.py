@@ -448,11 +448,13 @@ class Trainer:
         size = evaluation_rows(held_out, spec.n_components, EVALUATION_BATCH_SIZE)
         data = self._batches(held_out, size, hidden)
         mean = net.measure(data, self._pca(spec, part, 0).autoencoder)
+        has_forecast = self.family.objective != "reconstruct"
+        n_steps = 0 if has_forecast else self.refinement_steps
         if self.start is None and not run.loss_curve and net.module_.linear_path:
-            pca = net.measure(data)
+            # With missing values, the nearest point to the others is not PCA's code.
+            pca = net.measure(data, refinement_steps=0 if hidden is None else n_steps)
         else:
             pca = net.measure(data, self._pca(spec, part).autoencoder)
-        has_forecast = self.family.objective != "reconstruct"
         return ValidationMonitor(
             self.config,
             net,
@@ -460,5 +462,5 @@ class Trainer:
             keeps_weights=not self._refits,
             mean=mean,
             pca=pca,
-            refinement_steps=0 if has_forecast else self.refinement_steps,
+            refinement_steps=n_steps,
         )
