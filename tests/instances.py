@@ -321,6 +321,7 @@ KEEP_THEIR_START = [
     *[DENSE[row] for row in (1, 2, 9, 10, 14)],
     *[RECURRENT[row] for row in (5, 18)],
     *[CONVOLUTIONAL[row] for row in (13, 16)],
+    *OTHER_NETWORKS,
     *[
         instance
         for instance, _, _ in RESTRICTED
