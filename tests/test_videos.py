@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
 
 from sklearn_seqae import AutoencoderAnomalyDetector, SequenceScaler
 from sklearn_seqae.persistence import load, save
@@ -64,6 +65,9 @@ def test_a_detector_and_a_classifier_read_them(videos, shape):
     other[0] = other[0][::-1]
     scores = detector.score_samples(other)
     assert scores[0] == scores.min()
+    frozen = FrozenEstimator(recurrent().fit(videos))
+    around = AutoencoderAnomalyDetector(frozen, random_state=0).fit(videos)
+    assert around.score_samples(other)[0] == around.score_samples(other).min()
     labels = np.arange(40) % 2
     fitted = classifier(recurrent()).fit(videos, labels)
     assert fitted.predict(videos).shape == (40,)

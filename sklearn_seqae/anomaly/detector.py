@@ -335,9 +335,8 @@ class AutoencoderAnomalyDetector(
         """
         with kept_if_it_fails(self):
             is_series = self.window_size is not None
-            last = getattr(self.estimator, "_final_estimator", self.estimator)
             form = form_of(X)
-            if form == "images" and getattr(last, "_form", form) == "sequences":
+            if form == "images" and takes_sequences(self.estimator):
                 form = "sequences"  # videos
             if is_series:
                 X = as_series(X)

@@ -74,6 +74,14 @@ def model_to_continue(estimator, config, family, samples):
     return last
 
 
+def config_of(estimator, samples):
+    """Return the configuration of a fit, without its seed."""
+    params = estimator.get_params(deep=False)
+    if estimator.n_components is None:
+        params["n_components"] = min(samples.size)
+    return TrainingConfig.from_params(params, name=type(estimator).__name__, seed=0)
+
+
 def checkpoint_to_continue(estimator, config, family, parts, last):
     """Open the checkpoint of a fit, and return it with the configuration of its seed.
 
@@ -123,10 +131,7 @@ def fit_chunk(estimator, X, sample_weight):
         samples, input_format = estimator._read_to_fit(X)
         family = estimator._make_family(samples)
         samples = to_train(name, samples, sample_weight)
-        params = estimator.get_params(deep=False)
-        if estimator.n_components is None:
-            params["n_components"] = min(samples.size)
-        config = TrainingConfig.from_params(params, name=name, seed=0)
+        config = config_of(estimator, samples)
         if config.fraction is not None:
             raise ValueError(
                 f"With partial_fit, the 'n_components' parameter of {name} must be an "
@@ -160,12 +165,16 @@ def fit_chunk(estimator, X, sample_weight):
     if config.whiten:
         model = replace(model, whitening=None).whitened(samples)
     losses = [] if last is None else list(estimator.loss_curve_)
+    return {**attributes_of_model(model, losses + run.loss_curve), "_chunks": state}
+
+
+def attributes_of_model(model, loss_curve):
+    """Return the fitted attributes that depend on the model."""
     return {
         "model_": model,
-        "loss_curve_": losses + run.loss_curve,
+        "loss_curve_": loss_curve,
         "mean_": model.scaling.mean,
         "n_components_": model.n_components,
-        "_chunks": state,
     }
 
 

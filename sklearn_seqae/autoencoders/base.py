@@ -32,7 +32,9 @@ from sklearn_seqae.autoencoders._callbacks import (
     callback_context,
 )
 from sklearn_seqae.autoencoders._checks import (
+    attributes_of_model,
     checkpoint_to_continue,
+    config_of,
     fit_chunk,
     fitted_part,
     forget,
@@ -54,7 +56,7 @@ from sklearn_seqae.autoencoders._targets import (
     read_validation,
     to_train,
 )
-from sklearn_seqae.fitting.config import TrainingConfig, draw_seed
+from sklearn_seqae.fitting.config import draw_seed
 from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.fitting.scaling import along
 from sklearn_seqae.fitting.trainer import Trainer
@@ -207,10 +209,7 @@ class BaseAutoencoder(
                 self, validation_data, input_format, family, target is not None
             )
             samples = to_train(name, samples, sample_weight)
-            params = self.get_params(deep=False)
-            if self.n_components is None:
-                params["n_components"] = min(samples.size)
-            config = TrainingConfig.from_params(params, name=name, seed=0)
+            config = config_of(self, samples)
             config.check_domain(samples, validation)
             config = config.with_seed(draw_seed(self.random_state))
             last = model_to_continue(self, config, family, samples)
@@ -233,7 +232,7 @@ class BaseAutoencoder(
                     refinement_steps=trainer.refinement_steps,
                     imputer=run.imputer,
                 )
-                return _fitted_attributes(model, run)
+                return attributes_of_model(model, run.loss_curve)
 
             tasks = FitTasks(context, self, X, attributes_of)
             trainer = Trainer(config, family, *data, last, tasks, checkpoint)
@@ -592,13 +591,3 @@ class BaseAutoencoder(
         tags.input_tags.sparse = self._reads_sparse
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _fitted_attributes(model: FittedModel, run: Any):
-    """Return the fitted attributes that depend on the model."""
-    return {
-        "model_": model,
-        "loss_curve_": run.loss_curve,
-        "mean_": model.scaling.mean,
-        "n_components_": model.n_components,
-    }

@@ -10,7 +10,6 @@ from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.family import Family, NetworkSpec
 from sklearn_seqae.fitting.imputer import LinearImputer
-from sklearn_seqae.fitting.large import scaled
 from sklearn_seqae.fitting.model import FittedModel
 from sklearn_seqae.fitting.runs import TrainingRun
 from sklearn_seqae.fitting.scaling import Scaling
@@ -90,9 +89,7 @@ class ChunkTrainer(Trainer):
             run.loss_curve.append(loss)
             state["updates"] = _as_arrays(run.net.updates_.state())
         state["generator"] = generator.get_state().numpy()
-        if run.imputer is None:
-            data = scaled(self.samples, run.scaling)
-            run.imputer = self._imputer(run.spec, data)
+        self._complete(run)
         return run, state
 
     def _scaling_and_spec(self, part: Samples) -> tuple[Scaling, NetworkSpec]:

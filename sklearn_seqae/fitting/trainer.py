@@ -152,10 +152,14 @@ class Trainer:
             refit = not self.splits or self._refits
             self.listener.begin(len(self.splits) + refit)
         run, selection = self._fit()
-        if run.imputer is None:  # later samples may have gaps
+        self._complete(run)
+        return run, selection
+
+    def _complete(self, run: TrainingRun) -> None:
+        """Fit the estimate of missing values, which later samples may have."""
+        if run.imputer is None:
             data = scaled(self.samples, run.scaling)
             run.imputer = self._imputer(run.spec, data)
-        return run, selection
 
     def _fit(self) -> tuple[TrainingRun, Selection | None]:
         if self.validation is not None:
