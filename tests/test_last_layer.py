@@ -16,10 +16,9 @@ from sklearn_seqae import (
 )
 from sklearn_seqae._inputs import parse
 from sklearn_seqae.fitting import last_layer, trainer
-from sklearn_seqae.fitting.last_layer import STRENGTHS, LastLayerRefit
+from sklearn_seqae.fitting.last_layer import STRENGTHS, LastLayer, LastLayerRefit
 from sklearn_seqae.fitting.selection import Selection
 from sklearn_seqae.modules.batch import RowLosses
-from sklearn_seqae.modules.last_layer import LastLayer
 from sklearn_seqae.modules.nearest import Sizes
 from sklearn_seqae.training.batches import Batches
 from tests.test_nearest_codes import RAGGED, SERIES, curved_series
