@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
 
 from sklearn_seqae import (
@@ -100,6 +99,12 @@ def change_of(before, after):
     return total
 
 
+def refitted(layer, strength):
+    """Copies of the refitted weights."""
+    layer.refit(strength)
+    return [weight.detach().clone() for weight in layer.weights]
+
+
 @pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("strength", [1.0, 0.001])
 @pytest.mark.parametrize("name", EXACT)
@@ -112,7 +117,7 @@ def test_the_refit_minimizes_the_error_plus_the_penalty(
     layer = LastLayer(module)
     layer.add(code, batch)
     before = copy.deepcopy(module)
-    module.load_state_dict(layer.weights(strength), strict=False)
+    layer.refit(strength)
     penalty = strength * layer._products.diagonal().mean()
     end = loss_of(module, code, batch) + penalty * change_of(before, module)
     start = loss_of(before, code, batch)
@@ -145,7 +150,7 @@ def test_the_error_of_patches_with_padding_falls(name, strength, fitted):
     layer = LastLayer(module)
     layer.add(code, batch)
     before = loss_of(module, code, batch)
-    module.load_state_dict(layer.weights(strength), strict=False)
+    layer.refit(strength)
     assert loss_of(module, code, batch) < before
 
 
@@ -154,22 +159,39 @@ def test_missing_values_have_no_residual(strength, fitted):
     model, X = fitted["dense"]
     module, code, batch = problem(model, X)
     observed = torch.from_numpy(np.random.RandomState(0).uniform(size=X.shape) < 0.7)
-    weights = []
+    layers = []
     for hidden in (0.0, 100.0):
         x = batch.x.where(observed, hidden)
         layer = LastLayer(module)
         layer.add(code, batch._replace(x=x, observed=observed))
-        weights.append(layer.weights(strength))
-    for name, weight in weights[0].items():
-        assert_array_equal(weight.numpy(), weights[1][name].numpy())
+        layers.append(layer)
+    for first, second in zip(
+        *(refitted(each, strength) for each in layers), strict=True
+    ):
+        assert torch.equal(first, second)
+
+    module = problem(model, X)[0]
 
     def error():
         residual = (batch.x - module.decode(code)) * observed
         return float(residual.square().sum().detach())
 
     before = error()
-    module.load_state_dict(weights[0], strict=False)
+    layer = LastLayer(module)
+    layer.add(code, batch._replace(observed=observed))
+    layer.refit(strength)
     assert error() < before
+
+
+@pytest.mark.parametrize("name", ["dense", "wide table", "recurrent"])
+def test_a_refit_starts_from_the_trained_weights_after_another_one(name, fitted):
+    model, X = fitted[name]
+    module, code, batch = problem(model, X)
+    layer = LastLayer(module)
+    layer.add(code, batch)
+    first = refitted(layer, 0.1)
+    layer.refit(0.001)
+    assert all(map(torch.equal, first, refitted(layer, 0.1)))
 
 
 @pytest.mark.parametrize("name", ["dense", "wide table", "recurrent", "ragged"])
@@ -181,8 +203,8 @@ def test_rows_may_come_in_several_batches(name, fitted):
     half = len(code) // 2
     for start, stop in ((0, half), (half, len(code))):
         parts.add(code[start:stop], batch.rows(start, stop))
-    for key, weight in whole.weights(0.01).items():
-        assert torch.allclose(weight, parts.weights(0.01)[key], atol=1e-6)
+    pairs = zip(refitted(whole, 0.01), refitted(parts, 0.01), strict=True)
+    assert all(torch.allclose(first, second, atol=1e-6) for first, second in pairs)
 
 
 def at(*roots):
@@ -252,14 +274,14 @@ TABLE = load_digits().data / 16
 
 @pytest.fixture
 def loaded(monkeypatch):
-    """The strengths whose weights were loaded, in order."""
-    strengths, load = [], LastLayerRefit._load
+    """The strengths of all refits, in order."""
+    strengths, refit = [], LastLayer.refit
 
-    def record(self, run, layer, strength):
+    def record(self, strength):
         strengths.append(strength)
-        load(self, run, layer, strength)
+        refit(self, strength)
 
-    monkeypatch.setattr(LastLayerRefit, "_load", record)
+    monkeypatch.setattr(LastLayer, "refit", record)
     return strengths
 
 

@@ -1,7 +1,7 @@
 """Closed-form refit of the decoder's last layer to nearest-point codes."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from sklearn_seqae.fitting.selection import Selection, joined_rows
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch
 from sklearn_seqae.modules.bottleneck import truncate
-from sklearn_seqae.modules.linear_path import ResampledLinearPath
+from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.nearest import TINY, Sizes
 from sklearn_seqae.training.batches import Batches
 
@@ -32,14 +32,19 @@ class LastLayer:
     Parameters
     ----------
     module : Autoencoder
-        Autoencoder with a linear path and a decoder that has a `last_layer`. The
-        weights are those before the refit.
+        Autoencoder with a linear path and a decoder that has a `last_layer`. Its
+        weights at this time are those before the refit.
     """
 
     def __init__(self, module: Autoencoder):
         self.module = module
         self.decoder: Any = module.decoder
         self.is_table = not isinstance(module.linear_path, ResampledLinearPath)
+        self.weights: list[Tensor] = [self.decoder.last_layer.weight]
+        if self.is_table:
+            loadings = cast(LinearPath, module.linear_path).decoder
+            self.weights += [loadings.weight, loadings.bias]
+        self._start = [weight.detach().clone() for weight in self.weights]
         self._products: Any = 0.0
         self._moments: Any = 0.0
 
@@ -92,8 +97,8 @@ class LastLayer:
         return inputs, self.decoder.to_last_layer(residuals, lengths)
 
     @torch.no_grad()
-    def weights(self, strength: float) -> dict[str, Tensor]:
-        """Return the refitted weights by their names in the module.
+    def refit(self, strength: float) -> None:
+        """Replace the weights by the refitted ones.
 
         Parameters
         ----------
@@ -104,21 +109,16 @@ class LastLayer:
         diagonal = products.diagonal()
         diagonal += (strength * diagonal.mean()).clamp(min=TINY)
         change = torch.linalg.solve(products, self._moments)
-        module, layer = self.module, self.decoder.last_layer
-        changes = {layer.weight: change[: layer.in_features].T}
+        module, width = self.module, self.decoder.last_layer.in_features
+        changes = [change[:width].T]
         if self.is_table:
-            path: Any = module.linear_path
-            columns = float(module.decoder_unit[-1]) * change[layer.in_features :].T
+            columns = float(module.decoder_unit[-1]) * change[width:].T
             if self.decoder.rotated_out:
                 columns = self.decoder.basis.T.cpu().double() @ columns
-            changes[path.decoder.bias] = columns[:, 0]
             spread = module.code_spread.cpu().double()
-            changes[path.decoder.weight] = columns[:, 1:] / spread
-        return {
-            name: (weight.cpu() + changes[weight]).to(weight)
-            for name, weight in module.named_parameters()
-            if weight in changes
-        }
+            changes += [columns[:, 1:] / spread, columns[:, 0]]
+        for weight, start, each in zip(self.weights, self._start, changes, strict=True):
+            weight.copy_(start.cpu() + each)
 
 
 class LastLayerRefit:
@@ -192,7 +192,7 @@ class LastLayerRefit:
             layer = self._regression(run, part)
             losses = []
             for strength in STRENGTHS:
-                self._load(run, layer, strength)
+                layer.refit(strength)
                 assert run.held_out is not None
                 losses.append(
                     run.net.measure(
@@ -208,10 +208,7 @@ class LastLayerRefit:
     def refit(self, run: TrainingRun, part: Samples, strength: float) -> None:
         """Refit the last layer of a training. An infinite strength changes nothing."""
         if strength < np.inf:
-            self._load(run, self._regression(run, part), strength)
-
-    def _load(self, run: TrainingRun, layer: LastLayer, strength: float) -> None:
-        run.net.module_.load_state_dict(layer.weights(strength), strict=False)
+            self._regression(run, part).refit(strength)
 
     @torch.no_grad()
     def _regression(self, run: TrainingRun, part: Samples) -> LastLayer:
