@@ -159,6 +159,22 @@ def resamples():
     return markdown(["family", "version", "fits", *MEASURES], rows)
 
 
+def in_time():
+    """Return the error ratios of a table that is split in time, for each split."""
+    cells = pd.read_csv(RESULTS / "representation_in_time.csv")
+    table = cells.pivot_table(index="split", columns="n_components", values="ratio")
+    rows = [
+        [part.iloc[0], f"{50 + 5 * (split - 1) if split else 75} %", *ratios]
+        for split, part in cells.groupby("split")["n_train"]
+        for ratios in [[f"{ratio:.3f}" for ratio in table.loc[split]]]
+    ]
+    means = [f"{geometric_mean(table[k]):.3f}" for k in table]
+    rows.sort(key=lambda row: row[0])
+    rows.append(["*geometric mean*", "", *means])
+    sizes = [f"{k} components" for k in table]
+    return markdown(["training months", "part of the table", *sizes], rows)
+
+
 def tables():
     """Return the tables by name."""
     cells = read_results()
@@ -168,5 +184,6 @@ def tables():
         "counts": counts(cells),
         "losses": losses(cells),
         "resamples": resamples(),
+        "in_time": in_time(),
         **{name: each_cell(cells, name) for name in ("dense", "recurrent")},
     }
