@@ -23,6 +23,11 @@ is_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWar
 ENOUGH = {"n_enough": 350, "n_max": 5000, "n_components": 2}
 
 
+def first_seed(random_state):
+    """Return the seed that a fit draws from its random_state."""
+    return np.random.RandomState(random_state).randint(2**31 - 1)
+
+
 # Splits
 
 
@@ -80,9 +85,17 @@ def test_one_row_is_not_divided():
     assert validation_splits(1, 0.2, 0, **ENOUGH) == []
 
 
-@pytest.mark.parametrize("objective", ["reconstruct", "predict"])
-def test_windows_of_a_forecast_with_targets_are_held_out_in_blocks(
-    objective, monkeypatch
+@pytest.mark.parametrize(
+    ("options", "in_blocks"),
+    [
+        ({}, False),
+        ({"objective": "predict"}, False),  # the sequence is its own target
+        ({"objective": "predict", "horizon": 2}, True),
+    ],
+    ids=["reconstruct", "predict", "horizon"],
+)
+def test_windows_with_steps_ahead_are_held_out_in_blocks(
+    options, in_blocks, monkeypatch
 ):
     asked = []
 
@@ -91,11 +104,8 @@ def test_windows_of_a_forecast_with_targets_are_held_out_in_blocks(
         return validation_splits(*args, in_blocks=in_blocks, **options)
 
     monkeypatch.setattr(validation, "validation_splits", record)
-    sequences = X.reshape(-1, 8, 8)
-    horizon = {"horizon": 2} if objective == "predict" else {}
-    model = recurrent(objective=objective, **horizon)
-    model.fit(sequences)
-    assert asked == [objective == "predict"]
+    recurrent(**options).fit(X[:40].reshape(-1, 8, 8))
+    assert asked == [in_blocks]
 
 
 # Joined folds
@@ -226,3 +236,19 @@ def test_large_data_keep_the_weights_of_the_first_fold(family, monkeypatch):
     assert large.held_out_r2_ == small.held_out_r2_
     assert len(large.model_.net.history) == large.n_iter_ == small.n_iter_
     assert not np.allclose(large.transform(X), small.transform(X))
+
+
+@pytest.mark.parametrize("refinement_steps", [0, 2])
+def test_large_data_keep_the_best_epoch_and_not_the_last(refinement_steps, monkeypatch):
+    monkeypatch.setattr(trainer, "REFIT_BELOW", 10)
+    monkeypatch.setattr(validation, "MAX_FOLDS", 1)
+    options = {"hidden_layer_sizes": (64,), "init": "random", "max_iter": 200}
+    model = dense(8, refinement_steps=refinement_steps, **options).fit(X[:80])
+    assert 0 < model.best_epoch_ < model.n_iter_
+    ((_, valid),) = validation_splits(
+        80, 0.5, first_seed(0), n_enough=350, n_max=5000, n_components=8
+    )[:1]
+    train = np.delete(X[:80], valid, axis=0)
+    errors = np.square(X[valid] - model.reconstruct(X[valid])).sum()
+    total = np.square(X[valid] - train.mean(axis=0)).sum()
+    assert model.held_out_r2_["model"] == pytest.approx(1 - errors / total, abs=1e-4)
