@@ -7,6 +7,8 @@
 #
 # make release-check  build the distributions, and try them in empty environments with
 #                     the oldest and the newest dependencies
+# make mutants        change the code at 30 random places, and count the changes that the
+#                     tests notice (a tool in the environment .mutants-venv)
 # make test-clients   run the snippets of tests/clients, with libraries of others, in the
 #                     environment .clients-venv
 #
@@ -21,12 +23,13 @@ VENV ?= .venv
 PIP ?= $(VENV)/bin/python -m pip
 PIP_ARGS ?=
 CLIENTS_VENV ?= .clients-venv
+MUTANTS_VENV ?= .mutants-venv
 DEMO_OUTPUT ?= demo_output
 WORKERS ?= 2
 
 TESTS ?= -m "not slow"
 
-.PHONY: demo test test-all test-clients lint docs release-check clean
+.PHONY: demo test test-all test-clients mutants lint docs release-check clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python examples/demo.py $(DEMO_OUTPUT)
@@ -42,6 +45,9 @@ test-all:
 test-clients: $(CLIENTS_VENV)/.installed
 	OMP_NUM_THREADS=1 $(CLIENTS_VENV)/bin/python -m pytest -q --confcutdir=tests/clients \
 		tests/clients/test_clients.py $(PYTEST_ARGS)
+
+mutants: $(VENV)/.installed $(MUTANTS_VENV)/.installed
+	$(MUTANTS_VENV)/bin/python .ci/mutants.py --python $(VENV)/bin/python $(MUTANTS_ARGS)
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
@@ -69,6 +75,11 @@ $(CLIENTS_VENV)/.installed: pyproject.toml tests/clients/requirements.txt
 	test -x $(CLIENTS_VENV)/bin/python || $(PYTHON) -m venv $(CLIENTS_VENV)
 	$(CLIENTS_VENV)/bin/python -m pip install $(PIP_ARGS) \
 		-r tests/clients/requirements.txt -e ".[persistence]"
+	touch $@
+
+$(MUTANTS_VENV)/.installed:
+	test -x $(MUTANTS_VENV)/bin/python || $(PYTHON) -m venv $(MUTANTS_VENV)
+	$(MUTANTS_VENV)/bin/python -m pip install cosmic-ray==8.7.0
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

@@ -2,7 +2,7 @@
 
 Each part compares all detectors in the same run ::
 
-    python benchmarks/anomaly.py --data DIR [--size quick|full] [--part adbench ...]
+    python benchmarks/anomaly.py [--data DIR] [--size quick|full] [--part adbench ...]
 
 - ``one-class``: the tables of ADBench. Detectors are fitted on half of the normal rows
   and score all other rows. ``contaminated``: detectors are fitted on all rows and score
@@ -19,11 +19,11 @@ Each part compares all detectors in the same run ::
 - ``speed``: processor time of scoring 200,000 time steps, divided by the processor time
   of the forward passes of the network.
 
-DIR contains the data, a reader ``load.py`` and published results in ``reference``. The
-results are saved in ``anomaly_<size>.csv`` (a row for each part, data set, seed and
-method) and ``anomaly_<size>.png``. Tables are standardised with the statistics of their
-training rows. ``--pyod PYTHON`` adds PyOD's autoencoder, where PYTHON is the
-interpreter of an environment created by ``pip install pyod torch tqdm``.
+``--data`` is described in ``data_sets.py``. The results are saved in
+``anomaly_<size>.csv`` (a row for each part, data set, seed and method) and
+``anomaly_<size>.png``. Tables are standardised with the statistics of their training
+rows. ``--pyod PYTHON`` adds PyOD's autoencoder, where PYTHON is the interpreter of an
+environment created by ``pip install pyod torch tqdm``.
 """
 
 import argparse
@@ -33,8 +33,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from data_sets import add_data_option, open_reader
 from detectors import METHODS, PYOD, by_pyod, cpu_seconds, make_detector
-from representation import import_reader
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
@@ -51,7 +51,7 @@ RATES = (0.01, 0.05, 0.1)
 # the tenth of the steps with the lowest scores, merged if less than eight windows are
 # between them, then pruned by their scores.
 SHARE, GAP, DROP = 0.1, 8, 0.2
-QUICK_SETS = ("WBC", "cardio", "thyroid", "vowels", "wine")
+QUICK_SETS = ("WBC", "cardio", "thyroid", "vowels", "wine", "breast_cancer", "iris")
 LONG, WINDOW, PAIRS = 200_000, 100, 5  # of the series in the part speed
 MOST_ROWS = 10_000  # of a table, a random subset: LOF and kNN compare all pairs
 
@@ -78,9 +78,10 @@ def contaminated(X, y, seed):
 
 
 def tables(reader, size):
-    names = reader.names("adbench")
-    for name in names if size == "full" else QUICK_SETS:
-        yield name, *reader.load_adbench(name)
+    for name in reader.names("adbench"):
+        if size == "quick" and name not in QUICK_SETS:
+            continue
+        yield name, *reader.load_anomalies(name)
 
 
 def run_tables(reader, size, part, methods):
@@ -136,26 +137,9 @@ def run_explanation(reader, size, part):
 # Series
 
 
-def series(reader, folder, kind, size):
-    """Yield (name, values (T, C), labels, train_rows) of the series of TSB-AD."""
-    file = "tsb_ad_u_vus_pr.csv" if kind == "univariate" else "tsb_ad_m_vus_pr.csv"
-    listed = pd.read_csv(Path(folder) / "reference" / file)
-    for row in listed.iloc[:: 1 if size == "full" else 6].itertuples():
-        if row.folder == "nab":
-            stored = reader.load_nab(row.name)
-            X, labels = stored["value"][1:, np.newaxis], stored["label"][1:]
-        elif row.folder == "smd":
-            _, X, labels = reader.load_smd(row.name)
-        else:
-            stored = reader.load_smap_msl(row.name)
-            X, labels = stored["test"], stored["label"]
-        if kind == "univariate":
-            X = X[:, :1]
-        yield row.name, X.astype(float), labels, row.train_rows
-
-
-def run_series(reader, size, part, folder):
-    for name, X, labels, train_rows in series(reader, folder, part, size):
+def run_series(reader, size, part):
+    every = 1 if size == "full" else 6
+    for name, X, labels, train_rows in reader.listed_series(part, every):
         width = period_of(X[:, 0])
         for fitted_on, rows in (("all", len(X)), ("train", train_rows)):
             scaler = StandardScaler().fit(X[:rows])
@@ -201,7 +185,7 @@ def judges():
 
 def run_nab(reader, size, part):
     for name in reader.names("nab")[:: 1 if size == "full" else 6]:
-        stored = reader.load_nab(name)
+        stored = reader.load_labelled_series(name)
         Z = StandardScaler().fit_transform(stored["value"][:, np.newaxis])
         for method, options in judges().items():
             detector = make_detector(
@@ -216,7 +200,7 @@ def run_nab(reader, size, part):
 
 def run_smap_msl(reader, size, part):
     for name in reader.names("smap_msl")[:: 1 if size == "full" else 6]:
-        stored = reader.load_smap_msl(name)
+        stored = reader.load_telemetry(name)
         train, test = (stored[key][:, :1].astype(float) for key in ("train", "test"))
         scaler = StandardScaler().fit(train)
         train, test = scaler.transform(train), scaler.transform(test)
@@ -250,7 +234,9 @@ def bare_passes(module, windows):
 def run_speed(reader, size, part):
     """Compare the seconds of scoring with the seconds of the forward passes."""
     name = "nyc_taxi"
-    Z = StandardScaler().fit_transform(reader.load_nab(name)["value"][:, np.newaxis])
+    Z = StandardScaler().fit_transform(
+        reader.load_labelled_series(name)["value"][:, np.newaxis]
+    )
     Z = np.resize(Z, (LONG, 1))
     detector = make_detector(window_size=WINDOW, contamination=SHARE).fit(Z)
     windows = sliding_windows(Z.astype(np.float32), WINDOW)
@@ -319,7 +305,7 @@ def draw(results, file):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
+    add_data_option(parser)
     parser.add_argument("--size", choices=["quick", "full"], default="quick")
     parser.add_argument("--part", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--method", nargs="*", choices=[*METHODS, PYOD])
@@ -333,7 +319,7 @@ def main():
     methods = arguments.method or list(METHODS)
     if PYOD in methods and not arguments.pyod:
         parser.error(f"--method {PYOD!r} needs --pyod PYTHON.")
-    reader, size = import_reader(arguments.data), arguments.size
+    reader, size = open_reader(arguments.data), arguments.size
     file = arguments.output / f"anomaly_{size}.csv"
     # Results of parts and methods that are not run again stay in the file.
     kept = pd.DataFrame({"part": [], "method": []})
@@ -343,13 +329,11 @@ def main():
     runs = {
         **dict.fromkeys(("one-class", "contaminated"), by_method),
         **{"calibration": run_calibration, "explanation": run_explanation},
-        **{"nab": run_nab, "smap-msl": run_smap_msl, "speed": run_speed},
+        **{"univariate": run_series, "multivariate": run_series, "nab": run_nab},
+        **{"smap-msl": run_smap_msl, "speed": run_speed},
     }
     for part in arguments.part:
-        if part.endswith("variate"):
-            rows = run_series(reader, size, part, arguments.data)
-        else:
-            rows = runs[part](reader, size, part)
+        rows = runs[part](reader, size, part)
         found = []
         for row in rows:
             found.append({"part": part, **row})

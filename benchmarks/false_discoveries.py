@@ -3,7 +3,7 @@
 Half of the normal rows are used for training. ``select`` of the detector is applied to
 the other normal rows and all anomalies ::
 
-    python benchmarks/false_discoveries.py --data DIR [--seeds 3]
+    python benchmarks/false_discoveries.py [--data DIR] [--seeds 3]
 
 The plain split fits the same score on half of the training rows and calibrates on the
 others. The procedure of Benjamini and Hochberg is applied to both. Printed are the mean
@@ -17,7 +17,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from anomaly import one_class
-from representation import import_reader
+from data_sets import add_data_option, open_reader
 from scipy.stats import false_discovery_control
 
 from sklearn_seqae import AutoencoderAnomalyDetector
@@ -50,7 +50,7 @@ METHODS = {"select": by_cross_fits, "plain split": by_split}
 def run(reader, n_seeds):
     """Yield a row for each data set, seed, method and bound."""
     for name in reader.names("adbench"):
-        X, y = reader.load_adbench(name)
+        X, y = reader.load_anomalies(name)
         for seed in range(n_seeds):
             known, fresh, labels = one_class(X, y, seed)
             anomaly = labels == 1
@@ -69,11 +69,11 @@ def run(reader, n_seeds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", required=True, help="folder with data and load.py")
+    add_data_option(parser)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message="A false-alarm rate of")
-    rows = pd.DataFrame(run(import_reader(arguments.data), arguments.seeds))
+    rows = pd.DataFrame(run(open_reader(arguments.data), arguments.seeds))
     sets = rows.groupby(["alpha", "method", "set"], sort=False)[["false", "power"]]
     means = sets.mean()
     pd.set_option("display.width", 120)

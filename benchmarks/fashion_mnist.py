@@ -1,23 +1,23 @@
 """Benchmark of reconstruction on Fashion-MNIST with 30 components.
 
-The first 5,000 training images are for validation, the other 55,000 for training. Three
+The first twelfth of the training images (5,000) is for validation, the rest (55,000)
+for training. Three
 models are compared with PCA: the recurrent family on sequences of 28 rows, with its
 defaults and squared error, for 10 epochs; the convolutional family on images, for the
 number of epochs that takes the same CPU time; and the plain recurrent network of
 tutorials (``init="random"``) with binary cross-entropy. ::
 
-    OMP_NUM_THREADS=1 python benchmarks/fashion_mnist.py --data DIR
+    OMP_NUM_THREADS=1 python benchmarks/fashion_mnist.py [--data DIR]
 
-DIR contains the data and a reader ``load.py``. The script takes five to fifteen minutes
-on one core.
+``--data`` is described in ``data_sets.py``; by default the images are digits. With
+Fashion-MNIST, the script takes five to fifteen minutes on one core.
 """
 
 import argparse
-import importlib.util
 import time
-from pathlib import Path
 
 import numpy as np
+from data_sets import add_data_option, open_reader
 from sklearn.decomposition import PCA
 
 from sklearn_seqae import (
@@ -28,13 +28,11 @@ from sklearn_seqae import (
 FIXED = {"early_stopping": False, "random_state": 0}
 
 
-def read(folder):
-    """Return training and validation images in [0, 1], of shape (N, 28, 28)."""
-    spec = importlib.util.spec_from_file_location("load", Path(folder) / "load.py")
-    reader = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(reader)
-    images = reader.load_fashion_mnist()[0].astype(np.float32) / 255
-    return images[5000:], images[:5000]
+def read(data):
+    """Return training and validation images in [0, 1], of shape (N, H, W)."""
+    images = open_reader(data).load_images()[0].astype(np.float32) / 255
+    n_valid = len(images) // 12
+    return images[n_valid:], images[:n_valid]
 
 
 def binary_cross_entropy(X, output):
@@ -63,9 +61,7 @@ def report(name, seconds, valid, output):
 def main():
     """Fit all models and print the errors on the validation images."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--data", required=True, help="folder with the data and load.py"
-    )
+    add_data_option(parser)
     parser.add_argument(
         "--epochs", type=int, default=10, help="of the recurrent models"
     )
@@ -83,9 +79,9 @@ def main():
     report(name, seconds, valid, model.reconstruct(valid))
 
     model = ConvolutionalAutoencoderTransformer(
-        30, sample_shape=(28, 28), max_iter=1, **FIXED
+        30, sample_shape=train.shape[1:], max_iter=1, **FIXED
     )
-    n_epochs = int(seconds / seconds_of(model, train))
+    n_epochs = max(1, int(seconds / seconds_of(model, train)))
     model.set_params(max_iter=n_epochs)
     seconds = seconds_of(model, train)
     name = f"convolutional, {n_epochs} epochs"

@@ -5,11 +5,13 @@ autoencoder forecasts the day from the latent code of the week. The last 20 % is
 forecast from every half hour, each day from the week before it. The naive forecast is
 the same half hour one week before. The latent size is chosen on the last fifth of the
 first part, with PCA and a least-squares map, which is the initialization of the model.
+The penalty of a ridge regression on standardised half hours is chosen on the same rows.
 ::
 
-    python benchmarks/forecast.py [--out FILE]
+    python benchmarks/forecast.py [--random-state 0 1 2] [--linear] [--out FILE]
 
-The series is included in the package.
+With ``--linear``, only the linear forecasts are measured, in a minute. The series is
+included in the package.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import RecurrentAutoencoderTransformer
 from sklearn_seqae.datasets import load_nyc_taxi
@@ -29,6 +32,7 @@ from sklearn_seqae.windows import sliding_windows
 WEEK, DAY = 336, 48  # half hours
 SHARE = 0.8  # of the series, for training
 SIZES = [8, 16, 32, 64]
+PENALTIES = [10.0**power for power in range(6)]  # of the ridge regression
 STEP = 4  # stride of the training windows, in half hours
 
 
@@ -57,22 +61,46 @@ def start(n_components):
     return make_pipeline(PCA(n_components), LinearRegression())
 
 
-def measure(series, n_components):
-    """Yield a row for each forecast of the last part."""
-    learned, week, day = parts_of(series)
-    yield {"forecast": "a week before", "error": error(week[:, :DAY], day)}
-    linear = linear_error(series, Ridge())
-    yield {"forecast": "ridge regression from the week", "error": linear}
+def ridge(penalty):
+    """Return a ridge regression on standardised half hours."""
+    return make_pipeline(StandardScaler(), Ridge(penalty))
+
+
+def best(series, make, options):
+    """Return the option with the smallest error on the last fifth of the first part."""
+    first = series[: int(SHARE * len(series))]
+    errors = {option: linear_error(first, make(option)) for option in options}
+    print("on the last fifth of the first part:", errors, flush=True)
+    return min(errors, key=errors.get)
+
+
+def linear_forecasts(series, n_components):
+    """Yield a row for each linear forecast of the last part."""
+    _, week, day = parts_of(series)
+    before = error(week[:, :DAY], day)
+    yield {"forecast": "same half hour one week before", "error": before}
+    yield {"forecast": "ridge regression", "error": linear_error(series, Ridge())}
+    penalty = best(series, ridge, PENALTIES)
+    tuned = linear_error(series, ridge(penalty))
+    name = f"ridge regression, standardised, penalty {penalty:g} chosen before"
+    yield {"forecast": name, "error": tuned}
     linear = linear_error(series, start(n_components))
-    yield {"forecast": f"PCA of {n_components}, least squares", "error": linear}
+    name = f"PCA of {n_components}, least squares (initialization of the autoencoder)"
+    yield {"forecast": name, "error": linear}
+
+
+def autoencoder_forecast(series, n_components, random_state):
+    """Return the row of the autoencoder for one seed."""
+    learned, week, day = parts_of(series)
     begin = time.process_time()
     model = RecurrentAutoencoderTransformer(
-        n_components, objective="predict", horizon=DAY, random_state=0
+        n_components, objective="predict", horizon=DAY, random_state=random_state
     ).fit(learned)
     seconds = time.process_time() - begin
-    yield {
+    return {
         "forecast": f"autoencoder of {n_components}",
         "error": error(model.predict(week), day),
+        "seed": random_state,
         "seconds": seconds,
         "epoch": model.best_epoch_,
     }
@@ -81,13 +109,16 @@ def measure(series, n_components):
 def main():
     """Choose the size, forecast the last part, print and save the errors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--random-state", type=int, nargs="+", default=[0])
+    parser.add_argument("--linear", action="store_true", help="no autoencoder")
     parser.add_argument("--out", type=Path, default=Path("forecast.csv"))
     args = parser.parse_args()
     series = load_nyc_taxi().data
-    first = series[: int(SHARE * len(series))]
-    choice = {size: linear_error(first, start(size)) for size in SIZES}
-    print("on the last fifth of the first part:", choice, flush=True)
-    table = pd.DataFrame(measure(series, min(choice, key=choice.get)))
+    size = best(series, start, SIZES)
+    rows = list(linear_forecasts(series, size))
+    for seed in [] if args.linear else args.random_state:
+        rows.append(autoencoder_forecast(series, size, seed))
+    table = pd.DataFrame(rows)
     table.to_csv(args.out, index=False, float_format="%.6g")
     print(table.to_string(index=False))
 

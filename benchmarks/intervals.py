@@ -22,9 +22,9 @@ import warnings
 import numpy as np
 import pandas as pd
 from anomaly import DROP, GAP, SHARE, f1_of_intervals, judges
+from data_sets import open_reader
 from detectors import make_detector
 from false_alarms import stationary_series
-from representation import import_reader
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from vus import runs_of
@@ -117,7 +117,7 @@ def run_simulated(estimator, repeats, seed):
 
 def run_nab(reader):
     for name in reader.names("nab"):
-        stored = reader.load_nab(name)
+        stored = reader.load_labelled_series(name)
         X = StandardScaler().fit_transform(stored["value"][:, np.newaxis])
         edges = np.array(runs_of(stored["label"])).reshape(-1, 2)
         for judge, options in judges().items():
@@ -142,7 +142,7 @@ def run_nab(reader):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", help="folder with the data sets and load.py")
+    parser.add_argument("--data", help="a folder or 'sklearn', see data_sets.py")
     parser.add_argument("--estimator", choices=["default", "pca"], default="default")
     parser.add_argument("--repeats", type=int, default=4, help="series of each kind")
     parser.add_argument("--seed", type=int, default=7000, help="seed of the first")
@@ -161,7 +161,7 @@ def main():
         groups = rows.groupby(["method", "length"], observed=True)
         print(groups["IoU"].median().round(3))
         return
-    rows = pd.DataFrame(run_nab(import_reader(arguments.data)))
+    rows = pd.DataFrame(run_nab(open_reader(arguments.data)))
     for keys, table in rows.groupby(["detector", "method"], sort=False):
         lengths = np.concatenate(list(table["lengths"]))
         # F1 is that of the labelled series, as in `anomaly.py`.

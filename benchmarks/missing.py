@@ -7,17 +7,18 @@
 - ``detector``: anomaly scores of tables with 5 % of hidden values.
 - ``taxi``: intervals of the taxi series with 5 % of hidden half hours.
 
-To reproduce, with tables of ADBench as `DIR/adbench/<name>.npz`, which hold X and y,
-and UCR sets as `DIR/ucr/<name>.npz`, which hold X_train, y_train, X_test and y_test:
+To reproduce:
 
-    python benchmarks/missing.py --data DIR [--part series ...] [--set wine ...]
+    python benchmarks/missing.py [--data DIR] [--part series ...] [--set wine ...]
+
+``--data`` is described in ``data_sets.py``.
 """
 
 import argparse
 import warnings
-from pathlib import Path
 
 import numpy as np
+from data_sets import add_data_option, open_reader
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
@@ -35,6 +36,7 @@ from sklearn_seqae import (
 from sklearn_seqae.datasets import load_nyc_taxi
 
 SERIES = ("GunPoint", "ECG200", "PowerCons", "BasicMotions", "ItalyPowerDemand")
+SERIES += ("taxi_days",)
 N_COMPONENTS = 8  # of sequences
 FEW_HIDDEN = 0.05  # fraction of the values that are hidden from a detector
 SIZES = (2, 4, 8, 16)
@@ -43,10 +45,10 @@ HELD_OUT = 0.1  # fraction of the observed values that are hidden to select the 
 MOST_ROWS = 2000
 
 
-def load_normal(file, most=MOST_ROWS):
+def load_normal(reader, name, most=MOST_ROWS):
     """Return the standardized normal rows of a table."""
-    with np.load(file) as data:
-        X = data["X"].astype(np.float64)[data["y"] == 0]
+    X, y = reader.load_anomalies(name)
+    X = X[y == 0]
     random = np.random.default_rng(0)
     if len(X) > most:
         X = X[random.permutation(len(X))[:most]]
@@ -78,7 +80,7 @@ def select_size(estimator, X, sizes=SIZES):
     return clone(estimator).set_params(n_components=best).fit(X)
 
 
-def imputation(files):
+def imputation(reader, names):
     """Print the RMSE of hidden values of the normal rows of each table."""
     options = {"keep_empty_features": True}
     imputers = {
@@ -88,8 +90,8 @@ def imputation(files):
     }
     print("table", *imputers, "autoencoder", "size", sep="\t")
     errors = []
-    for file in files:
-        X = load_normal(file)
+    for name in names:
+        X = load_normal(reader, name)
         with_gaps, hidden = hide(X, HIDDEN)
         row = [
             rmse(imputer.fit_transform(with_gaps), X, hidden)
@@ -99,18 +101,19 @@ def imputation(files):
         row.append(rmse(model.impute(with_gaps), X, hidden))
         errors.append(row)
         numbers = [f"{error:.3f}" for error in row]
-        print(file.stem, *numbers, model.n_components_, sep="\t", flush=True)
+        print(name, *numbers, model.n_components_, sep="\t", flush=True)
     errors = np.array(errors)
     ratios = errors[:, -1:] / errors[:, :-1]
     means = np.exp(np.log(ratios).mean(axis=0))
-    for name, mean, wins in zip(imputers, means, (ratios < 1).sum(axis=0), strict=True):
-        print(f"{name}: geometric mean {mean:.3f}, better on {wins} of {len(ratios)}")
+    n_wins = (ratios < 1).sum(axis=0)
+    for other, mean, wins in zip(imputers, means, n_wins, strict=True):
+        print(f"{other}: geometric mean {mean:.3f}, better on {wins} of {len(ratios)}")
 
 
-def held_out_error(files, size=4):
+def held_out_error(reader, names, size=4):
     """Print the error of observed values in held-out rows, beside imputed PCA."""
-    for file in files:
-        X = load_normal(file)
+    for name in names:
+        X = load_normal(reader, name)
         with_gaps, hidden = hide(X, HIDDEN)
         train, test = with_gaps[::2], with_gaps[1::2]
         k = min(size, X.shape[1] - 1)
@@ -123,7 +126,7 @@ def held_out_error(files, size=4):
             rmse(each, X[1::2], ~hidden[1::2])
             for each in (given, model.reconstruct(test))
         ]
-        print(file.stem, *(f"{error:.3f}" for error in errors), sep="\t", flush=True)
+        print(name, *(f"{error:.3f}" for error in errors), sep="\t", flush=True)
 
 
 def hide_steps(X, kind, seed):
@@ -162,15 +165,12 @@ def accuracy(model, train, y_train, test, y_test):
     return classifier.score(model.transform(list(test)), y_test)
 
 
-def series(files):
+def series(reader, names):
     """Print accuracies, and errors of hidden steps of the test sequences."""
     print("set", "gaps", "accuracy", "complete", "imputed", "interpolated", sep="\t")
     ratios = []
-    for file in files:
-        with np.load(file, allow_pickle=True) as data:
-            train, y_train, test, y_test = (
-                data[name] for name in ("X_train", "y_train", "X_test", "y_test")
-            )
+    for name in names:
+        train, y_train, test, y_test = reader.load_sequences(name)
         train, test = train.astype(np.float64), test.astype(np.float64)
         model = RecurrentAutoencoderTransformer(N_COMPONENTS, random_state=0)
         complete = accuracy(clone(model).fit(train), train, y_train, test, y_test)
@@ -186,17 +186,16 @@ def series(files):
             ]
             ratios.append(found / complete)
             numbers = [f"{number:.3f}" for number in (found, complete, *errors)]
-            print(file.stem, kind, *numbers, sep="\t", flush=True)
+            print(name, kind, *numbers, sep="\t", flush=True)
     print(f"accuracy with gaps divided by that of complete data: {np.mean(ratios):.3f}")
 
 
-def detection(files):
+def detection(reader, names):
     """Print AUROCs of detectors that are fitted to half of the normal rows."""
     print("table", "with gaps", "complete", sep="\t")
     results = []
-    for file in files:
-        with np.load(file) as data:
-            X, y = data["X"].astype(np.float64), data["y"]
+    for name in names:
+        X, y = reader.load_anomalies(name)
         rows = np.random.RandomState(0).permutation(len(y))[:MOST_ROWS]
         X, y = X[rows], y[rows]
         normal = np.flatnonzero(y == 0)
@@ -209,11 +208,11 @@ def detection(files):
             scores = detector.fit(values[train]).score_samples(values[test])
             pair.append(roc_auc_score(y[test], -np.nan_to_num(scores)))
         results.append(pair)
-        print(file.stem, *(f"{each:.3f}" for each in pair), sep="\t", flush=True)
+        print(name, *(f"{each:.3f}" for each in pair), sep="\t", flush=True)
     print("mean", *(f"{each:.4f}" for each in np.mean(results, axis=0)), sep="\t")
 
 
-def taxi(files):
+def taxi(reader, names):
     """Print the intervals of the taxi series, complete and with four draws of gaps."""
     demand, _ = load_nyc_taxi(return_X_y=True, as_frame=True)
     series = {"complete": demand}
@@ -237,18 +236,19 @@ def main():
         "taxi": taxi,
     }
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    add_data_option(parser)
     parser.add_argument("--part", choices=parts, action="append")
     parser.add_argument("--set", action="append", help="name of a set; all if none")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    tables = sorted((arguments.data / "adbench").glob("*.npz"))
-    sequences = [arguments.data / "ucr" / f"{name}.npz" for name in SERIES]
+    reader = open_reader(arguments.data)
+    tables = reader.names("adbench")
+    sequences = [name for name in SERIES if name in reader.names("ucr")]
     for part in arguments.part or parts:
         print(part, flush=True)
-        files = sequences if part == "series" else tables
-        wanted = arguments.set or [file.stem for file in files]
-        parts[part]([file for file in files if file.stem in wanted])
+        names = sequences if part == "series" else tables
+        wanted = arguments.set or names
+        parts[part](reader, [name for name in names if name in wanted])
 
 
 if __name__ == "__main__":

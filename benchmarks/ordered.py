@@ -9,9 +9,9 @@ with the number that PCA needs for 0.9 of the variance of the validation rows of
 fit, on every data set where PCA needs three to 64. The results on test rows are also
 saved. ::
 
-    python benchmarks/ordered.py --data DIR --part sizes|fraction [--only NAME ...]
+    python benchmarks/ordered.py [--data DIR] --part sizes|fraction [--only NAME ...]
 
-DIR contains the data and a reader ``load.py``. Each part saves one csv file.
+``--data`` is described in ``data_sets.py``. Each part saves one csv file.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import representation
+from data_sets import add_data_option, open_reader
 from sklearn.decomposition import PCA
 
 from sklearn_seqae import (
@@ -32,6 +33,7 @@ from sklearn_seqae import (
 TABLES = ("digits", "digits, standardised", "breast_cancer", "fashion_mnist")
 TABLES += ("breast_cancer, standardised", "fred_md", "olivetti_faces")
 SERIES = ("ECG200", "GunPoint", "SwedishLeaf", "SyntheticControl", "CBF", "ECG5000")
+SERIES += ("taxi_days",)
 CLASS_OF = {
     "dense": DenseAutoencoderTransformer,
     "recurrent": RecurrentAutoencoderTransformer,
@@ -142,9 +144,7 @@ def summary(part, table):
 def main():
     """Save and print one row for each data set and size, or for each data set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--data", required=True, help="folder with the data and load.py"
-    )
+    add_data_option(parser)
     parser.add_argument("--part", choices=["sizes", "fraction"], required=True)
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", help="run only these data sets"
@@ -156,7 +156,7 @@ def main():
     target = args.out / f"ordered_{args.part}.csv"
     measure = by_size if args.part == "sizes" else by_fraction
     names = args.only or ((*TABLES, *SERIES) if args.part == "sizes" else None)
-    reader, rows = representation.import_reader(args.data), []
+    reader, rows = open_reader(args.data), []
     for problem in representation.problems(reader, "full", list(CLASS_OF)):
         if names is not None and problem.name not in names:
             continue

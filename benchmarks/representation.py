@@ -6,26 +6,27 @@ same training rows, the seconds of the fit, and the accuracy of a logistic regre
 and of 5 nearest neighbours on the latent codes and on the codes of PCA. All parameters
 have their defaults. ::
 
-    python benchmarks/representation.py --data DIR [--size quick|full] [--family dense]
-        [--split 0 ...] [--random-state 0 ...] [--training-part]
+    python benchmarks/representation.py [--data DIR] [--size quick|full]
+        [--family dense] [--split 0 ...] [--random-state 0 ...] [--training-part]
 
-DIR contains the data and a reader ``load.py``. The results are saved in
+``--data`` is described in ``data_sets.py``. The results are saved in
 ``representation_<size>.csv`` (a row for each cell) and ``representation_<size>.png``.
 
 Split 0 is the split of the data set. Splits 1, 2, ... are stratified resamples of its
-training and test rows together, with the same numbers of rows. With
-``--training-part``, the test rows are not read: 30 % of the training rows of each set
-are held out. Rules are chosen on these rows.
+training and test rows together, with the same numbers of rows. If the rows are ordered
+in time, splits 1 to 5 train on the first 50 to 70 % of the rows and test on the next
+25 %. With ``--training-part``, the test rows are not read: 30 % of the training rows of
+each set are held out. Rules are chosen on these rows.
 
-Data sets with their own test part keep it. In the others a fixed quarter of the rows is
-the test part. Missing values are imputed before both methods, with the training median
-in tables and with linear interpolation in sequences. Tables with columns of different
-units (scikit-learn's tables, fred_md, weather_aus) are standardised. scikit-learn's
-tables are also used without standardisation.
+Data sets with their own test part keep it. In fred_md, whose rows are months, the last
+quarter is the test part. In the others it is a fixed random quarter of the rows.
+Missing values are imputed before both methods, with the training median in tables and
+with linear interpolation in sequences. Tables with columns of different units
+(scikit-learn's tables, fred_md, weather_aus) are standardised. scikit-learn's tables
+are also used without standardisation.
 """
 
 import argparse
-import importlib.util
 import itertools
 import time
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from data_sets import add_data_option, open_reader
 from resampling import resampled, take, training_part
 from sklearn import datasets
 from sklearn.decomposition import PCA
@@ -52,6 +54,7 @@ PROBE_ROWS = 5000  # maximum number of rows of each part for the classifiers
 QUICK_COMPONENTS = (2, 8)
 QUICK_ROWS = 5000
 QUICK_SERIES = ("GunPoint", "ItalyPowerDemand", "BasicMotions", "JapaneseVowels")
+QUICK_SERIES += ("taxi_days", "ragged_sines")
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Problem:
     X_test: object
     y_train: object = None
     y_test: object = None
+    is_ordered: bool = False  # in time: the test part follows the training part
 
     @property
     def n_features(self):
@@ -76,7 +80,7 @@ class Problem:
         """Return the same problem with at most n_rows rows in each part."""
         parts = (self.X_train, self.X_test, self.y_train, self.y_test)
         cut = (None if part is None else part[:n_rows] for part in parts)
-        return Problem(self.family, self.name, *cut)
+        return Problem(self.family, self.name, *cut, self.is_ordered)
 
 
 def make_transformer(family, n_components, random_state):
@@ -99,19 +103,17 @@ def make_transformer(family, n_components, random_state):
 # Data
 
 
-def import_reader(folder):
-    """Import the reader in the data folder."""
-    spec = importlib.util.spec_from_file_location("load", Path(folder) / "load.py")
-    reader = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(reader)
-    return reader
-
-
 def split(X, y=None):
     """Split off a fixed quarter of the rows as the test part."""
     train, test = train_test_split(np.arange(len(X)), test_size=0.25, random_state=0)
     labels = (None, None) if y is None else (y[train], y[test])
     return take(X, train), take(X, test), *labels
+
+
+def split_in_time(X):
+    """Split off the last quarter of the rows as the test part."""
+    n_train = round(0.75 * len(X))
+    return X[:n_train], X[n_train:]
 
 
 def table(name, X_train, X_test, y_train=None, y_test=None, *, standardise=False):
@@ -135,22 +137,24 @@ def bundled_tables():
 
 def stored_tables(reader):
     """Yield the tables in the data folder."""
-    fred_md = reader.load_tabular("fred_md")["X"]
-    yield table("fred_md", *split(fred_md), standardise=True)
-    yield table("gasoline_nir", *split(reader.load_tabular("gasoline_nir")["X"]))
-    genes = reader.load_tabular("nci60")
+    if not reader.names("tabular"):  # the installed data
+        return
+    economy = split_in_time(reader.load_table("fred_md")["X"])
+    yield replace(table("fred_md", *economy, standardise=True), is_ordered=True)
+    yield table("gasoline_nir", *split(reader.load_table("gasoline_nir")["X"]))
+    genes = reader.load_table("nci60")
     yield table("nci60", *split(genes["X"].astype(np.float64), genes["y"]))
-    faces = reader.load_tabular("olivetti_faces")
+    faces = reader.load_table("olivetti_faces")
     pixels = faces["images"].reshape(len(faces["images"]), -1) / 255
     yield table("olivetti_faces", *split(pixels, faces["subject"]))
-    meat = reader.load_tabular("tecator_nir")
+    meat = reader.load_table("tecator_nir")
     spectra = (meat[part].astype(np.float64) for part in ("X_train", "X_test"))
     yield table("tecator_nir", *spectra)
-    weather = reader.load_weather_aus()
+    weather = reader.load_weather()
     numbers = weather.select_dtypes("number").to_numpy()
     rain = weather["RainTomorrow"].fillna("").to_numpy(dtype=str)
     yield table("weather_aus", *split(numbers, rain), standardise=True)
-    X_train, y_train, X_test, y_test = reader.load_fashion_mnist()
+    X_train, y_train, X_test, y_test = reader.load_images()
     pixels = (X.reshape(len(X), -1) / 255 for X in (X_train, X_test))
     yield table("fashion_mnist", *pixels, y_train, y_test)
 
@@ -158,7 +162,7 @@ def stored_tables(reader):
 def series(reader):
     """Yield the sets of sequences in the data folder."""
     for name in reader.names("ucr"):
-        X_train, y_train, X_test, y_test = reader.load_ucr(name)
+        X_train, y_train, X_test, y_test = reader.load_sequences(name)
         if not len(X_test):
             X_train, X_test, y_train, y_test = split(X_train, y_train)
         parts = interpolate(X_train), interpolate(X_test)
@@ -382,9 +386,7 @@ def draw(results, path):
 def parse_arguments():
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--data", required=True, help="folder with the data and load.py"
-    )
+    add_data_option(parser)
     parser.add_argument("--size", choices=["quick", "full"], default="quick")
     parser.add_argument("--family", nargs="+", choices=ALL_FAMILIES, default=FAMILIES)
     parser.add_argument(
@@ -411,7 +413,7 @@ def main():
     args = parse_arguments()
     args.out.mkdir(parents=True, exist_ok=True)
     target, rows = args.out / f"representation_{args.size}.csv", []
-    for problem in problems(import_reader(args.data), args.size, args.family):
+    for problem in problems(open_reader(args.data), args.size, args.family):
         if args.only and problem.name not in args.only:
             continue
         divide = training_part if args.training_part else resampled

@@ -20,10 +20,21 @@ def divided(problem, parts):
 def training_part(problem, seed):
     """Return the training rows of the problem, with 30 % of them as the test part."""
     rows = np.arange(len(problem.X_train))
-    train, test = train_test_split(rows, test_size=0.3, random_state=seed)
+    if problem.is_ordered:
+        train, test = np.split(rows, [round(0.7 * len(rows))])
+    else:
+        train, test = train_test_split(rows, test_size=0.3, random_state=seed)
     X, y = problem.X_train, problem.y_train
     labels = (None, None) if y is None else (y[train], y[test])
     return divided(problem, (take(X, train), take(X, test), *labels))
+
+
+def later_rows(X, seed):
+    """Return the first 50 to 70 % of the rows (seeds 1 to 5), and the next 25 %."""
+    if seed > 5:
+        raise ValueError(f"Rows ordered in time have the splits 0 to 5, not {seed}.")
+    end = round((0.45 + 0.05 * seed) * len(X))
+    return X[:end], X[end : end + round(0.25 * len(X))]
 
 
 def resampled(problem, seed):
@@ -38,6 +49,8 @@ def resampled(problem, seed):
         X = [*problem.X_train, *problem.X_test]
     else:
         X = np.concatenate([problem.X_train, problem.X_test])
+    if problem.is_ordered:
+        return divided(problem, (*later_rows(X, seed), None, None))
     n_test = len(X) - n_train
     if problem.y_train is not None:
         labels = np.concatenate([problem.y_train, problem.y_test])

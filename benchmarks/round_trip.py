@@ -7,9 +7,9 @@ components). The script prints the root mean squared error and the 99 % quantile
 the rows, for the latent codes of the encoder, with the default and with 6 refinement
 steps. ::
 
-    python benchmarks/round_trip.py --data DIR
+    python benchmarks/round_trip.py [--data DIR]
 
-DIR contains the data and a reader ``load.py``. The results are saved in
+``--data`` is described in ``data_sets.py``. The results are saved in
 ``round_trip.csv``. Models are trained without early stopping, so that no model is PCA.
 """
 
@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from representation import import_reader, make_transformer, problems
+from data_sets import add_data_option, open_reader
+from representation import make_transformer, problems
 
-NAMES = ("digits", "breast_cancer", "GunPoint", "ECG200")
+NAMES = ("digits", "breast_cancer", "GunPoint", "ECG200", "taxi_days")
 STEPS = (0, 2, 6)
 
 
@@ -47,16 +48,14 @@ def round_trip(problem, n_components, random_state, n_steps):
 def main():
     """Measure every model and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder with data and load.py")
+    add_data_option(parser)
     parser.add_argument("--random-state", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("."))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rows = [
         round_trip(problem, n_components, random_state, n_steps)
-        for problem in problems(
-            import_reader(args.data), "full", ("dense", "recurrent")
-        )
+        for problem in problems(open_reader(args.data), "full", ("dense", "recurrent"))
         if problem.name in NAMES
         for n_components in (2, 8)
         for random_state in args.random_state

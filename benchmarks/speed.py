@@ -9,10 +9,9 @@ largest ratio, and whether the median meets the target. ::
         [--peers PYTHON] [--against COMMIT] [--out DIR]
     python benchmarks/speed.py --list
 
-DIR of ``--data`` contains the data sets and a reader ``load.py``. PYTHON is the
-interpreter of an environment with the packages in ``benchmarks/peers.txt``. COMMIT is
-an earlier commit: its default fits are compared with the present ones. Entries that
-need a missing option are skipped.
+``--data`` is described in ``data_sets.py``. PYTHON is the interpreter of an environment
+with the packages in ``benchmarks/peers.txt``. COMMIT is an earlier commit: its default
+fits are compared with the present ones. Entries that need a missing option are skipped.
 
 The results are saved in ``speed.csv`` and ``speed.png`` after each entry. An entry that
 is measured again replaces its lines in ``speed.csv``. With ``--quick``, sizes are small
@@ -34,6 +33,7 @@ from statistics import median
 import numpy as np
 import pandas as pd
 import representation
+from data_sets import add_data_option, open_reader
 from fashion_mnist import read as read_fashion
 from speed_entries import ENTRIES
 from speed_runs import N_THREADS
@@ -42,12 +42,12 @@ from speed_worker import HERE, Worker, busy_processes
 MISSING = {
     "peers": "needs --peers PYTHON, an environment with benchmarks/peers.txt",
     "against": "needs --against COMMIT, for example 61eaa12",
-    "data": "needs --data DIR, a folder with the data sets and load.py",
+    "folder": "needs --data DIR, the folder of benchmarks/README.md",
 }
 MAX_ROWS = 2_000  # of the sets on which default fits are compared
 COMPONENTS = (2, 4, 8)
 QUICK_TABLES = ("wine", "diabetes")
-QUICK_SERIES = ("ItalyPowerDemand",)
+QUICK_SERIES = ("ItalyPowerDemand", "taxi_days")
 
 
 class Bench:
@@ -114,7 +114,7 @@ class Bench:
 
     @functools.cached_property
     def _reader(self):
-        return representation.import_reader(self.args.data)
+        return open_reader(self.args.data)
 
     def problems(self, family):
         """Return the arguments of the default fit of each set, by name."""
@@ -135,7 +135,10 @@ class Bench:
 
     def sequences(self, name):
         """Return the file of standardised training sequences of variable length."""
-        X = representation.interpolate(self._reader.load_ucr(name)[0])
+        if name not in self._reader.names("ucr"):
+            self.note(f"  generated sequences in place of {name}")
+            name = "ragged_sines"
+        X = representation.interpolate(self._reader.load_sequences(name)[0])
         steps = np.concatenate(X)
         mean, scale = steps.mean(axis=0), steps.std(axis=0)
         X = [((sequence - mean) / scale).astype(np.float32) for sequence in X]
@@ -255,19 +258,22 @@ def parse_arguments():
     parser.add_argument("--list", action="store_true", help="list the entries")
     parser.add_argument("--runs", type=int, default=5, help="pairs of each entry")
     parser.add_argument("--quick", action="store_true", help="small sizes")
-    parser.add_argument("--data", help="folder with the data and load.py")
+    add_data_option(parser)
     parser.add_argument("--peers", help="interpreter with benchmarks/peers.txt")
     parser.add_argument("--against", help="earlier commit for default fits")
     parser.add_argument(
         "--out", type=Path, default=Path("."), help="folder for the results"
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.folder = None if args.data == "sklearn" else args.data
+    return args
 
 
 def print_entries():
     """Print the entries and their lines."""
     for entry in ENTRIES:
         needs = "".join(f" --{option}" for option in entry.needs)
+        needs = needs.replace("--folder", "--data DIR")
         print(f"{entry.name}{' (needs' + needs + ')' if needs else ''}")
         for line in entry.lines:
             against = line.against.format(against="of --against")

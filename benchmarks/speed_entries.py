@@ -117,25 +117,23 @@ EPOCHS = (
         "vowels_loop",
         (Line(VOWELS, PACKED, CPU, 0.4),),
         paired("ragged", **LOOP, **VOWEL_SIZES),
-        ("data",),
     ),
     Entry(
         "vowels_sequitur",
         (Line(VOWELS, BY_SEQUITUR, CPU, 0.05),),
         paired("ragged", "ragged_sequitur", peers={}, **VOWEL_SIZES),
-        ("data", "peers"),
+        ("peers",),
     ),
     Entry(
         "plaid_loop",
         (Line(PLAID, PACKED, CPU, 0.4),),
         paired("ragged", **LOOP, **PLAID_SIZES),
-        ("data",),
     ),
     Entry(
         "plaid_sequitur",
         (Line(PLAID, BY_SEQUITUR, CPU, 0.05),),
         paired("ragged", "ragged_sequitur", peers={}, **PLAID_SIZES),
-        ("data", "peers"),
+        ("peers",),
     ),
 )
 
@@ -148,7 +146,7 @@ DEFAULT_FITS = [
             Line(f"default fit, geometric mean of {sets}", OLD, ERROR, 1.0),
         ),
         default_fits(family),
-        ("data", "against"),
+        ("against",),
         warm=False,
         is_long=family == "recurrent",
     )
@@ -165,7 +163,7 @@ FITS = (
         "fashion_mnist",
         (Line(f"Fashion-MNIST to validation BCE {BCE}", TEN_EPOCHS, WALL, 0.2),),
         start_fashion,
-        ("data", "peers"),
+        ("folder", "peers"),
         warm=False,
         is_long=True,
     ),

@@ -71,7 +71,7 @@ class Entry:
     start : callable
         Function of (bench, clock).
 
-    needs : tuple of {"peers", "against", "data"}, default=()
+    needs : tuple of {"peers", "against", "folder"}, default=()
         Options of the command line without which the entry is skipped.
 
     warm : bool, default=True

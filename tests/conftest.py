@@ -28,8 +28,17 @@ def pytest_collection_modifyitems(items):
     slow = {id(instance) for instance in SLOW_INSTANCES}
     for item in items:
         params = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        if any(id(value) in slow for value in params):
+        if any(id(value) in slow or is_slow_check(value) for value in params):
             item.add_marker(pytest.mark.slow)
+
+
+def is_slow_check(value):
+    """Return whether a value is a check of scikit-learn that takes long.
+
+    `tests/test_classification_weights.py` has faster tests of class weights.
+    """
+    function = getattr(value, "func", value)
+    return getattr(function, "__name__", "") == "check_class_weight_classifiers"
 
 
 @pytest.fixture(scope="session", autouse=True)

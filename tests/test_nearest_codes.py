@@ -96,6 +96,21 @@ CASES = {
 }
 
 
+# The quick tests leave out cases whose options are those of others together.
+SLOW_CASES = (
+    *("eleven components", "two hidden layers", "many ordered components", "noise"),
+    *("dense, absolute error", "random init", "recurrent, cross-entropy", "gru"),
+    *("recurrent, ordered and whitened", "convolutional, ordered", "composite"),
+)
+each_case = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in SLOW_CASES else name
+        for name in CASES
+    ],
+)
+
+
 @pytest.fixture(scope="module")
 def fitted():
     """Fit each case once."""
@@ -137,7 +152,7 @@ def without_refinement(estimator, X):
     return estimator.model_.encode(estimator._read(X), refined=False)
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_case
 def test_the_loss_of_no_sample_rises_and_that_of_many_falls(name, fitted):
     estimator, X = fitted(name)
     before = own_losses(estimator, X, without_refinement(estimator, X))
@@ -146,7 +161,7 @@ def test_the_loss_of_no_sample_rises_and_that_of_many_falls(name, fitted):
     assert after.sum() < before.sum()
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_case
 def test_a_sample_has_the_same_bits_alone_and_among_others(name, fitted):
     estimator, X = fitted(name)
     codes = estimator.transform(X)
@@ -158,7 +173,7 @@ def test_a_sample_has_the_same_bits_alone_and_among_others(name, fitted):
     assert_array_equal(estimator.transform(shuffled), codes[order])
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_case
 def test_more_steps_reconstruct_no_worse(name, fitted):
     estimator, X = fitted(name)
     samples, model = estimator._read(X), estimator.model_

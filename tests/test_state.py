@@ -101,7 +101,16 @@ MODES = {
 
 
 @everything
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode",
+    [
+        # bfloat16 and inference_mode change more.
+        pytest.param(mode, marks=pytest.mark.slow)
+        if mode in ("float64", "no_grad")
+        else mode
+        for mode in MODES
+    ],
+)
 def test_modes_of_torch_change_nothing(estimator, mode):
     expected = results(clone(estimator).fit(X, Y))
     dtype = torch.get_default_dtype()

@@ -1,11 +1,4 @@
-"""Write the tables of docs/representation.md from the results.
-
-    python benchmarks/representation_page.py
-
-The script reads ``benchmarks/results/representation_<family>.csv`` and the resamples
-``representation_resamples.csv``. It replaces the lines between ``<!-- table NAME -->``
-and ``<!-- end -->``.
-"""
+"""Tables of docs/representation.md from the results. `pages.py` writes them."""
 
 import re
 from pathlib import Path
@@ -13,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
+RESULTS = Path(__file__).with_name("results")
 FAMILIES = {
     "dense": "tables, dense",
     "recurrent": "sequences, recurrent",
@@ -44,9 +36,17 @@ def geometric_mean(ratios):
 
 
 def markdown(header, rows):
-    """Return the lines of a table."""
-    lines = [header, ["---"] * len(header), *rows]
+    """Return the lines of a table. Columns of numbers are aligned to the right."""
+    rows = [list(map(str, row)) for row in rows]
+    columns = zip(*rows, strict=True)
+    rule = ["---:" if all(map(is_number, column)) else "---" for column in columns]
+    lines = [header, rule, *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def is_number(cell):
+    """Return whether a cell is empty or starts with a number."""
+    return not cell or re.match(r"[*+-]*\d", cell) is not None
 
 
 def measures(cells):
@@ -159,27 +159,31 @@ def resamples():
     return markdown(["family", "version", "fits", *MEASURES], rows)
 
 
-def main():
-    """Replace the tables."""
+def in_time():
+    """Return the error ratios of a table that is split in time, for each split."""
+    cells = pd.read_csv(RESULTS / "representation_in_time.csv")
+    table = cells.pivot_table(index="split", columns="n_components", values="ratio")
+    rows = [
+        [part.iloc[0], f"{50 + 5 * (split - 1) if split else 75} %", *ratios]
+        for split, part in cells.groupby("split")["n_train"]
+        for ratios in [[f"{ratio:.3f}" for ratio in table.loc[split]]]
+    ]
+    means = [f"{geometric_mean(table[k]):.3f}" for k in table]
+    rows.sort(key=lambda row: row[0])
+    rows.append(["*geometric mean*", "", *means])
+    sizes = [f"{k} components" for k in table]
+    return markdown(["training months", "part of the table", *sizes], rows)
+
+
+def tables():
+    """Return the tables by name."""
     cells = read_results()
-    tables = {
+    return {
         "summary": summary(cells),
         "sizes": by_size(cells),
         "counts": counts(cells),
         "losses": losses(cells),
         "resamples": resamples(),
-        **{name: each_cell(cells, name) for name in FAMILIES},
+        "in_time": in_time(),
+        **{name: each_cell(cells, name) for name in ("dense", "recurrent")},
     }
-    page = ROOT / "docs" / "representation.md"
-    text = page.read_text(encoding="utf-8")
-    for name, table in tables.items():
-        text = re.sub(
-            rf"(?s)(<!-- table {name} -->\n).*?(\n<!-- end -->)",
-            lambda match, table=table: f"{match[1]}\n{table}\n{match[2]}",
-            text,
-        )
-    page.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

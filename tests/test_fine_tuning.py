@@ -1,0 +1,66 @@
+"""Parts of the classifier: its losses, and the head it starts from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_wine
+
+from sklearn_seqae.classification._fine_tuning import (
+    CrossEntropy,
+    FineTuning,
+    FineTuningConfig,
+)
+from sklearn_seqae.modules.batch import Batch
+from tests.instances import dense, recurrent
+
+both = pytest.mark.parametrize(
+    "autoencoder", [dense(), recurrent()], ids=["dense", "recurrent"]
+)
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 1.5, 6)])
+def test_the_losses_of_a_row_are_its_cross_entropy_and_its_brier_score(weights):
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    target = torch.tensor([0, 1, 2, 2, 1, 0])
+    weight = None if weights is None else torch.tensor(weights, dtype=torch.float32)
+    batch = Batch(logits, None, None, 18, target, weight)
+    rows = CrossEntropy().rows(lambda x, lengths: x, batch)
+    p = np.exp(logits.numpy()) / np.exp(logits.numpy()).sum(axis=1, keepdims=True)
+    one = np.ones(6) if weights is None else weights
+    truth = np.eye(3)[target]
+    np.testing.assert_allclose(
+        rows.total, -one * np.log(p[range(6), target]), rtol=1e-5
+    )
+    np.testing.assert_allclose(rows.brier, one * ((p - truth) ** 2).sum(1), rtol=1e-5)
+    loss = CrossEntropy()(lambda x, lengths: x, batch)
+    assert float(loss) == pytest.approx(float(rows.total.mean()), rel=1e-5)
+
+
+@both
+@pytest.mark.parametrize("has_weights", [False, True])
+def test_the_head_starts_on_centered_codes_of_one_unit(autoencoder, has_weights, wine):
+    weight = np.linspace(0.1, 2, len(wine)) if has_weights else None
+    fitted = clone(autoencoder).fit(wine, sample_weight=weight)
+    samples = fitted._read(wine)
+    samples = replace(samples, weight=weight)
+    labelled = np.arange(0, len(wine), 3)
+    targets = load_wine().target[labelled]
+    config = FineTuningConfig(0.0, "auto", 0.01, 2, 0)
+    tuning = FineTuning(config, fitted.model_, samples, labelled, targets)
+    codes = fitted.transform(wine) / fitted.model_.code_unit
+    mean = np.average(codes, axis=0, weights=weight)
+    np.testing.assert_allclose(tuning.center, mean, atol=1e-6)
+    square = np.average(np.square(codes - mean).mean(axis=1), weights=weight)
+    assert tuning.unit == pytest.approx(np.sqrt(square), rel=1e-6)
+    np.testing.assert_allclose(
+        tuning.codes, ((codes - mean) / tuning.unit)[labelled], atol=1e-6
+    )
+    # The head on these codes is the head on the codes of `transform`.
+    coef, intercept, _ = tuning.head(np.arange(len(labelled)))
+    on_codes = tuning.codes @ coef.T + intercept
+    coef, intercept = tuning.for_codes_of_transform(coef, intercept)
+    for_transform = fitted.transform(wine)[labelled] @ coef.T + intercept
+    np.testing.assert_allclose(for_transform, on_codes, rtol=1e-4, atol=1e-5)
