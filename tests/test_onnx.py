@@ -136,6 +136,14 @@ def test_reconstructions_are_zero_on_padding(ragged, tmp_path):
         assert not row[len(item) :].any()
 
 
+def test_whitened_codes_without_variance_are_not_rounding_errors(tmp_path):
+    X = np.ones((60, 6), dtype=np.float32)
+    model = fit(dense(3, init="random", whiten=True, early_stopping=False), X)
+    session = export(model, tmp_path / "model.onnx")
+    (codes,) = session.run(None, {"X": X})
+    np.testing.assert_allclose(codes, model.transform(X), atol=0.1)
+
+
 FORMS = {
     "rows of sequences": (recurrent(sample_shape=(-1, 3)), (60, 24)),
     "rows of one channel": (recurrent(), (60, 24)),
