@@ -261,7 +261,8 @@ def test_nearest_point_codes_of_many_components_are_refused(tmp_path):
     [
         (recurrent(decoder="conditional"), "reconstruction", ValueError, "decoder="),
         (recurrent(objective="predict"), "reconstruction", ValueError, "objective="),
-        (recurrent(), "score", ValueError, "'part' parameter must be a str among"),
+        (recurrent(), "codes", ValueError, "'part' parameter must be a str among"),
+        (recurrent(), "score", ValueError, "exports an AutoencoderAnomalyDetector"),
         (
             make_pipeline(MinMaxScaler(), dense()),
             "encoder",
@@ -269,7 +270,7 @@ def test_nearest_point_codes_of_many_components_are_refused(tmp_path):
             "Only StandardScaler",
         ),
         (PCA(1), "encoder", TypeError, "must be a fitted autoencoder"),
-        (detector(PCA(1)), "encoder", TypeError, "must be a fitted autoencoder"),
+        (detector(PCA(1)), "encoder", ValueError, "exports part='score' only"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_before_writing(
