@@ -114,6 +114,16 @@ def test_scores_of_padded_sequences(method, ragged, tmp_path):
     assert_same(scores, model.score_samples(ragged), model)
 
 
+@slow
+def test_scores_around_a_conditional_decoder(digits, tmp_path):
+    X = digits.astype(np.float32)
+    model = single(recurrent(decoder="conditional", **FULL)).fit(X)
+    session = export(model, tmp_path / "model.onnx")
+    some = np.resize(X, (6, 11, 3))
+    (scores,) = session.run(None, {"X": some})
+    assert_same(scores, model.score_samples(some), model)
+
+
 @pytest.fixture(scope="module")
 def series():
     noise = np.random.RandomState(0).normal(scale=0.1, size=(300, 2))

@@ -105,12 +105,6 @@ class Exported:
                 f"{self.name} with objective='predict' has no reconstruction to "
                 "export. Use part='encoder'."
             )
-        if getattr(model.module.decoder, "is_conditional", False):
-            raise ValueError(
-                f"The reconstruction of {self.name} with decoder='conditional' cannot "
-                "be exported, because each step depends on the previous one. Use "
-                "part='encoder', or decoder='unconditional'."
-            )
 
     def graph(self, part: str) -> Graph:
         """Return the computation of a part."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_seqae.modules.stacks import step_mask
+from sklearn_seqae.onnx._loop import script_loops
 from sklearn_seqae.onnx._nearest import NearestCodes
 
 
@@ -38,6 +39,7 @@ class Graph(nn.Module):
         model = replace(model, module=module)
         self.encoder = model.sample_encoder().eval()
         self.module = module  # of `decode`
+        script_loops(module)
         self.decode = model.decoder(None, ahead=False)
         self.refine = NearestCodes(model) if model.refinement_steps else None
         self.scale = model.scaling.scale
