@@ -71,9 +71,9 @@ class Loop(nn.Module):
 
     def __init__(self, decoder: Any):
         super().__init__()
-        layers = decoder.stack.forward_layers
-        self.cells = nn.ModuleList([Cell(layer) for layer in layers])
-        self.size = sum(cell.size for cell in self.cells)
+        cells = [Cell(layer) for layer in decoder.stack.forward_layers]
+        self.cells: Any = nn.ModuleList(cells)
+        self.size = sum(cell.size for cell in cells)
         self.head = decoder.head
         self.n_out = decoder.head.out_features
         self.is_logistic = decoder.is_logistic
@@ -103,6 +103,7 @@ class Loop(nn.Module):
 
 def script_loops(module: nn.Module) -> None:
     """Replace the loops of the conditional decoders of a module by scripted ones."""
+    decoder: Any
     for decoder in module.modules():
         if getattr(decoder, "is_conditional", False):
             n_out = decoder.head.out_features
