@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EarlyStopping
 
+from sklearn_seqae.fitting.scaling import Whitening
 from tests.containers import flat
 from tests.instances import convolutional, dense, recurrent
 
@@ -105,6 +106,13 @@ def test_flat_rows_are_read_by_sample_shape(digits):
     np.testing.assert_array_equal(
         model.reconstruct(flat(digits)), flat(expected.reconstruct(digits))
     )
+
+
+def test_whitening_does_not_enlarge_the_rounding_errors_of_equal_codes():
+    codes = np.full((60, 3), 0.3, dtype=np.float32)
+    mean, factor, _ = Whitening.fit(codes)
+    rounded = np.nextafter(codes[:1], 1, dtype=np.float32)
+    assert np.abs((rounded - mean) @ factor).max() < 0.1
 
 
 @each

@@ -11,7 +11,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_seqae import persistence
+from sklearn_seqae import onnx, persistence
 from tests.instances import dense
 
 PAGE = Path(__file__).parents[1] / "docs" / "deploy.md"
@@ -46,13 +46,24 @@ def test_mlflow_saves_and_loads_a_pipeline(wine, tmp_path):
 def test_onnx_runtime_serves_the_exported_file(wine, tmp_path):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    model, names = run_block("onnx.export", wine, tmp_path / "model.seqae")
-    exec(block_with("InferenceSession"), names)
+    model, names = run_block("onnx.export(model", wine, tmp_path / "model.seqae")
+    exec(block_with("return codes.tolist()"), names)
     codes = model[-1].set_params(refinement_steps=0).fit(model[0].transform(wine))
     expected = codes.transform(model[0].transform(wine[:3]))
     np.testing.assert_allclose(
         names["transform"](wine[:3].tolist()), expected, atol=1e-4
     )
+
+
+def test_onnx_runtime_predicts_anomalies(wine, tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    names = {"onnx": onnx, "X": wine, "path": tmp_path / "model.seqae"}
+    exec(block_with("onnx.export(detector"), names)
+    exec(block_with("labels = "), names)
+    expected = names["detector"].predict(wine)
+    np.testing.assert_array_equal(names["labels"], expected)
+    assert (expected == -1).any()
 
 
 def test_sklearn_onnx_converts_the_pipeline(wine, tmp_path):

@@ -31,7 +31,7 @@ def series():
 
 @pytest.fixture(scope="module")
 def frame(series):
-    return pd.DataFrame(series * [10, 1], index=DAYS, columns=["inflow", "outflow"])
+    return pd.DataFrame(series * [5, 1], index=DAYS, columns=["inflow", "outflow"])
 
 
 def detector():
@@ -162,10 +162,33 @@ def test_one_channel_gives_its_name_to_the_axis(series):
     assert display.series_ax_.get_ylabel() == "outflow"
 
 
-def test_many_channels_have_no_legend(series):
-    display = draw(np.hstack([series] * 3))
-    assert len(display.series_ax_.lines) == 6
-    assert display.series_ax_.get_legend() is None
+CHANNELS = {
+    "many": ([1, 1, 2, 1, 3, 1], 0),
+    "small": ([1, 1000], 0),
+    "far": ([1, 2], [0, 1e4]),
+    "constant": ([1, 1000, 0], 5),
+}
+
+
+@pytest.mark.parametrize("kind", CHANNELS)
+def test_many_channels_or_those_of_other_ranges_are_drawn_in_their_own(kind, series):
+    factors, offsets = CHANNELS[kind]
+    X = np.resize(series[:, :1], (400, len(factors))) * factors + offsets
+    X[100:120, 0] = np.nan
+    X = pd.DataFrame(X, columns=[f"channel {i}" for i in range(X.shape[1])])
+    scores = -np.arange(400)
+    ax = AnomalyScoreDisplay.from_scores(scores, series=X).series_ax_
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == list(X.columns)
+    low, high = sorted(ax.get_ylim())
+    for lane, line in enumerate(ax.lines):
+        values, shown = X.iloc[:, lane], line.get_ydata()
+        varies = values.max() > values.min()
+        assert np.nanmax(shown) - np.nanmin(shown) == pytest.approx(0.8 * varies)
+        assert low < lane - 0.5 < np.nanmin(shown) <= np.nanmax(shown) < lane + 0.5
+        assert lane + 0.5 < high
+        if varies:  # higher values are higher in the picture
+            assert values.idxmax() == np.nanargmin(shown)
+    assert ax.yaxis_inverted() and ax.get_legend() is None
 
 
 def test_another_series_may_stand_above_or_none(series):

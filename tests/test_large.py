@@ -107,6 +107,24 @@ def test_statistics_and_pca_are_those_of_all_rows(
     np.testing.assert_allclose(components @ components.T, np.eye(5), atol=1e-10)
 
 
+@pytest.mark.parametrize(("exact", "n_passes"), [(1024, 1), (5, large.PASSES)])
+def test_verbose_prints_the_passes_of_pca(
+    read_in_chunks, monkeypatch, capsys, wine, exact, n_passes
+):
+    monkeypatch.setattr(large, "EXACT_COLUMNS", exact)
+    dense(early_stopping=False, verbose=1).fit(wine)
+    start = "[DenseAutoencoderTransformer] PCA: pass"
+    expected = [
+        f"{start} {number} of {n_passes} over {len(wine)} samples"
+        for number in range(1, n_passes + 1)
+    ]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:n_passes] == expected
+    assert not any("PCA" in line for line in lines[n_passes:])
+    dense(early_stopping=False).fit(wine)
+    assert not capsys.readouterr().out
+
+
 def test_a_fit_and_a_transform_copy_no_more_than_parts_of_x(tmp_path, monkeypatch):
     monkeypatch.setattr(large_rows, "LARGE", 2**18)
     monkeypatch.setattr(large_rows, "CHUNK", 2**16)

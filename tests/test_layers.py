@@ -183,7 +183,7 @@ LAYERS = {
     "onnx/*": {
         "own": [
             *["_files", "_introspection", "preprocessing", "training/isolation"],
-            *["autoencoders", "autoencoders/base", "modules/*", "onnx/*"],
+            *["autoencoders", "autoencoders/base", "modules/*", "onnx/*", "anomaly/*"],
         ],
         "packages": [*ESTIMATOR, "torch"],
         "inside": ["onnx", "onnxruntime", "skl2onnx"],

@@ -33,11 +33,7 @@ onnx = pytest.importorskip("sklearn_seqae.onnx")
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 ALL = [*DENSE, *RECURRENT, *CONVOLUTIONAL]
-UNCONDITIONAL = [
-    each
-    for each in RECURRENT
-    if each.decoder == "unconditional" and each.objective != "predict"
-]
+REBUILDING = [each for each in RECURRENT if each.objective != "predict"]
 
 
 def fit(estimator, X):
@@ -113,9 +109,7 @@ def test_padded_sequences_have_lengths(estimator, ragged, tmp_path):
         assert (np.abs(codes - model.transform(rows)) <= 2 * tolerance(model)).all()
 
 
-@pytest.mark.parametrize(
-    "estimator", [*DENSE, *CONVOLUTIONAL, *UNCONDITIONAL], ids=name
-)
+@pytest.mark.parametrize("estimator", [*DENSE, *CONVOLUTIONAL, *REBUILDING], ids=name)
 def test_reconstructions_are_those_of_the_estimator(estimator, wine, digits, tmp_path):
     is_dense = any(estimator is each for each in DENSE)
     X = (wine if is_dense else digits).astype(np.float32)
@@ -125,8 +119,9 @@ def test_reconstructions_are_those_of_the_estimator(estimator, wine, digits, tmp
     np.testing.assert_allclose(output, model.reconstruct(X[:9]), atol=2e-5)
 
 
-def test_reconstructions_are_zero_on_padding(ragged, tmp_path):
-    model = fit(recurrent(early_stopping=False), ragged)
+@pytest.mark.parametrize("decoder", ["unconditional", "conditional"])
+def test_reconstructions_are_zero_on_padding(decoder, ragged, tmp_path):
+    model = fit(recurrent(decoder=decoder, early_stopping=False), ragged)
     session = export(model, tmp_path / "model.onnx", "reconstruction")
     inputs = padded(ragged[:9])
     (output,) = session.run(None, inputs)
@@ -134,6 +129,14 @@ def test_reconstructions_are_zero_on_padding(ragged, tmp_path):
     for row, item in zip(output, rebuilt, strict=True):
         np.testing.assert_allclose(row[: len(item)], item, atol=2e-5)
         assert not row[len(item) :].any()
+
+
+def test_whitened_codes_without_variance_are_not_rounding_errors(tmp_path):
+    X = np.ones((60, 6), dtype=np.float32)
+    model = fit(dense(3, init="random", whiten=True, early_stopping=False), X)
+    session = export(model, tmp_path / "model.onnx")
+    (codes,) = session.run(None, {"X": X})
+    np.testing.assert_allclose(codes, model.transform(X), atol=0.1)
 
 
 FORMS = {
@@ -190,7 +193,7 @@ def test_scaled_padded_sequences_have_lengths(ragged, tmp_path):
 
 
 def test_names_and_missing_values_of_fit_do_not_matter(wine, tmp_path):
-    X = pd.DataFrame(wine, columns=[f"column {i}" for i in range(13)])
+    X = pd.DataFrame(wine.copy(), columns=[f"column {i}" for i in range(13)])
     X.iloc[:9, 3] = np.nan
     model = fit(dense(early_stopping=False), X)
     session = export(model, tmp_path / "model.onnx")
@@ -251,9 +254,9 @@ def test_nearest_point_codes_of_many_components_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("estimator", "part", "error", "message"),
     [
-        (recurrent(decoder="conditional"), "reconstruction", ValueError, "decoder="),
         (recurrent(objective="predict"), "reconstruction", ValueError, "objective="),
-        (recurrent(), "score", ValueError, "'part' parameter must be a str among"),
+        (recurrent(), "codes", ValueError, "'part' parameter must be a str among"),
+        (recurrent(), "score", ValueError, "exports an AutoencoderAnomalyDetector"),
         (
             make_pipeline(MinMaxScaler(), dense()),
             "encoder",
@@ -261,7 +264,7 @@ def test_nearest_point_codes_of_many_components_are_refused(tmp_path):
             "Only StandardScaler",
         ),
         (PCA(1), "encoder", TypeError, "must be a fitted autoencoder"),
-        (detector(PCA(1)), "encoder", TypeError, "must be a fitted autoencoder"),
+        (detector(PCA(1)), "encoder", ValueError, "exports part='score' only"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_before_writing(

@@ -39,7 +39,9 @@ def explain_rows(detector, samples, n_causes):
     known = scaled_samples(detector.scaler_, samples)
     parts, errors = detector._model.look(known)
     is_alarm = detector._decide(detector._model.scores_of(parts)) < 0
-    rows = np.flatnonzero(is_alarm & samples.has_values)
+    if samples.observed is not None:
+        is_alarm &= samples.has_values
+    rows = np.flatnonzero(is_alarm)
     if not len(rows):
         return []
     alarms, errors = in_memory(samples.take(rows)), errors[rows]

@@ -231,8 +231,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         records is in `net.history` of its training, where a callback can read it.
 
     verbose : int, default=0
-        If 1, print one line per epoch: the training, and the training and validation R²
-        (with another loss, the explained fraction of the loss).
+        If 1, print one line before each training, with the number of samples and of
+        batches in a pass over them, and one line per epoch: the training, and the
+        training and validation R² (with another loss, the explained fraction of the
+        loss). For large data, also print one line per pass of PCA over X.
 
     Attributes
     ----------

@@ -5,6 +5,8 @@ import numpy as np
 from sklearn_seqae.displays._canvas import colours, ink, scale_of_colours
 
 MOST_OUTLINED = 200  # runs
+MOST_NAMES = 10  # along an axis
+FLAT = 0.1  # range of a channel relative to that of all, below which it looks flat
 
 
 def edges_of(ax, times):
@@ -54,7 +56,11 @@ def shade(panels, times, flags, **style):
 
 
 def plot_channels(ax, times, series, names):
-    """Draw each channel of a series. A few channels have different colours."""
+    """Draw each channel of a series.
+
+    A few channels have different colours on one axis. Many channels, or channels with
+    very different ranges, are drawn one above the other, each in its own range.
+    """
     series = series.reshape(len(series), -1)
     n_channels = series.shape[1]
     if names is None:
@@ -62,14 +68,41 @@ def plot_channels(ax, times, series, names):
         names = several if n_channels > 1 else ["series"]
     blue, _, green, purple = colours()  # orange is for alarms
     looks = [ink(), green, purple, blue]
-    if n_channels > len(looks):
-        ax.plot(times, series, color=ink(), lw=0.6, alpha=0.5)
-    else:
-        for values, name, colour in zip(series.T, names, looks, strict=False):
-            ax.plot(times, values, color=colour, lw=1, label=str(name))
+    if n_channels > len(looks) or _some_look_flat(series):
+        _plot_lanes(ax, times, series, names)
+        return
+    for values, name, colour in zip(series.T, names, looks, strict=False):
+        ax.plot(times, values, color=colour, lw=1, label=str(name))
     ax.set_ylabel(str(names[0]) if n_channels == 1 else "series")
-    if 1 < n_channels <= len(looks):
+    if n_channels > 1:
         legend_above(ax)
+
+
+def _ranges_of(series):
+    """Return the lowest and the highest value of each channel, 0 without any."""
+    low, high = np.fmin.reduce(series), np.fmax.reduce(series)
+    return np.nan_to_num(low), np.nan_to_num(high)
+
+
+def _some_look_flat(series):
+    """Return whether a channel that varies would look flat on the axis of all."""
+    low, high = _ranges_of(series.astype(float))
+    ranges = high - low
+    return bool((ranges[ranges > 0] < FLAT * (high.max() - low.min())).any())
+
+
+def _plot_lanes(ax, times, series, names):
+    """Draw channels one above the other, the first one at the top."""
+    series = series.astype(float)
+    low, high = _ranges_of(series)
+    middle, ranges = (low + high) / 2, np.where(high > low, high - low, 1)
+    n_channels = len(ranges)
+    lanes = np.arange(n_channels)
+    heights = lanes - 0.8 * (series - middle) / ranges  # the axis is inverted
+    ax.plot(times, heights, color=ink(), lw=0.8 if n_channels <= MOST_NAMES else 0.5)
+    name_rows(ax, names, n_channels)
+    ax.set_ylim(n_channels - 0.4, -0.6)
+    ax.set_ylabel("own ranges")
 
 
 def plot_heat_map(ax, times, features, names):
@@ -86,13 +119,18 @@ def plot_heat_map(ax, times, features, names):
     )
     if names is None:
         names = [f"x{number}" for number in range(n_features)]
-    shown = np.unique(np.linspace(0, n_features - 1, 10).astype(int))
-    ax.set_yticks(shown, [str(names[number]) for number in shown])
+    name_rows(ax, names, n_features)
     ax.invert_yaxis()
     # Beside the axes, so that all panels have the same width.
     place = ax.inset_axes([1.01, 0, 0.015, 1])
     ax.figure.colorbar(heat_map, cax=place, label="contribution")
     return heat_map
+
+
+def name_rows(ax, names, n_rows):
+    """Write the names of rows 0, 1, ... beside the axes, or some of many."""
+    shown = np.unique(np.linspace(0, n_rows - 1, MOST_NAMES).astype(int))
+    ax.set_yticks(shown, [str(names[number]) for number in shown])
 
 
 def legend_above(ax, *entries):

@@ -38,8 +38,9 @@ class AnomalyScoreDisplay:
     Create it with `from_estimator` or `from_scores`. The plot shows minus
     `score_samples`: higher is more anomalous, and alarms are above the threshold. The
     steps of a series are connected by a line, with the series above. The intervals of
-    the detector, or else the alarms, are shaded in both panels. Other samples are
-    points.
+    the detector, or else the alarms, are shaded in both panels. Up to four channels
+    share one axis. More channels, or channels with very different ranges, are drawn one
+    above the other, each in its own range. Other samples are points.
 
     Parameters
     ----------
@@ -56,8 +57,7 @@ class AnomalyScoreDisplay:
         Series, drawn above the scores.
 
     series_names : sequence of str, default=None
-        Names of the channels of the series, shown in a legend for two to four
-        channels; x0, x1, ... by default.
+        Names of the channels of the series; x0, x1, ... by default.
 
     times : array-like of shape (n_samples,), default=None
         Times of the samples, in order; their numbers by default. With times or a

@@ -216,7 +216,7 @@ def pca_of(
     values: Any = data.values
     if isinstance(values, ScaledRows):
         if not (config.noise or config.is_logistic or spec.n_ahead):
-            linear, basis = _pca_of_all(spec, data, n_components, config.seed)
+            linear, basis = _pca_of_all(spec, data, n_components, config)
             return PCAInit(linear.to(config.device), basis.to(config.device))
         data = sampled(data, config.seed)
     linear, basis = pca_init(
@@ -231,15 +231,17 @@ def pca_of(
 
 
 def _pca_of_all(
-    spec: NetworkSpec, data: Samples, n_components: int | None, seed: int
+    spec: NetworkSpec, data: Samples, n_components: int | None, config: TrainingConfig
 ) -> PCAInit:
     """Fit PCA in passes over all rows. 0 components: the mean only."""
+    seed = config.seed
     rows: Any = data.values
     mean, width = rows.mean, spec.n_components
     components = np.zeros((0, len(mean)))
     if n_components != 0:
         size = min(width, len(rows), len(mean))
-        components = _Products(rows, data.weight).components(size, seed)
+        products = _Products(rows, data.weight, config.name if config.verbose else None)
+        components = products.components(size, seed)
     path = make_linear_path(spec)
     path.initialize(
         components=as_tensor(components),
@@ -264,9 +266,13 @@ class _Products:
 
     weight : ndarray of shape (N,) or None
         Sample weights.
+
+    name : str, default=None
+        Name of the estimator, to print a line for each pass; None prints nothing.
     """
 
-    def __init__(self, rows: ScaledRows, weight: Array | None):
+    def __init__(self, rows: ScaledRows, weight: Array | None, name: str | None = None):
+        self.name = name
         self.rows = rows.rows
         self.mean = rows.scaling.mean.reshape(-1)
         self.scale = rows.scaling.scale
@@ -292,6 +298,11 @@ class _Products:
         centered: Array = (values - self.mean) / self.scale
         return centered
 
+    def _print_pass(self, number: int, n_passes: int) -> None:
+        if self.name is not None:
+            passes = f"pass {number} of {n_passes}"
+            print(f"[{self.name}] PCA: {passes} over {len(self.rows)} samples")
+
     def components(self, n_components: int, seed: int) -> Array:
         """Return the principal axes (K, D), the largest variance first.
 
@@ -301,6 +312,7 @@ class _Products:
         """
         width = len(self.mean)
         if width <= EXACT_COLUMNS:
+            self._print_pass(1, 1)
             covariance = np.zeros((width, width))
             for some in self.rows.slices():
                 part = self._centered(some)
@@ -310,8 +322,10 @@ class _Products:
             size = min(n_components + max(EXTRA, n_components), len(self.rows), width)
             random = np.random.default_rng(seed)
             basis = np.linalg.qr(random.normal(size=(width, size)))[0]
-            for _ in range(PASSES - 1):
+            for number in range(1, PASSES):
+                self._print_pass(number, PASSES)
                 basis = np.linalg.qr(self.covariance_times(basis))[0]
+            self._print_pass(PASSES, PASSES)
             small = basis.T @ self.covariance_times(basis)
             vectors = basis @ np.linalg.eigh((small + small.T) / 2)[1]
         components = vectors[:, ::-1][:, :n_components].T

@@ -11,6 +11,7 @@ from sklearn_seqae._sequences import Samples
 from sklearn_seqae.large.rows import in_parts
 
 LARGEST_VALUE = 1e15  # in scaled units: sums of squares are finite in float32
+LEAST_SPREAD = 64 * float(np.finfo(np.float32).eps)  # of codes, relative to their mean
 
 
 @dataclass(frozen=True)
@@ -248,8 +249,10 @@ class Whitening(NamedTuple):
         covariance = np.zeros((width, width))
         if len(codes) > 1:
             covariance += np.cov(codes, rowvar=False, aweights=weight)
-        # A component without variance would make the covariance singular.
+        # A component without variance would make the covariance singular. If all codes
+        # are the same, their variance is the rounding error of the network.
         ridge = np.finfo(np.float32).eps * max(np.trace(covariance), 1e-30)
+        ridge += (LEAST_SPREAD * np.abs(mean).max()) ** 2
         inverse = np.linalg.cholesky(covariance + ridge * np.eye(width)).T
         parts = mean, np.linalg.inv(inverse), inverse
         return cls(*(array.astype(np.float32) for array in parts))

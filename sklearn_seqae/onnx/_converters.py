@@ -10,7 +10,8 @@ from sklearn_seqae.autoencoders import (
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
 )
-from sklearn_seqae.onnx._export import Exported, check_onnx, read_estimator, trace
+from sklearn_seqae.onnx._export import check_onnx, trace
+from sklearn_seqae.onnx._exported import Exported, read_estimator
 
 CLASSES = (
     ConvolutionalAutoencoderTransformer,

@@ -1,0 +1,201 @@
+"""The anomaly score that is exported, as a torch module."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_seqae.anomaly.scoring import (
+    LARGEST,
+    LARGEST_OF_32,
+    N_NEIGHBORS,
+    SAME,
+    WEIGHT_OF_ERRORS,
+    Mahalanobis,
+    MahalanobisOfCode,
+    Nearest,
+    Reconstruction,
+)
+from sklearn_seqae.modules.stacks import step_mask
+
+
+class ScoreGraph(nn.Module):
+    """Map samples to their anomaly scores.
+
+    Shape
+    -----
+    - Input: `x` as the detector reads it, padded; windows are (N, T, C); `lengths` (N,)
+      or None
+    - Output: (N,), float64
+
+    Parameters
+    ----------
+    graph : Graph or LinearGraph
+        Computation of the estimator of the detector.
+
+    scaler : Scale or None
+        Scaling before the estimator.
+
+    model : object of `anomaly._model`
+        Fitted estimator and score.
+
+    is_flat : bool
+        Whether the estimator reads windows as flat rows.
+    """
+
+    def __init__(self, graph: Any, scaler: Any, model: Any, *, is_flat: bool):
+        super().__init__()
+        self.graph = graph
+        self.scaler = scaler
+        self.unit = float(model.unit)
+        self.n_steps = model.n_steps
+        self.distances = DISTANCES[type(model.scorer)](model.scorer)
+        self.is_flat = is_flat
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Compute the scores."""
+        x, codes, rebuilt = self.look(x, lengths)
+        return self.scores(x, codes, rebuilt, lengths)
+
+    def look(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scaled samples, latent codes and reconstructions."""
+        if self.scaler is not None:
+            x = self.scaler(x)
+        if self.is_flat:
+            x = x.flatten(1)
+        return x, *self.graph.both(x, lengths)
+
+    def scores(
+        self, x: Tensor, codes: Tensor, rebuilt: Tensor, lengths: Tensor | None
+    ) -> Tensor:
+        """Return the scores of samples from their reconstructions."""
+        if self.n_steps is not None and lengths is None:
+            # Exported graphs have no branches, so every batch has lengths.
+            lengths = torch.ones_like(x[:, :, 0]).sum(1).long()
+        values, errors = x.double(), x.double() - rebuilt.double().reshape(x.shape)
+        values, errors = (
+            (each / self.unit).clamp(-LARGEST, LARGEST) for each in (values, errors)
+        )
+        n_values: Any = errors[0].numel()
+        if lengths is not None:
+            mask = step_mask(lengths, x.shape[1])
+            values, errors = (torch.where(mask, each, 0) for each in (values, errors))
+            n_values = (lengths * x.shape[2]).double()
+        mean_squares = errors.square().flatten(1).sum(1) / n_values
+        if self.n_steps is not None and lengths is not None:
+            values, errors = (
+                _resample(each, lengths, self.n_steps) for each in (values, errors)
+            )
+        flat = values.flatten(1), errors.flatten(1)
+        return -self.distances(*flat, mean_squares, codes.double())
+
+
+class _Reconstruction(nn.Module):
+    def __init__(self, scorer: Reconstruction):
+        super().__init__()
+
+    def forward(
+        self, samples: Tensor, errors: Tensor, mean_squares: Tensor, codes: Tensor
+    ) -> Tensor:
+        return mean_squares
+
+
+class _Covariance:
+    """Squared Mahalanobis distance of a `ShrunkCovariance`."""
+
+    def __init__(self, covariance: Any):
+        self.center = torch.tensor(covariance.center)
+        self.vectors = torch.tensor(covariance.vectors)
+        self.variances = torch.tensor(covariance.variances)
+        self.rest = float(covariance.rest)
+
+    def squares(self, rows: Tensor) -> Tensor:
+        left = rows - self.center
+        along = left @ self.vectors
+        squares = (along.square() / self.variances).sum(1)
+        if self.vectors.shape[0] == self.vectors.shape[1]:
+            return squares
+        others = left.square().sum(1) - along.square().sum(1)
+        return squares + others.clamp(min=0) / self.rest
+
+
+class _Mahalanobis(nn.Module):
+    def __init__(self, scorer: Mahalanobis):
+        super().__init__()
+        self.covariance = _Covariance(scorer.covariance)
+
+    def forward(
+        self, samples: Tensor, errors: Tensor, mean_squares: Tensor, codes: Tensor
+    ) -> Tensor:
+        return self.covariance.squares(torch.cat([samples, errors], 1)).sqrt()
+
+
+class _MahalanobisOfCode(nn.Module):
+    def __init__(self, scorer: MahalanobisOfCode):
+        super().__init__()
+        self.covariance = _Covariance(scorer.covariance)
+        self.scale = torch.tensor(scorer.scale)
+        self.usual_square = float(scorer.usual_square)
+
+    def forward(
+        self, samples: Tensor, errors: Tensor, mean_squares: Tensor, codes: Tensor
+    ) -> Tensor:
+        codes = (codes.flatten(1) / self.scale).clamp(-LARGEST, LARGEST)
+        of_code = self.covariance.squares(codes) / len(self.scale)
+        return of_code + mean_squares / self.usual_square
+
+
+class _Nearest(nn.Module):
+    """Search of the nearest training samples, which the graph contains."""
+
+    def __init__(self, scorer: Nearest):
+        super().__init__()
+        self.center = torch.tensor(scorer.center)
+        both = [torch.tensor(each) for each in (scorer.samples, scorer.errors)]
+        self.known = torch.cat(both, 1)  # float32
+        self.spread = torch.tensor(scorer.spread)
+        self.least = float(scorer.least)
+
+    def forward(
+        self, samples: Tensor, errors: Tensor, mean_squares: Tensor, codes: Tensor
+    ) -> Tensor:
+        rows = torch.cat([samples - self.center, WEIGHT_OF_ERRORS * errors], 1)
+        rows = rows.clamp(-LARGEST_OF_32, LARGEST_OF_32).float().double()
+        known = self.known.double()
+        squares = known.square().sum(1) - 2 * rows @ known.t()  # plus a constant
+        n = min(N_NEIGHBORS + 1, len(known))
+        who = squares.topk(n, dim=1, largest=False)[1]
+        left = known[who] - rows[:, None]
+        away, order = left.square().sum(2).topk(n, dim=1, largest=False)
+        away, who = away.sqrt(), who.gather(1, order)
+        if n > 1:
+            is_itself = away[:, :1] <= SAME * self.least
+            away = torch.where(is_itself, away[:, 1:], away[:, :-1])
+            who = torch.where(is_itself, who[:, 1:], who[:, :-1])
+        around = self.spread[who].mean(1).clamp(min=self.least)
+        mean = away.mean(1)
+        divisor = torch.where(around > 0, around, torch.ones_like(around))
+        return mean / divisor.sqrt()
+
+
+DISTANCES: dict[type, Any] = {
+    Reconstruction: _Reconstruction,
+    Mahalanobis: _Mahalanobis,
+    MahalanobisOfCode: _MahalanobisOfCode,
+    Nearest: _Nearest,
+}
+
+
+def _resample(values: Tensor, lengths: Tensor, n_steps: int) -> Tensor:
+    """Interpolate sequences (N, T, C) in float64 to `n_steps` of relative time."""
+    steps = torch.arange(n_steps) * (lengths[:, None] - 1)
+    divisor = max(1, n_steps - 1)
+    before = torch.div(steps, divisor, rounding_mode="floor")
+    rest = steps - before * divisor
+    after = before + (rest > 0).long()
+    weight = (rest.double() / divisor)[:, :, None]
+    low, high = (
+        values.gather(1, index[:, :, None].expand(-1, -1, values.shape[2]))
+        for index in (before, after)
+    )
+    return (1 - weight) * low + weight * high
