@@ -31,8 +31,14 @@ from sklearn_seqae._params import (
 from sklearn_seqae._sequences import holds_sequences
 from sklearn_seqae.anomaly import calibration
 from sklearn_seqae.anomaly._attribution import Attribution
-from sklearn_seqae.anomaly._explaining import explain_intervals, explain_rows
+from sklearn_seqae.anomaly._explaining import explain_alarms
 from sklearn_seqae.anomaly._intervals import find_intervals, step_errors, usual_error
+from sklearn_seqae.anomaly._labels import (
+    cut,
+    known_anomalies,
+    steps_without,
+    without,
+)
 from sklearn_seqae.anomaly._model import (
     Model,
     estimator_to_fit,
@@ -311,7 +317,7 @@ class AutoencoderAnomalyDetector(
 
     # The fit of `estimator` validates its parameters.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, labels: Any = None) -> Self:
         """Fit the estimator and set the threshold.
 
         Parameters
@@ -322,6 +328,14 @@ class AutoencoderAnomalyDetector(
         y : Ignored
             Not used, present for API consistency by convention.
 
+        labels : array-like of int of shape (n_samples,), list of them, default=None
+            A few labels: -1 for a known anomaly, 1 for a known normal sample, 0 if it
+            is unknown. Known anomalies are kept out of the training, the scaling, the
+            calibration and the fraction of `contamination`. With `window_size`, one
+            label for each time step, and a list of arrays for several series; windows
+            that contain a known anomaly are left out. In `AutoencoderClassifier`, -1
+            marks a row without a label instead.
+
         Returns
         -------
         self : object
@@ -330,8 +344,8 @@ class AutoencoderAnomalyDetector(
         Raises
         ------
         ValueError
-            If X or a parameter is invalid, if X is shorter than a window, or if times
-            do not increase.
+            If X, `labels` or a parameter is invalid, if X is shorter than a window, or
+            if times do not increase.
         """
         with kept_if_it_fails(self):
             is_series = self.window_size is not None
@@ -345,13 +359,17 @@ class AutoencoderAnomalyDetector(
             unfitted = InputFormat(form)
             samples = parse(X, unfitted, name=type(self).__name__, **reading(self))
             check(self, samples, reset=True)
-            self.scaler_ = fitted_scaler(self.scaler, rows_of(samples))
-            self._unit = unit_of(scaled_samples(self.scaler_, samples))
             self._input_format = unfitted.fitted_to(samples)
-            fit = self._fit_series if is_series else self._fit_samples
-            inputs = [parameters_of(self), samples.values, samples.lengths]
+            anomalies = known_anomalies(labels, samples, is_series)
+            rest = (steps_without if is_series else without)(anomalies, samples)
+            self.scaler_ = fitted_scaler(self.scaler, rows_of(rest))
+            self._unit = unit_of(scaled_samples(self.scaler_, rest))
+            inputs = [parameters_of(self), samples.values, samples.lengths, anomalies]
             with fits_inside(self.checkpoint, inputs):
-                scores = fit(samples)
+                if is_series:
+                    scores = self._fit_series(samples, anomalies)
+                else:
+                    scores = self._fit_samples(rest)
             n_steps = int((~np.isnan(scores)).sum())
             if is_series and self.alignment == "trailing":
                 n_steps *= self.step  # only the last step of a window has a score
@@ -389,7 +407,7 @@ class AutoencoderAnomalyDetector(
             scores[rows] = each
         return scores
 
-    def _fit_series(self, samples):
+    def _fit_series(self, samples, anomalies):
         """Fit to the windows of series. Return the calibration scores of time steps."""
         index = Series.of(samples).indexes
         self._calendar = Calendar.fit(index)
@@ -410,6 +428,7 @@ class AutoencoderAnomalyDetector(
             as_sequences=takes_sequences(self.estimator),
         )
         pieces = series.cut_at_missing(self._windows).whole_pieces(size)
+        pieces = cut(pieces, anomalies, [len(item) for item in series.items], size)
         raw = series.take(pieces)
         items = [scaled(self.scaler_, item) for item in raw]
         _, errors = self._fit_model(self._windows.to_fit(items))
@@ -640,20 +659,9 @@ class AutoencoderAnomalyDetector(
             - ``expected``: reconstruction of the value;
             - ``share``: attribution to the feature divided by the total, in [0, 1].
         """
-        import pandas as pd
-
         check_is_fitted(self)
         check_scalar(n_causes, "n_causes", Integral, min_val=1)
-        columns = ["row", "time", "feature", "value", "expected", "share"]
-        if self._windows is not None:
-            records = explain_intervals(self, self._read_series(X), n_causes)
-            columns.insert(1, "peak")
-        else:
-            records = explain_rows(self, self._read(X), n_causes)
-        frame = pd.DataFrame.from_records(records, columns=columns)
-        if self._windows is None and self._input_format.form != "sequences":
-            del frame["time"]
-        return frame
+        return explain_alarms(self, X, n_causes)
 
     def detect_intervals(
         self, X: Any, *, gap: int | None = None, min_drop: float = 0.0
