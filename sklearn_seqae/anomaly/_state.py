@@ -3,6 +3,7 @@
 from sklearn_seqae._inputs import InputFormat
 from sklearn_seqae._state import PlainState
 from sklearn_seqae.anomaly._attribution import Attribution
+from sklearn_seqae.anomaly._channels import ChannelAttribution, Channels
 from sklearn_seqae.anomaly._covariance import ShrunkCovariance
 from sklearn_seqae.anomaly._model import Model
 from sklearn_seqae.anomaly._series import Windows
@@ -16,6 +17,7 @@ class PlainDetectorState(PlainState):
     """`PlainState` of a detector."""
 
     _state_classes = (
-        *(Attribution, Calendar, Conformal, InputFormat, Model, ShrunkCovariance),
+        *(Attribution, Calendar, ChannelAttribution, Channels, Conformal, InputFormat),
+        *(Model, ShrunkCovariance),
         *(Tail, Windows, MahalanobisOfCode, *SCORES.values()),
     )
