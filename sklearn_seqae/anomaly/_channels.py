@@ -117,7 +117,7 @@ class Channels:
     ) -> tuple[NDArray, NDArray]:
         """Return `Windows.look` of the sensors, with the residuals of the switches."""
         if not self.is_switch.any():
-            return windows.look(model, item, sharp)  # type: ignore[no-any-return]
+            return windows.look(model, item, sharp)
         errors = np.empty(item.shape)
         scores, of_sensors = windows.look(model, item[:, self.is_sensor], sharp)
         errors[:, self.is_sensor] = of_sensors

@@ -89,16 +89,23 @@ def _checked(labels: Any, n: int, name: str, of: str, unit: str) -> NDArray:
     return flat.astype(np.int8)
 
 
-def without(is_anomaly: Any, samples: Samples) -> Samples:
-    """Return the samples that are no known anomalies."""
-    return samples if is_anomaly is None else samples.take(np.flatnonzero(~is_anomaly))
+def split(
+    is_anomaly: Any, samples: Samples, is_series: bool
+) -> tuple[Samples, Samples | None]:
+    """Return what a detector is fitted on, and the samples that are known anomalies.
 
-
-def steps_without(is_anomaly: Any, samples: Samples) -> Samples:
-    """Return the time steps of series that are no known anomalies, as a table."""
+    For series, the first are time steps as a table, and the others None.
+    """
     if is_anomaly is None:
-        return samples
-    return Samples(rows_of(samples)[~is_anomaly], None, Container("table"))
+        return samples, None
+    if is_series:
+        return Samples(rows_of(samples)[~is_anomaly], None, Container("table")), None
+    rest, known = (
+        samples.take(np.flatnonzero(each)) for each in (~is_anomaly, is_anomaly)
+    )
+    if known.observed is not None:
+        known = known.take(np.flatnonzero(known.has_values))
+    return rest, known if len(known) else None
 
 
 def cut(

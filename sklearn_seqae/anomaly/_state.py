@@ -10,7 +10,7 @@ from sklearn_seqae.anomaly._series import Windows
 from sklearn_seqae.anomaly._tail import Tail
 from sklearn_seqae.anomaly._time import Calendar
 from sklearn_seqae.anomaly.calibration import Conformal
-from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode
+from sklearn_seqae.anomaly.scoring import SCORES, MahalanobisOfCode, NearKnown
 
 
 class PlainDetectorState(PlainState):
@@ -19,5 +19,5 @@ class PlainDetectorState(PlainState):
     _state_classes = (
         *(Attribution, Calendar, ChannelAttribution, Channels, Conformal, InputFormat),
         *(Model, ShrunkCovariance),
-        *(Tail, Windows, MahalanobisOfCode, *SCORES.values()),
+        *(Tail, Windows, MahalanobisOfCode, NearKnown, *SCORES.values()),
     )

@@ -38,12 +38,7 @@ from sklearn_seqae.anomaly._intervals import (
     step_errors,
     usual_error,
 )
-from sklearn_seqae.anomaly._labels import (
-    cut,
-    known_anomalies,
-    steps_without,
-    without,
-)
+from sklearn_seqae.anomaly._labels import cut, known_anomalies, split
 from sklearn_seqae.anomaly._model import (
     Model,
     estimator_to_fit,
@@ -118,14 +113,19 @@ class AutoencoderAnomalyDetector(
 
         - "nearest": mean distance to the 5 nearest training samples, divided by the
           square root of the mean distance between these and their own neighbors. The
-          distance is that of the values and, with half weight, of the residuals.
+          distance is that of the values and, with half weight, of the residuals. If
+          some training samples are outlying, it is the geometric mean of this distance
+          and of that to the other training samples.
         - "mahalanobis": Mahalanobis distance in the joint space of a sample and its
           residual. The covariance is estimated from the most central 60 % of the
           training samples. For sequences and windows, the squared Mahalanobis distance
           of the latent code plus the squared error.
         - "reconstruction": mean squared reconstruction error.
         - "auto": "mahalanobis" with a `window_size`, and for tables and images if
-          `contamination` is a float; otherwise "nearest".
+          `contamination` is a float; otherwise "nearest". If `labels` contains known
+          anomalies, and without a `window_size`, the distance is divided by the
+          square of a share: the distance to the nearest known anomaly, divided by its
+          sum with the distance to the nearest training samples.
 
     contamination : "auto" or float, default="auto"
         Fraction of anomalies among the training samples, in (0, 0.5]. "auto" assumes
@@ -355,7 +355,9 @@ class AutoencoderAnomalyDetector(
         labels : array-like of int of shape (n_samples,), list of them, default=None
             A few labels: -1 for a known anomaly, 1 for a known normal sample, 0 if it
             is unknown. Known anomalies are kept out of the training, the scaling, the
-            calibration and the fraction of `contamination`. With `window_size`, one
+            calibration and the fraction of `contamination`. With
+            ``score_method="auto"``, samples near known anomalies have lower scores.
+            With `window_size`, one
             label for each time step, and a list of arrays for several series; windows
             that contain a known anomaly are left out. In `AutoencoderClassifier`, -1
             marks a row without a label instead.
@@ -385,14 +387,14 @@ class AutoencoderAnomalyDetector(
             check(self, samples, reset=True)
             self._input_format = unfitted.fitted_to(samples)
             anomalies = known_anomalies(labels, samples, is_series)
-            rest = (steps_without if is_series else without)(anomalies, samples)
+            rest, known = split(anomalies, samples, is_series)
             self.scaler_ = fitted_scaler(self.scaler, rows_of(rest))
             inputs = [parameters_of(self), samples.values, samples.lengths, anomalies]
             with fits_inside(self.checkpoint, inputs):
                 if is_series:
                     scores = self._fit_series(samples, anomalies, rows_of(rest))
                 else:
-                    scores = self._fit_samples(rest)
+                    scores = self._fit_samples(rest, known)
             n_steps = int((~np.isnan(scores)).sum())
             if is_series and self.alignment == "trailing":
                 n_steps *= self.step  # only the last step of a window has a score
@@ -403,20 +405,22 @@ class AutoencoderAnomalyDetector(
                 self._channels.place(self._calibration)
         return self
 
-    def _fit_samples(self, samples):
-        """Fit to samples. Return the calibration scores."""
+    def _fit_samples(self, samples, known):
+        """Fit to samples, without known anomalies. Return the calibration scores."""
         self.window_size_ = self._windows = self.switches_ = None
         self._unit = unit_of(scaled_samples(self.scaler_, samples))
         samples = with_values(samples, type(self).__name__)
         scaled_ones = scaled_samples(self.scaler_, samples)
-        parts, errors = self._fit_model(scaled_ones)
+        parts, errors = self._fit_model(
+            scaled_ones, scaled_samples(self.scaler_, known)
+        )
         rows = scaled_ones.values
         if rows.ndim == 2:
             rows = self._model.complete(scaled_ones)
         else:
             rows = replace(scaled_ones, values=errors).steps
-        known = getattr(self._model.scorer, "samples", None)
-        self._attribution = Attribution().fit(rows, self._unit, known)
+        kept = getattr(self._model.scorer, "samples", None)
+        self._attribution = Attribution().fit(rows, self._unit, kept)
         folds = list(calibration.folds(len(samples)))
         if self.contamination != "auto" or not folds:
             return self._model.scores_of(parts)
@@ -424,7 +428,8 @@ class AutoencoderAnomalyDetector(
         def held_out(fold):
             others, rows = map(samples.take, fold)
             scaler = fitted_scaler(self.scaler, rows_of(others))
-            model, *_ = self._make_model(scaled_samples(scaler, others))
+            both = (scaled_samples(scaler, each) for each in (others, known))
+            model, *_ = self._make_model(*both)
             return model.scores(scaled_samples(scaler, rows))
 
         scores = np.empty(len(samples))
@@ -486,13 +491,13 @@ class AutoencoderAnomalyDetector(
         )
         return np.concatenate([scores for scores, _ in known])
 
-    def _fit_model(self, samples):
+    def _fit_model(self, samples, known=None):
         """Store the model of all samples. Return their parts and errors."""
-        self._model, parts, errors = self._make_model(samples)
+        self._model, parts, errors = self._make_model(samples, known)
         self.estimator_ = self._model.estimator
         return parts, errors
 
-    def _make_model(self, samples):
+    def _make_model(self, samples, known=None):
         windows = self._windows is not None
         estimator = estimator_to_fit(
             self.estimator, samples, windows=windows, random_state=self.random_state
@@ -503,8 +508,9 @@ class AutoencoderAnomalyDetector(
             self.score_method,
             is_clean=self.contamination == "auto",
             form=form,
+            is_labelled=known is not None,
         )
-        return Model.fit(estimator, scorer, samples, self._unit)
+        return Model.fit(estimator, scorer, samples, self._unit, known)
 
     def score_samples(self, X: Any) -> Any:
         """Return the anomaly score of each sample; higher is more normal.
