@@ -7,6 +7,7 @@ Each part compares all detectors in the same run ::
 - ``one-class``: the tables of ADBench. Detectors are fitted on half of the normal rows
   and score all other rows. ``contaminated``: detectors are fitted on all rows and score
   them. Only our detector uses ``contamination=0.1``, for every data set.
+- ``labels``: the contaminated rows, a few of them with a label. The others are scored.
 - ``calibration``: share of unseen normal rows of the same tables that is flagged, at
   three nominal rates.
 - ``explanation``: how often the first cause is the feature that was changed.
@@ -43,7 +44,7 @@ from vus import period_of, runs_of, vus_pr
 from sklearn_seqae.windows import sliding_windows
 
 PARTS = (
-    *("one-class", "contaminated", "calibration", "explanation"),
+    *("one-class", "contaminated", "labels", "calibration", "explanation"),
     *("univariate", "multivariate", "nab", "smap-msl", "speed"),
 )
 RATES = (0.01, 0.05, 0.1)
@@ -98,6 +99,31 @@ def run_tables(reader, size, part, methods):
                     "ap": average_precision_score(labels, scores),
                     "seconds": cpu_seconds() - start,
                 }
+
+
+def run_labels(reader, size, part):
+    """Compare fits with a few labels, drawn at random, with fits without them."""
+    for name, X, y in tables(reader, size):
+        X, _, y = contaminated(X, y, 0)
+        rng = np.random.RandomState(0)
+        plain = make_detector(contamination=0.1).fit(X).score_samples(X)
+        for n_anomalies, n_normal in ((5, 5), (3, 2)):
+            for draw in range(10 if size == "full" else 2):
+                n_known = min(n_anomalies, (y == 1).sum() // 2)
+                labels = np.zeros(len(y), dtype=int)
+                labels[rng.choice(np.flatnonzero(y == 1), n_known, replace=False)] = -1
+                labels[rng.choice(np.flatnonzero(y == 0), n_normal, replace=False)] = 1
+                detector = make_detector(contamination=0.1).fit(X, labels=labels)
+                rest = labels == 0
+                known = {"none": plain, "labels": detector.score_samples(X)}
+                for fitted_on, scores in known.items():
+                    yield {
+                        **{"set": name, "seed": draw, "fitted_on": fitted_on},
+                        "method": "AutoencoderAnomalyDetector",
+                        "nominal": n_anomalies,
+                        "auroc": roc_auc_score(y[rest], -scores[rest]),
+                        "ap": average_precision_score(y[rest], -scores[rest]),
+                    }
 
 
 def run_calibration(reader, size, part):
@@ -330,7 +356,7 @@ def main():
         **dict.fromkeys(("one-class", "contaminated"), by_method),
         **{"calibration": run_calibration, "explanation": run_explanation},
         **{"univariate": run_series, "multivariate": run_series, "nab": run_nab},
-        **{"smap-msl": run_smap_msl, "speed": run_speed},
+        **{"smap-msl": run_smap_msl, "speed": run_speed, "labels": run_labels},
     }
     for part in arguments.part:
         rows = runs[part](reader, size, part)

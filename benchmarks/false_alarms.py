@@ -12,6 +12,9 @@ the maximum of the realised divided by the nominal rate, and how often the true 
 lies in `false_alarm_rate_interval_`, and below its upper end. The true rate needs many
 fresh steps: for the coverage of the interval use ``--repeats 2 --fresh 300000``.
 
+``--switches N`` adds N channels of two values. They stay in a state for 200 to 2,000
+steps on average.
+
 ``--estimator pca`` uses PCA with 8 components in place of the default network, which
 takes a tenth of the time.
 """
@@ -46,12 +49,22 @@ def stationary_series(phi, period, noise, n_steps, rng):
     return rest[:, np.newaxis]
 
 
-def run_series(estimator, repeats, n_fresh, seed):
+def random_switches(n_switches, n_steps, rng):
+    """Return channels of two values, in columns."""
+    rates = 1 / np.geomspace(200, 2000, n_switches)
+    return (rng.uniform(size=(n_steps, n_switches)) < rates).cumsum(axis=0) % 2
+
+
+def run_series(estimator, repeats, n_fresh, seed, n_switches=0):
     """Yield a row for each series, alignment, window and rate."""
     for number, kind in enumerate(KINDS * repeats):
         rng = np.random.RandomState(seed + number)
         train = stationary_series(*kind, N_STEPS, rng)
         fresh = stationary_series(*kind, n_fresh, rng)
+        if n_switches:
+            both = random_switches(n_switches, N_STEPS + n_fresh, rng)
+            train = np.hstack([train, both[:N_STEPS]])
+            fresh = np.hstack([fresh, both[N_STEPS:]])
         for alignment in ("centered", "trailing"):
             for window in (48, "auto"):
                 detector = AutoencoderAnomalyDetector(
@@ -84,11 +97,18 @@ def main():
     parser.add_argument("--repeats", type=int, default=12, help="series of each kind")
     parser.add_argument("--fresh", type=int, default=27_000, help="steps of a series")
     parser.add_argument("--seed", type=int, default=2000, help="seed of the first")
+    parser.add_argument("--switches", type=int, default=0, help="channels to add")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message="A false-alarm rate of")
     estimator = PCA(8) if arguments.estimator == "pca" else None
     rows = pd.DataFrame(
-        run_series(estimator, arguments.repeats, arguments.fresh, arguments.seed)
+        run_series(
+            estimator,
+            arguments.repeats,
+            arguments.fresh,
+            arguments.seed,
+            arguments.switches,
+        )
     )
     pd.set_option("display.width", 120, "display.max_columns", None)
     measures = {

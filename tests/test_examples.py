@@ -107,6 +107,9 @@ RELATIONS = {
     ),
     "generate": lambda n: n["samples"].shape == (20, 64),
     "images": lambda n: n["model"].score(n["test"]) > 0.7,
+    "label_anomalies": lambda n: (
+        n["precision"]["with 3 labels"] > n["precision"]["without labels"] + 0.2
+    ),
     "learning_curve": lambda n: (
         n["model"].held_out_r2_["model"] > n["model"].held_out_r2_["pca"]
     ),

@@ -14,6 +14,7 @@ from sklearn_seqae.anomaly.scoring import (
     Nearest,
     Parts,
     Reconstruction,
+    are_outlying,
 )
 
 EACH = pytest.mark.parametrize("score", [*SCORES.values(), MahalanobisOfCode])
@@ -97,7 +98,7 @@ def test_a_training_sample_is_no_neighbour_of_itself(cloud):
         np.hstack([cloud.samples, cloud.errors / 2])
     )
     expected = lof._distances_fit_X_.mean(axis=1)
-    np.testing.assert_allclose(fitted.spread, expected)
+    np.testing.assert_allclose(fitted.spreads[0], expected)
     assert (fitted.distances(cloud) > 0).all()
 
 
@@ -108,6 +109,43 @@ def test_the_distance_counts_in_units_of_the_place():
     off = np.array([[0.0, 3.0], [50.0, 53.0]])  # as far from either centre
     near_dense, near_sparse = fitted.distances(parts(np.zeros((2, 2)), off))
     assert near_dense > 2 * near_sparse
+
+
+@pytest.fixture(scope="module")
+def group():
+    """400 normal samples, and a dense group of 12 anomalies among them."""
+    rng = np.random.RandomState(0)
+    samples = rng.normal(size=(412, 4)) @ np.diag([3, 2, 1, 0.5])
+    samples[400:] = [14, -9, 5, 6] + 0.3 * rng.normal(size=(12, 4))
+    return parts(0.1 * rng.normal(size=(412, 4)), samples)
+
+
+def test_a_group_of_anomalies_is_outlying(group):
+    outlying = are_outlying(group)
+    assert outlying[400:].all() and outlying[:400].mean() < 0.02
+    assert not are_outlying(group.take(np.arange(400))).any()
+
+
+def test_a_group_of_anomalies_is_no_neighbour_of_its_members(group):
+    fitted = Nearest().fit(group)
+    away = fitted.distances(group)
+    assert np.median(away[400:]) > np.quantile(away[:400], 0.9)
+    fitted.spreads = fitted.spreads[:1]  # neighbours among all samples
+    assert np.median(fitted.distances(group)[400:]) < np.median(away[:400])
+    rows = np.arange(400)
+    clean = Nearest().fit(group.take(rows))
+    assert len(clean.spreads) == 1
+    plain = clean.distances(group.take(rows))
+    assert np.corrcoef(plain, away[:400])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    "rows", [np.zeros((9, 3)), np.repeat(np.eye(3), 8, axis=0), np.ones((1, 3))]
+)
+def test_equal_samples_are_not_outlying(rows):
+    assert not are_outlying(parts(0 * rows, rows)).any()
+    most = np.vstack([np.zeros((40, rows.shape[1])), rows + np.eye(len(rows), 3)])
+    assert not are_outlying(parts(0 * most, most)).any()
 
 
 def test_rows_are_spread_evenly_where_there_are_too_many():

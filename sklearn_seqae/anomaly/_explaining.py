@@ -34,6 +34,22 @@ def explanation(label, values, errors, attributions, names, n_causes, times=None
     return records
 
 
+def explain_alarms(detector, X, n_causes):
+    """Return the data frame of `AutoencoderAnomalyDetector.explain`."""
+    import pandas as pd
+
+    columns = ["row", "time", "feature", "value", "expected", "share"]
+    if detector._windows is not None:
+        columns.insert(1, "peak")
+        records = explain_intervals(detector, detector._read_series(X), n_causes)
+    else:
+        records = explain_rows(detector, detector._read(X), n_causes)
+    frame = pd.DataFrame.from_records(records, columns=columns)
+    if detector._windows is None and detector._input_format.form != "sequences":
+        del frame["time"]
+    return frame
+
+
 def explain_rows(detector, samples, n_causes):
     """Return the records of the alarms among samples."""
     known = scaled_samples(detector.scaler_, samples)

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_scalar
+
+from sklearn_seqae._params import Integral, Real
 
 # Chosen on simulated series, as in benchmarks/intervals.py with other seeds.
 USUAL_SHARE = 0.9  # quantile of the step errors of the training series
@@ -63,7 +66,12 @@ class IntervalRule:
     usual: float
 
     def intervals(
-        self, scores: NDArray, is_alarm: NDArray, errors: NDArray, cuts: Any = ()
+        self,
+        scores: NDArray,
+        is_alarm: NDArray,
+        errors: NDArray,
+        cuts: Any = (),
+        is_exact: Any = False,
     ) -> list[tuple[int, int, float]]:
         """Return (start, end, lowest score) of each interval.
 
@@ -80,11 +88,15 @@ class IntervalRule:
 
         cuts : array-like of int, default=()
             Steps after a gap in time. No interval spans a gap.
+
+        is_exact : ndarray of bool of shape (T,), default=False
+            Steps that would cause an alarm by themselves.
         """
-        alarms = np.flatnonzero(is_alarm)
-        if not len(alarms):
-            return []
-        found: list[tuple[int, int, float]] = []
+        found = [
+            (int(run[0]), int(run[-1]), float(scores[run].min()))
+            for run in _runs(np.flatnonzero(is_alarm & is_exact), 2, cuts)
+        ]
+        alarms = np.flatnonzero(is_alarm & ~np.asarray(is_exact))
         for group in _runs(alarms, self.gap, cuts):
             events: list[tuple[int, int, float]] = []
             runs = _runs(group, min(self.gap, self.size), cuts)
@@ -129,6 +141,30 @@ class IntervalRule:
         return [(start, end) for start, end, _ in found]
 
 
+def frame_of_intervals(detector, X, gap, min_drop):
+    """Return the data frame of `AutoencoderAnomalyDetector.detect_intervals`."""
+    import pandas as pd
+
+    if detector._windows is None:
+        raise ValueError(
+            "detect_intervals requires a series, whose rows are time steps in order. "
+            "Set 'window_size' and refit."
+        )
+    if gap is not None:
+        check_scalar(gap, "gap", Integral, min_val=1)
+    limits: dict[str, Any] = {"max_val": 1, "include_boundaries": "left"}
+    check_scalar(min_drop, "min_drop", Real, min_val=0, **limits)
+    series = detector._read_series(X)
+    scores, errors = detector._look(series, sharp=True)
+    found = find_intervals(detector, series, scores, errors, gap, min_drop)
+    rows = [
+        (number, *series.labels(number)[[start, end]], score)
+        for number, start, end, score in found
+    ]
+    frame = pd.DataFrame(rows, columns=["series", "start", "end", "score"])
+    return frame.drop(columns="series") if series.is_one else frame
+
+
 def find_intervals(detector, series, scores, errors, gap=None, min_drop=0.0):
     """Return (series, start, end, score) of each interval. None spans a gap in time.
 
@@ -144,13 +180,16 @@ def find_intervals(detector, series, scores, errors, gap=None, min_drop=0.0):
         cuts = [at.start for i, at in series.pieces if i == number and at.start > 0]
         away = step_errors(detector._attribution, errors[number])
         alarms = detector._decide(each) < 0
-        some = rule.intervals(each, alarms, away, cuts)
+        is_exact = detector._channels.are_lowered(each, errors[number])
+        some = rule.intervals(each, alarms, away, cuts, is_exact)
         found += [(number, *interval) for interval in some]
     return found
 
 
 def _runs(alarms: NDArray, gap: int, cuts: Any) -> list[NDArray]:
     """Divide alarms where they are at least `gap` steps apart, and at cuts."""
+    if not len(alarms):
+        return []
     piece = np.searchsorted(cuts, alarms, side="right")
     is_new = (np.diff(alarms) >= gap) | (np.diff(piece) > 0)
     return np.split(alarms, np.flatnonzero(is_new) + 1)

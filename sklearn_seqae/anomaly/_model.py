@@ -1,10 +1,12 @@
 """A fitted estimator together with a score that is fitted to its residuals."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -13,11 +15,10 @@ from sklearn.utils import get_tags
 
 from sklearn_seqae._introspection import forecasts, reconstruct, steps_of
 from sklearn_seqae._numbers import overall_scale, resample
-from sklearn_seqae._sequences import parse_sequences
+from sklearn_seqae._sequences import Samples, parse_sequences
 from sklearn_seqae._warn import keep_warnings, warn
-from sklearn_seqae.anomaly._sparse import look_in_parts
-from sklearn_seqae.anomaly.scoring import Parts, scaled_by
-from sklearn_seqae.large.rows import Rows
+from sklearn_seqae.anomaly.scoring import NearKnown, Parts, scaled_by
+from sklearn_seqae.large.rows import Rows, in_parts
 from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.checkpoints import is_on
 
@@ -63,8 +64,8 @@ class Model:
 
     @classmethod
     @one_blas_thread()
-    def fit(cls, estimator, scorer, samples, unit):
-        """Fit the estimator and the score to samples.
+    def fit(cls, estimator, scorer, samples, unit, known=None):
+        """Fit the estimator and the score to samples, and the score to known anomalies.
 
         Returns
         -------
@@ -76,8 +77,10 @@ class Model:
         """
         model = cls(estimator, scorer, samples, unit)
         parts, errors = model.look(samples)
+        reads_known = isinstance(scorer, NearKnown)
+        of_known = [model.look(known)[0]] if reads_known else []
         with np.errstate(all="ignore"):
-            scorer.fit(parts)
+            scorer.fit(parts, *of_known)
         return model, parts, errors
 
     def scores(self, samples):
@@ -182,6 +185,46 @@ class Model:
             return codes, np.asarray(rebuilt)
         name = type(self.estimator).__name__
         return codes, parse_sequences(rebuilt, name=name).values
+
+
+class Residuals:
+    """Residuals of sparse rows, which are computed when they are indexed.
+
+    Parameters
+    ----------
+    look : callable
+        Takes samples. Returns their `Parts` and their residuals.
+
+    samples : Samples
+        Sparse samples.
+    """
+
+    ndim = 2
+
+    def __init__(self, look: Callable[..., Any], samples: Samples):
+        self.look = look
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
+        parts = in_parts(self.samples.take(rows))
+        return np.concatenate([self.look(part)[1] for part in parts])
+
+
+def look_in_parts(
+    look: Callable[..., Any], samples: Samples
+) -> tuple[Parts, Residuals]:
+    """Return the parts of sparse samples, which have codes and mean squares only.
+
+    `look` takes samples in memory, and returns their `Parts` and their residuals.
+    """
+    found = [look(part)[0] for part in in_parts(samples)]
+    codes = np.concatenate([part.codes for part in found])
+    mean_squares = np.concatenate([part.mean_squares for part in found])
+    none = np.zeros((len(codes), 0))
+    return Parts(none, none, mean_squares, codes), Residuals(look, samples)
 
 
 def _check_finite(values):

@@ -49,9 +49,12 @@ def scaled(scaler: Any, rows: NDArray) -> NDArray:
     return rows if scaler is None else _applied(scaler, "transform", rows)
 
 
-def scaled_samples(scaler: Any, samples: Samples) -> Samples:
-    """Scale the features of a table, or the channels of images and sequences."""
-    if scaler is None:
+def scaled_samples(scaler: Any, samples: Any) -> Any:
+    """Scale the features of a table, or the channels of images and sequences.
+
+    `samples` may be None.
+    """
+    if scaler is None or samples is None:
         return samples
     if samples.values.ndim == 3:
         steps = samples.steps

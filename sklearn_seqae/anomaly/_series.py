@@ -1,6 +1,7 @@
 """Windows of long series, and one value per time step from values of windows."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn_seqae._containers import Container
 from sklearn_seqae._numbers import has_gaps
 from sklearn_seqae._sequences import Samples
+from sklearn_seqae.anomaly._channels import Channels
 from sklearn_seqae.anomaly._covariance import evenly
 from sklearn_seqae.anomaly._scaling import fitted_scaler, scaled
 from sklearn_seqae.anomaly._time import (
@@ -21,6 +23,7 @@ from sklearn_seqae.anomaly._time import (
 from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.windows import mean_of_scores, sliding_windows
 
+TABLE = Container("table")
 MOST_WINDOWS = 2048  # maximum number of training windows
 TOGETHER = 1024  # number of windows scored at once
 TILE_BLOCK = 48  # a multiple of the number of rows in a block of a BLAS kernel
@@ -244,8 +247,7 @@ class Windows:
             if has_gaps(windows):
                 container = Container("ragged", "list")
             return Samples(np.ascontiguousarray(windows), None, container)
-        rows = windows.reshape(len(windows), -1)
-        return Samples(rows, None, Container("table"))
+        return Samples(windows.reshape(len(windows), -1), None, TABLE)
 
     def tile_rows(self, model: Any, n_channels: int) -> int | None:
         """Return the number of windows that are reconstructed at once, or None.
@@ -312,7 +314,7 @@ class Windows:
         result[starts + self.size - 1] = scores
         return result
 
-    def of_block(self, make_model, scaler, items, block):
+    def of_block(self, make_model, scaler, items, is_switch, block):
         """Return `held_out` of the pieces of a block, by a model of all other pieces.
 
         Parameters
@@ -326,24 +328,30 @@ class Windows:
         items : list of ndarray
             Steps of each series, not scaled.
 
+        is_switch : ndarray of bool of shape (C,)
+            Which channels are switches.
+
         block : list of (int, slice)
             A block of `calibration.blocks`.
         """
         rest = without(list(enumerate(items)), block)
         scaler = fitted_scaler(scaler, np.concatenate(rest))
-        model, *_ = make_model(self.to_fit([scaled(scaler, each) for each in rest]))
+        rest = [scaled(scaler, each) for each in rest]
+        channels = Channels(is_switch).fit(rest)
+        model, *_ = make_model(self.to_fit(channels.sensors(rest)))
+        look = partial(channels.look, self, model, sharp=True)
         return [
-            self.held_out(model, scaled(scaler, items[number]), at)
+            self.held_out(look, scaled(scaler, items[number]), at)
             for number, at in block
         ]
 
-    def held_out(self, model: Any, item: NDArray, at: slice) -> tuple[NDArray, NDArray]:
+    def held_out(self, look: Any, item: NDArray, at: slice) -> tuple[NDArray, NDArray]:
         """Return scores and sharp residuals of a held-out part, except beside a cut.
 
         Fewer windows score the steps beside a cut than in the whole piece. Steps at the
         ends of the piece itself are kept: new series are scored in the same way.
         """
-        scores, errors = self.look(model, item[at], sharp=True)
+        scores, errors = look(item[at])
         edge = self.size - 1
         first = edge if not self.trailing and at.start > 0 else 0
         last = edge if not self.trailing and at.stop < len(item) else 0
@@ -359,6 +367,21 @@ def _keep_best(best, total, count, starts, scores, errors):
         steps = steps[better]
         best[steps] = scores[better]
         total[steps], count[steps] = errors[better, offset], 1
+
+
+def checked_window(size: Any, step: int, items: list[NDArray]) -> int:
+    """Return the number of time steps of a window, at least `step`.
+
+    `items` are the series for `automatic_window`.
+    """
+    if size == "auto":
+        size = automatic_window(items)
+    if step > size:
+        raise ValueError(
+            f"The 'step' parameter must be at most the window size, {size}. Got "
+            f"{step}. With a larger step, time steps are in no window."
+        )
+    return int(size)  # True is 1, as in scikit-learn
 
 
 def automatic_window(items: list[NDArray]) -> int:

@@ -25,6 +25,10 @@ def facts_of(detector: Any) -> list[tuple[str, str]]:
         alignment = "trailing" if windows.trailing else "centered"
         step = f", step {windows.step}" if windows.step > 1 else ""
         facts.append(("window", f"{size} time steps, {alignment}{step}"))
+        n_switches = int(detector.switches_.sum())
+        if n_switches:
+            of = f"{n_switches} of {detector.n_features_in_} channels"
+            facts.append(("switches", f"{of}, not scored jointly"))
     facts.append(("threshold", f"{detector.offset_:.4g} (lower scores are alarms)"))
     n_scores = f"{len(detector.calibration_scores_):,} {unit}"
     if size is not None:

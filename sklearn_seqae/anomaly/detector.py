@@ -28,11 +28,17 @@ from sklearn_seqae._params import (
     StrOptions,
     fit_context,
 )
-from sklearn_seqae._sequences import holds_sequences
+from sklearn_seqae._sequences import Samples, holds_sequences
 from sklearn_seqae.anomaly import calibration
 from sklearn_seqae.anomaly._attribution import Attribution
-from sklearn_seqae.anomaly._explaining import explain_intervals, explain_rows
-from sklearn_seqae.anomaly._intervals import find_intervals, step_errors, usual_error
+from sklearn_seqae.anomaly._channels import Channels, find_switches, is_fitted_before
+from sklearn_seqae.anomaly._explaining import explain_alarms
+from sklearn_seqae.anomaly._intervals import (
+    frame_of_intervals,
+    step_errors,
+    usual_error,
+)
+from sklearn_seqae.anomaly._labels import cut, known_anomalies, split
 from sklearn_seqae.anomaly._model import (
     Model,
     estimator_to_fit,
@@ -50,9 +56,10 @@ from sklearn_seqae.anomaly._scaling import (
     scaled_samples,
 )
 from sklearn_seqae.anomaly._series import (
+    TABLE,
     Series,
     Windows,
-    automatic_window,
+    checked_window,
     of_each,
 )
 from sklearn_seqae.anomaly._state import PlainDetectorState
@@ -106,14 +113,19 @@ class AutoencoderAnomalyDetector(
 
         - "nearest": mean distance to the 5 nearest training samples, divided by the
           square root of the mean distance between these and their own neighbors. The
-          distance is that of the values and, with half weight, of the residuals.
+          distance is that of the values and, with half weight, of the residuals. If
+          some training samples are outlying, it is the geometric mean of this distance
+          and of that to the other training samples.
         - "mahalanobis": Mahalanobis distance in the joint space of a sample and its
           residual. The covariance is estimated from the most central 60 % of the
           training samples. For sequences and windows, the squared Mahalanobis distance
           of the latent code plus the squared error.
         - "reconstruction": mean squared reconstruction error.
         - "auto": "mahalanobis" with a `window_size`, and for tables and images if
-          `contamination` is a float; otherwise "nearest".
+          `contamination` is a float; otherwise "nearest". If `labels` contains known
+          anomalies, and without a `window_size`, the distance is divided by the
+          square of a share: the distance to the nearest known anomaly, divided by its
+          sum with the distance to the nearest training samples.
 
     contamination : "auto" or float, default="auto"
         Fraction of anomalies among the training samples, in (0, 0.5]. "auto" assumes
@@ -162,6 +174,18 @@ class AutoencoderAnomalyDetector(
           `inverse_transform`. It is cloned before it is fitted.
         - None: no scaling.
 
+    switches : {"auto", None}, default="auto"
+        How the channels of a series with at most two values in the training series,
+        for example on and off, are scored. Ignored without `window_size`.
+
+        - "auto": they are switches. Only the other channels, the sensors, are
+          reconstructed and scored. Each switch is checked by itself: a time step with a
+          value, or a transition between its two values, that the training series do not
+          contain has the score of the sensors that is as rare as such events, or a
+          lower one. Without sensors, or around an estimator that is fitted already, all
+          channels are scored jointly.
+        - None: all channels are scored jointly.
+
     random_state : int, RandomState instance or None, default=None
         Seed that replaces every `random_state` parameter of `estimator`. If None, they
         are not changed; the default estimator is then not reproducible.
@@ -198,6 +222,9 @@ class AutoencoderAnomalyDetector(
 
     window_size_ : int or None
         Number of time steps of a window. None without `window_size`.
+
+    switches_ : ndarray of bool of shape (`n_features_in_`,), or None
+        Which channels are switches. None without `window_size`.
 
     n_features_in_ : int
         Number of columns of a table, or number of channels of images, sequences or
@@ -278,6 +305,7 @@ class AutoencoderAnomalyDetector(
             StrOptions({*SCALERS}),
             HasMethods(["fit", "transform", "inverse_transform"]),
         ],
+        "switches": [StrOptions({"auto"}), None],
         "random_state": ["random_state"],
         "checkpoint": [str, None],
     }
@@ -295,6 +323,7 @@ class AutoencoderAnomalyDetector(
         step: int = 1,
         alignment: Literal["centered", "trailing"] = "centered",
         scaler: Any = None,
+        switches: Literal["auto"] | None = "auto",
         random_state: int | np.random.RandomState | None = None,
         checkpoint: str | None = None,
     ) -> None:
@@ -306,12 +335,13 @@ class AutoencoderAnomalyDetector(
         self.step = step
         self.alignment = alignment
         self.scaler = scaler
+        self.switches = switches
         self.random_state = random_state
         self.checkpoint = checkpoint
 
     # The fit of `estimator` validates its parameters.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, labels: Any = None) -> Self:
         """Fit the estimator and set the threshold.
 
         Parameters
@@ -322,6 +352,16 @@ class AutoencoderAnomalyDetector(
         y : Ignored
             Not used, present for API consistency by convention.
 
+        labels : array-like of int of shape (n_samples,), list of them, default=None
+            A few labels: -1 for a known anomaly, 1 for a known normal sample, 0 if it
+            is unknown. Known anomalies are kept out of the training, the scaling, the
+            calibration and the fraction of `contamination`. With
+            ``score_method="auto"``, samples near known anomalies have lower scores.
+            With `window_size`, one
+            label for each time step, and a list of arrays for several series; windows
+            that contain a known anomaly are left out. In `AutoencoderClassifier`, -1
+            marks a row without a label instead.
+
         Returns
         -------
         self : object
@@ -330,8 +370,8 @@ class AutoencoderAnomalyDetector(
         Raises
         ------
         ValueError
-            If X or a parameter is invalid, if X is shorter than a window, or if times
-            do not increase.
+            If X, `labels` or a parameter is invalid, if X is shorter than a window, or
+            if times do not increase.
         """
         with kept_if_it_fails(self):
             is_series = self.window_size is not None
@@ -345,34 +385,42 @@ class AutoencoderAnomalyDetector(
             unfitted = InputFormat(form)
             samples = parse(X, unfitted, name=type(self).__name__, **reading(self))
             check(self, samples, reset=True)
-            self.scaler_ = fitted_scaler(self.scaler, rows_of(samples))
-            self._unit = unit_of(scaled_samples(self.scaler_, samples))
             self._input_format = unfitted.fitted_to(samples)
-            fit = self._fit_series if is_series else self._fit_samples
-            inputs = [parameters_of(self), samples.values, samples.lengths]
+            anomalies = known_anomalies(labels, samples, is_series)
+            rest, known = split(anomalies, samples, is_series)
+            self.scaler_ = fitted_scaler(self.scaler, rows_of(rest))
+            inputs = [parameters_of(self), samples.values, samples.lengths, anomalies]
             with fits_inside(self.checkpoint, inputs):
-                scores = fit(samples)
+                if is_series:
+                    scores = self._fit_series(samples, anomalies, rows_of(rest))
+                else:
+                    scores = self._fit_samples(rest, known)
             n_steps = int((~np.isnan(scores)).sum())
             if is_series and self.alignment == "trailing":
                 n_steps *= self.step  # only the last step of a window has a score
             size = self.window_size_
             n_windows = None if size is None else max(1, n_steps // size)
             self._calibrate(scores, self.contamination, n_windows)
+            if is_series:
+                self._channels.place(self._calibration)
         return self
 
-    def _fit_samples(self, samples):
-        """Fit to samples. Return the calibration scores."""
-        self.window_size_ = self._windows = None
+    def _fit_samples(self, samples, known):
+        """Fit to samples, without known anomalies. Return the calibration scores."""
+        self.window_size_ = self._windows = self.switches_ = None
+        self._unit = unit_of(scaled_samples(self.scaler_, samples))
         samples = with_values(samples, type(self).__name__)
         scaled_ones = scaled_samples(self.scaler_, samples)
-        parts, errors = self._fit_model(scaled_ones)
+        parts, errors = self._fit_model(
+            scaled_ones, scaled_samples(self.scaler_, known)
+        )
         rows = scaled_ones.values
         if rows.ndim == 2:
             rows = self._model.complete(scaled_ones)
         else:
             rows = replace(scaled_ones, values=errors).steps
-        known = getattr(self._model.scorer, "samples", None)
-        self._attribution = Attribution().fit(rows, self._unit, known)
+        kept = getattr(self._model.scorer, "samples", None)
+        self._attribution = Attribution().fit(rows, self._unit, kept)
         folds = list(calibration.folds(len(samples)))
         if self.contamination != "auto" or not folds:
             return self._model.scores_of(parts)
@@ -380,7 +428,8 @@ class AutoencoderAnomalyDetector(
         def held_out(fold):
             others, rows = map(samples.take, fold)
             scaler = fitted_scaler(self.scaler, rows_of(others))
-            model, *_ = self._make_model(scaled_samples(scaler, others))
+            both = (scaled_samples(scaler, each) for each in (others, known))
+            model, *_ = self._make_model(*both)
             return model.scores(scaled_samples(scaler, rows))
 
         scores = np.empty(len(samples))
@@ -389,20 +438,22 @@ class AutoencoderAnomalyDetector(
             scores[rows] = each
         return scores
 
-    def _fit_series(self, samples):
-        """Fit to the windows of series. Return the calibration scores of time steps."""
+    def _fit_series(self, samples, anomalies, rows):
+        """Fit to the windows of series. Return the calibration scores of time steps.
+
+        `rows` are the time steps that are not known anomalies.
+        """
+        rows = scaled(self.scaler_, rows)
+        self.switches_ = np.zeros(rows.shape[1], dtype=bool)
+        if self.switches == "auto" and not is_fitted_before(self.estimator):
+            self.switches_ = find_switches(rows)
+        self._channels = channels = Channels(self.switches_)
+        self._unit = unit_of(Samples(*channels.sensors([rows]), None, TABLE))
         index = Series.of(samples).indexes
         self._calendar = Calendar.fit(index)
         series = Series.of(samples, self._calendar)
-        size: Any = self.window_size
-        if size == "auto":
-            size = automatic_window(series.take(series.pieces))
-        if self.step > size:
-            raise ValueError(
-                f"The 'step' parameter must be at most the window size, {size}. Got "
-                f"{self.step}. With a larger step, time steps are in no window."
-            )
-        self.window_size_ = size = int(size)  # True is 1, as in scikit-learn
+        whole = channels.sensors(series.take(series.pieces))
+        self.window_size_ = size = checked_window(self.window_size, self.step, whole)
         self._windows = Windows(
             size=size,
             step=self.step,
@@ -410,36 +461,43 @@ class AutoencoderAnomalyDetector(
             as_sequences=takes_sequences(self.estimator),
         )
         pieces = series.cut_at_missing(self._windows).whole_pieces(size)
+        pieces = cut(pieces, anomalies, [len(item) for item in series.items], size)
         raw = series.take(pieces)
         items = [scaled(self.scaler_, item) for item in raw]
-        _, errors = self._fit_model(self._windows.to_fit(items))
-        width = series.items[0].shape[1]
-        errors = errors.reshape(-1, width)
-        self._attribution = Attribution().fit(errors, self._unit)
+        _, errors = self._fit_model(self._windows.to_fit(channels.sensors(items)))
+        errors = errors.reshape(-1, np.sum(channels.is_sensor))
+        attribution = Attribution().fit(errors, self._unit)
+        channels.fit(items)
         blocks = []
         if self.contamination == "auto":
             lengths = [at.stop - at.start for _, at in pieces]
             blocks = calibration.blocks(lengths, size, self.step)
         if blocks:
             held_out = partial(
-                self._windows.of_block, self._make_model, self.scaler, raw
+                self._windows.of_block,
+                self._make_model,
+                self.scaler,
+                raw,
+                self.switches_,
             )
             found = map_fits(held_out, blocks, self.estimator_, self.random_state)
             known = [piece for block in found for piece in block]
         else:
-            known = [self._windows.look(self._model, x, sharp=True) for x in items]
+            look = partial(channels.look, self._windows, self._model, sharp=True)
+            known = list(map(look, items))
+        self._attribution = channels.calibrate(known, attribution)
         self._usual_error = usual_error(
             [step_errors(self._attribution, errors) for _, errors in known]
         )
         return np.concatenate([scores for scores, _ in known])
 
-    def _fit_model(self, samples):
+    def _fit_model(self, samples, known=None):
         """Store the model of all samples. Return their parts and errors."""
-        self._model, parts, errors = self._make_model(samples)
+        self._model, parts, errors = self._make_model(samples, known)
         self.estimator_ = self._model.estimator
         return parts, errors
 
-    def _make_model(self, samples):
+    def _make_model(self, samples, known=None):
         windows = self._windows is not None
         estimator = estimator_to_fit(
             self.estimator, samples, windows=windows, random_state=self.random_state
@@ -450,8 +508,9 @@ class AutoencoderAnomalyDetector(
             self.score_method,
             is_clean=self.contamination == "auto",
             form=form,
+            is_labelled=known is not None,
         )
-        return Model.fit(estimator, scorer, samples, self._unit)
+        return Model.fit(estimator, scorer, samples, self._unit, known)
 
     def score_samples(self, X: Any) -> Any:
         """Return the anomaly score of each sample; higher is more normal.
@@ -640,20 +699,9 @@ class AutoencoderAnomalyDetector(
             - ``expected``: reconstruction of the value;
             - ``share``: attribution to the feature divided by the total, in [0, 1].
         """
-        import pandas as pd
-
         check_is_fitted(self)
         check_scalar(n_causes, "n_causes", Integral, min_val=1)
-        columns = ["row", "time", "feature", "value", "expected", "share"]
-        if self._windows is not None:
-            records = explain_intervals(self, self._read_series(X), n_causes)
-            columns.insert(1, "peak")
-        else:
-            records = explain_rows(self, self._read(X), n_causes)
-        frame = pd.DataFrame.from_records(records, columns=columns)
-        if self._windows is None and self._input_format.form != "sequences":
-            del frame["time"]
-        return frame
+        return explain_alarms(self, X, n_causes)
 
     def detect_intervals(
         self, X: Any, *, gap: int | None = None, min_drop: float = 0.0
@@ -698,27 +746,8 @@ class AutoencoderAnomalyDetector(
         ValueError
             Without `window_size`.
         """
-        import pandas as pd
-
         check_is_fitted(self)
-        if self._windows is None:
-            raise ValueError(
-                "detect_intervals requires a series, whose rows are time steps in "
-                "order. Set 'window_size' and refit."
-            )
-        if gap is not None:
-            check_scalar(gap, "gap", Integral, min_val=1)
-        limits: dict[str, Any] = {"max_val": 1, "include_boundaries": "left"}
-        check_scalar(min_drop, "min_drop", Real, min_val=0, **limits)
-        series = self._read_series(X)
-        scores, errors = self._look(series, sharp=True)
-        found = find_intervals(self, series, scores, errors, gap, min_drop)
-        rows = [
-            (number, *series.labels(number)[[start, end]], score)
-            for number, start, end, score in found
-        ]
-        frame = pd.DataFrame(rows, columns=["series", "start", "end", "score"])
-        return frame.drop(columns="series") if series.is_one else frame
+        return frame_of_intervals(self, X, gap, min_drop)
 
     def stream(self, history: Any = None) -> AnomalyStream:
         """Return a stream that scores the rows of one series as they arrive.
@@ -783,9 +812,14 @@ class AutoencoderAnomalyDetector(
         errors = [np.full(item.shape, np.nan) for item in series.items]
         for number, at in series.whole_pieces(self.window_size_, may_miss=True):
             item = scaled(self.scaler_, series.items[number][at])
-            found = self._windows.look(self._model, item, sharp)
+            found = self._look_at(self._windows, item, sharp)
             scores[number][at], errors[number][at] = found
         return scores, errors
+
+    def _look_at(self, windows, item, sharp=False):
+        """Return scores (T,) and residuals (T, C) of a scaled piece."""
+        scores, errors = self._channels.look(windows, self._model, item, sharp)
+        return self._channels.lowered(scores, errors), errors
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -19,6 +19,10 @@ WEIGHT_OF_ERRORS = 0.5  # relative to the sample
 CORE = 0.6  # fraction of the training samples in a trimmed covariance
 ROUNDS = 3  # of trimming
 LEAST_SPREAD = 0.1  # standard deviation of a column, relative to the usual one
+OUTLYING = (4.0, 1.6)  # Mahalanobis and plain distance, relative to their medians
+LEAST_SHARE = 0.05  # of `Nearest.shares`: a known anomaly itself has a finite score
+EXPONENT = 2  # of the share
+WORK = 1e9  # multiply-adds for a covariance
 LARGEST = 1e100  # in units of the training samples: squares in float64 are finite
 LARGEST_OF_32 = 1e30  # the same in float32
 LEAST_RESIDUAL = 1e-6  # rounding error of float32, relative to the spread of X
@@ -131,6 +135,28 @@ class MahalanobisOfCode:
         return scaled_by(self.scale, parts.codes)
 
 
+def are_outlying(parts: Parts) -> np.ndarray:
+    """Return which training samples are far from the others, (N,).
+
+    They are far from the center in two distances: the Mahalanobis distance of the most
+    central samples, and the plain distance. The Mahalanobis distance alone is large if
+    a feature that is almost constant has another value. It is estimated from fewer
+    samples if there are many features.
+    """
+    n, p = parts.samples.shape
+    most = max(WORK / (2 * p) ** 2, np.sqrt(WORK / (2 * p)))
+    scorer = Mahalanobis().fit(parts.take(evenly(n, int(most))))
+    joint = np.hstack([parts.samples, WEIGHT_OF_ERRORS * parts.errors])
+    plain = np.linalg.norm(joint - np.median(joint, axis=0), axis=1)
+    far = scorer.distances(parts), plain
+    limits = [
+        limit * np.median(each) for each, limit in zip(far, OUTLYING, strict=True)
+    ]
+    if min(limits) == 0:  # half of the samples are equal
+        return np.zeros(n, dtype=bool)
+    return (far[0] > limits[0]) & (far[1] > limits[1])
+
+
 class Nearest:
     """Mean distance to the nearest training samples, relative to their local spread.
 
@@ -139,6 +165,10 @@ class Nearest:
     divided by the square root of the mean distance between those neighbours and their
     own neighbours. This lies between the plain distance and the local outlier factor
     (Breunig et al., 2000). A training sample is not its own neighbour.
+
+    Groups of anomalies among the training samples would be neighbours of each other.
+    If some training samples are outlying, the distance is the geometric mean of two:
+    to all training samples, and to those that are not outlying.
 
     The training samples are kept centred, in float32.
     """
@@ -149,17 +179,57 @@ class Nearest:
         rows = evenly(len(parts.samples), MOST_NEIGHBORS)
         self.center = parts.samples.mean(axis=0)
         self.samples, self.errors = self._rounded(parts.take(rows))
-        self.least = 0.0
         joint = np.hstack([self.samples, self.errors])
-        self.spread = self._neighbors(joint)[0].mean(axis=1)
-        self.least = self.spread.mean() / 3
+        self.is_usual = ~are_outlying(parts.take(rows))
+        # Of all training samples, and of those that are not outlying.
+        self.spreads = [
+            self._spread(joint[kept])
+            for kept in (slice(None), self.is_usual)[: 2 - self.is_usual.all()]
+        ]
         return self
 
+    def _spread(self, reference: np.ndarray) -> np.ndarray:
+        """Return the mean distance of each sample to its neighbours."""
+        return self._neighbors(reference, reference, 0.0)[0].mean(axis=1)
+
     def distances(self, parts: Parts) -> np.ndarray:
-        away, who = self._neighbors(np.hstack(self._rounded(parts)))
-        around = np.maximum(self.spread[who].mean(axis=1), self.least)
+        joint = self.joint(parts)
+        reference = np.hstack([self.samples, self.errors])
+        found = self._relative(joint, reference, self.spreads[0])
+        if len(self.spreads) == 1:
+            return found
+        usual = self._relative(joint, reference[self.is_usual], self.spreads[1])
+        return np.sqrt(found * usual)
+
+    def shares(self, parts: Parts, known: np.ndarray) -> np.ndarray:
+        """Return how near samples are to rows `known` of `joint`, in [0, 1].
+
+        It is the distance to the nearest of these rows, divided by its sum with the
+        mean distance to the nearest training samples that are not outlying.
+        """
+        joint = self.joint(parts)
+        reference = np.hstack([self.samples, self.errors])[self.is_usual]
+        least = self.spreads[-1].mean() / 3
+        usual = self._neighbors(joint, reference, least)[0].mean(axis=1)
+        away = np.full(len(joint), np.inf)
+        for row in known:
+            np.minimum(away, np.linalg.norm(joint - row, axis=1), out=away)
+        both = away + usual
+        return np.divide(away, both, out=np.ones_like(both), where=both > 0)
+
+    def _relative(
+        self, joint: np.ndarray, reference: np.ndarray, spread: np.ndarray
+    ) -> np.ndarray:
+        """Return the distances to the neighbours, relative to their local spread."""
+        least = spread.mean() / 3
+        away, who = self._neighbors(joint, reference, least)
+        around = np.maximum(spread[who].mean(axis=1), least)
         mean = away.mean(axis=1)
         return np.divide(mean, np.sqrt(around), out=mean, where=around > 0)
+
+    def joint(self, parts: Parts) -> np.ndarray:
+        """Return samples in the joint space."""
+        return np.hstack(self._rounded(parts))
 
     def _rounded(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
         """Return centred samples and weighted residuals in float32."""
@@ -170,21 +240,28 @@ class Nearest:
         )
         return samples, errors
 
-    def _neighbors(self, joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distances to the neighbours of each row, and their numbers."""
-        reference = np.hstack([self.samples, self.errors])
+    def _neighbors(
+        self, joint: np.ndarray, reference: np.ndarray, least: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distances to the neighbours of each row, and their numbers.
+
+        `least` is a small distance.
+        """
         n = min(N_NEIGHBORS + 1, len(reference))
         search = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(reference)
         size = tile_rows(joint.shape[1])
         parts = [
-            self._neighbors_of_few(search, reference, joint[start : start + size])
+            self._neighbors_of_few(
+                search, reference, joint[start : start + size], least
+            )
             for start in range(0, len(joint), size)
         ]
         away, who = zip(*parts, strict=True)
         return np.concatenate(away), np.concatenate(who)
 
+    @staticmethod
     def _neighbors_of_few(
-        self, search: NearestNeighbors, reference: np.ndarray, joint: np.ndarray
+        search: NearestNeighbors, reference: np.ndarray, joint: np.ndarray, least: float
     ) -> tuple[np.ndarray, np.ndarray]:
         who = search.kneighbors(joint, return_distance=False)
         # The search rounds. These bits do not depend on the other rows.
@@ -195,11 +272,46 @@ class Nearest:
         who = np.take_along_axis(who, order, axis=1)
         if who.shape[1] == 1:
             return away, who
-        is_itself = away[:, :1] <= SAME * self.least
+        is_itself = away[:, :1] <= SAME * least
         return (
             np.where(is_itself, away[:, 1:], away[:, :-1]),
             np.where(is_itself, who[:, 1:], who[:, :-1]),
         )
+
+
+class NearKnown:
+    """Another score, which is larger near known anomalies.
+
+    The distance is divided by the square of the share of `Nearest.shares`. A normal
+    sample is much nearer to the training samples than to known anomalies, so its
+    distance hardly changes. An anomaly of another kind is about as far from both, so
+    its distance is about four times as large.
+
+    Parameters
+    ----------
+    scorer : object of `scoring`
+        The other score.
+    """
+
+    def __init__(self, scorer: Any) -> None:
+        self.needs_codes = scorer.needs_codes
+        is_nearest = isinstance(scorer, Nearest)
+        self.nearest = scorer if is_nearest else Nearest()
+        self.scorer = None if is_nearest else scorer
+
+    def fit(self, parts: Parts, known: Parts) -> "NearKnown":
+        """Fit to training samples, and to known anomalies, which are not among them."""
+        self.nearest.fit(parts)
+        if self.scorer is not None:
+            self.scorer.fit(parts)
+        self.known = self.nearest.joint(known)
+        return self
+
+    def distances(self, parts: Parts) -> np.ndarray:
+        scorer = self.nearest if self.scorer is None else self.scorer
+        shares = np.maximum(self.nearest.shares(parts, self.known), LEAST_SHARE)
+        distances: np.ndarray = scorer.distances(parts) / shares**EXPONENT
+        return distances
 
 
 SCORES: dict[str, type] = {
@@ -209,7 +321,7 @@ SCORES: dict[str, type] = {
 }
 
 
-def scorer_of(method: str, *, is_clean: bool, form: str) -> Any:
+def scorer_of(method: str, *, is_clean: bool, form: str, is_labelled: bool) -> Any:
     """Return the score for a `score_method`.
 
     Parameters
@@ -222,12 +334,15 @@ def scorer_of(method: str, *, is_clean: bool, form: str) -> Any:
 
     form : {"table", "sparse", "images", "sequences", "windows"}
         Kind of samples.
+
+    is_labelled : bool
+        Whether there are known anomalies.
     """
+    is_near = method == "auto" and is_labelled and form not in ("windows", "sparse")
     if method == "auto":
         is_clean = is_clean or form == "sequences"
         method = "nearest" if is_clean and form != "windows" else "mahalanobis"
     is_nearest = method == "nearest" and form == "sparse"  # it would keep dense rows
     is_joint = method == "mahalanobis" and form in ("sequences", "windows", "sparse")
-    if is_nearest or is_joint:
-        return MahalanobisOfCode()
-    return SCORES[method]()
+    scorer = MahalanobisOfCode() if is_nearest or is_joint else SCORES[method]()
+    return NearKnown(scorer) if is_near else scorer

@@ -180,6 +180,7 @@ class AnomalyStream:
         item = scaled(self._detector.scaler_, item)
         rows = item[:0] if self._rows is None else self._rows
         n_missing = self._n_missing
+        n_kept = max(1, self._windows.size - 1)  # switches: compared with the last row
         for number, (first, stop) in enumerate(pairwise(edges)):
             n_missing = 0 if number > 0 else n_missing
             pieces = self._windows.kept(item[first:stop], n_missing)
@@ -191,10 +192,10 @@ class AnomalyStream:
                 rows = np.concatenate([rows, item[start:end]])
                 n_scored = min(end - start, len(rows) - self._windows.size + 1)
                 if n_scored > 0:
-                    found = self._windows.look(self._detector._model, rows)
+                    found = self._detector._look_at(self._windows, rows)
                     last = slice(end - n_scored, end)
                     scores[last], errors[last] = (each[-n_scored:] for each in found)
-                rows = rows[max(0, len(rows) - self._windows.size + 1) :]
+                rows = rows[max(0, len(rows) - n_kept) :]
         is_cut = n_missing > self._windows.most_missing
         self._rows, self._n_missing = item[:0] if is_cut else rows.copy(), n_missing
         self._last = None if times is None else times[-1:]
