@@ -6,6 +6,7 @@ in the sentences of the section. A number that is changed in the page or in the 
 an error until both agree.
 """
 
+import difflib
 import re
 from pathlib import Path
 
@@ -43,10 +44,23 @@ def differences(page, text):
     found, lines = sections(text), []
     for _, row in read_sources().query("page == @page").iterrows():
         stated = numbers_of(found[row["section"]]) if row["section"] in found else None
-        if stated != row["numbers"]:
+        if stated is None:
+            lines.append(f"{page}: no section {row['section']!r}")
+        elif stated != row["numbers"]:
             title = row["section"] or "the first section"
-            lines.append(f"{page}, {title}: {stated}, not {row['numbers']}")
+            lines.append(f"{page}, {title}: {changes(stated, row['numbers'])}")
     return lines
+
+
+def changes(stated, expected):
+    """Return the numbers that differ, as "stated, not expected"."""
+    parts = stated.split(), expected.split()
+    blocks = difflib.SequenceMatcher(None, *parts, autojunk=False).get_opcodes()
+    return "; ".join(
+        f"{' '.join(parts[0][a:b]) or 'nothing'}, not {' '.join(parts[1][c:d]) or 'it'}"
+        for kind, a, b, c, d in blocks
+        if kind != "equal"
+    )
 
 
 def state(read):

@@ -104,10 +104,7 @@ SLOW_CASES = (
 )
 each_case = pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow) if name in SLOW_CASES else name
-        for name in CASES
-    ],
+    [pytest.param(x, marks=[pytest.mark.slow] * (x in SLOW_CASES)) for x in CASES],
 )
 
 

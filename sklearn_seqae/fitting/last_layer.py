@@ -38,7 +38,7 @@ class LastLayer:
 
     def __init__(self, module: Autoencoder):
         self.module = module
-        self.decoder: Any = module.decoder
+        self.decoder = cast(Any, module.decoder)
         self.is_table = not isinstance(module.linear_path, ResampledLinearPath)
         self.weights: list[Tensor] = [self.decoder.last_layer.weight]
         if self.is_table:
