@@ -2,9 +2,10 @@
 
 A switch has at most two values in the training series. Scored jointly, many switches
 hide the few sensors, and the residuals of their edges hide what is measured. So only
-sensors are reconstructed. A switch is checked by itself: a value or a transition that
-the training series do not contain is an event. An event is as anomalous as the score of
-the sensors that is as rare.
+sensors are reconstructed. A switch is checked by itself: a change to a value, or from
+one value to the other, that the training series do not contain is an event. A new state
+that lasts is one event, because it may last for ever. An event is as anomalous as the
+score of the sensors that is as rare.
 """
 
 from typing import Any
@@ -100,14 +101,16 @@ class Channels:
     def residuals(self, item: NDArray) -> NDArray:
         """Return the residuals (T, K) of the switches of a piece.
 
-        A residual is 0 unless there is an event. The expected value is the nearest
-        known value, and at an unknown transition the value before it.
+        A residual is 0 unless there is an event. The expected value of an unknown value
+        is the nearest known one, and at an unknown transition the value before it. The
+        first step of a piece, and a step after a missing one, is a change.
         """
         item = item[:, self.is_switch]
         to_low, to_high = item - self.low, item - self.high
         residuals = np.where(np.abs(to_low) <= np.abs(to_high), to_low, to_high)
         rises = self._goes(item, self.low, self.high) & ~self.rises
         falls = self._goes(item, self.high, self.low) & ~self.falls
+        residuals[1:][item[1:] == item[:-1]] = 0
         change = self.high - self.low
         residuals[1:] += rises * change - falls * change
         return residuals

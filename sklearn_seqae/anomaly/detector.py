@@ -179,11 +179,11 @@ class AutoencoderAnomalyDetector(
         for example on and off, are scored. Ignored without `window_size`.
 
         - "auto": they are switches. Only the other channels, the sensors, are
-          reconstructed and scored. Each switch is checked by itself: a time step with a
-          value, or a transition between its two values, that the training series do not
-          contain has the score of the sensors that is as rare as such events, or a
-          lower one. Without sensors, or around an estimator that is fitted already, all
-          channels are scored jointly.
+          reconstructed and scored. Each switch is checked by itself: a change to a
+          value, or from one value to the other, that the training series do not contain
+          has the score of the sensors that is as rare as such events, or a lower one.
+          A new state that lasts is one event, at its first step. Without sensors, or
+          around an estimator that is fitted already, all channels are scored jointly.
         - None: all channels are scored jointly.
 
     random_state : int, RandomState instance or None, default=None
