@@ -72,6 +72,28 @@ def test_scores_of_rows_are_those_of_score_samples(kind, method, wine, tmp_path)
     assert_same(scores, model.score_samples(X), model)
 
 
+@pytest.mark.parametrize("is_labelled", [False, True])
+@pytest.mark.parametrize("method", ["auto", "nearest"])
+def test_scores_with_outlying_or_known_anomalies(is_labelled, method, wine, tmp_path):
+    X = StandardScaler().fit_transform(wine).astype(np.float32)
+    X[:6] += 8  # a group of anomalies
+    labels = np.where(np.arange(len(X)) < 3, -1, 0) if is_labelled else None
+    model = detector(dense(**FULL), score_method=method).fit(X, labels=labels)
+    session = export(model, tmp_path / "model.onnx")
+    for rows in (X[:20], X[3:40] + 0.1):
+        (scores,) = session.run(["score"], {"X": rows})
+        assert_same(scores, model.score_samples(rows), model)
+
+
+def test_switches_are_refused(series, tmp_path):
+    series = series.copy()
+    series[:, 1] = series[:, 1] > 0
+    model = single(dense(**FULL), window_size=10).fit(series)
+    with pytest.raises(ValueError, match="switches=None"):
+        onnx.export(model, tmp_path / "model.onnx", "score")
+    assert not list(tmp_path.iterdir())
+
+
 def test_scores_around_a_frozen_estimator(wine, tmp_path):
     X = wine.astype(np.float32)
     model = single(FrozenEstimator(dense(refinement_steps=0).fit(X))).fit(X)

@@ -250,6 +250,11 @@ class ExportedDetector:
                 f"{self.name} exports part='score' only. Got part={part!r}. Export its "
                 "attribute estimator_ for the other parts."
             )
+        if np.any(self.detector.switches_):  # None without windows
+            raise ValueError(
+                f"The score of {self.name} with switches cannot be exported: they are "
+                "checked without a window. Set switches=None and refit."
+            )
         if not isinstance(self.inner, Exported):
             return
         self.inner.check("reconstruction")

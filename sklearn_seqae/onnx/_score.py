@@ -6,14 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_seqae.anomaly.scoring import (
+    EXPONENT,
     LARGEST,
     LARGEST_OF_32,
+    LEAST_SHARE,
     N_NEIGHBORS,
     SAME,
     WEIGHT_OF_ERRORS,
     Mahalanobis,
     MahalanobisOfCode,
     Nearest,
+    NearKnown,
     Reconstruction,
 )
 from sklearn_seqae.modules.stacks import step_mask
@@ -145,27 +148,22 @@ class _MahalanobisOfCode(nn.Module):
         return of_code + mean_squares / self.usual_square
 
 
-class _Nearest(nn.Module):
-    """Search of the nearest training samples, which the graph contains."""
+class _Neighbors(nn.Module):
+    """Search of the nearest rows of a reference, which the graph contains."""
 
-    def __init__(self, scorer: Nearest):
+    def __init__(self, reference: Tensor, spread: Any):
         super().__init__()
-        self.center = torch.tensor(scorer.center)
-        both = [torch.tensor(each) for each in (scorer.samples, scorer.errors)]
-        self.known = torch.cat(both, 1)  # float32
-        self.spread = torch.tensor(scorer.spread)
-        self.least = float(scorer.least)
+        self.reference = reference  # float32
+        self.spread = torch.tensor(spread)
+        self.least = float(spread.mean() / 3)
 
-    def forward(
-        self, samples: Tensor, errors: Tensor, mean_squares: Tensor, codes: Tensor
-    ) -> Tensor:
-        rows = torch.cat([samples - self.center, WEIGHT_OF_ERRORS * errors], 1)
-        rows = rows.clamp(-LARGEST_OF_32, LARGEST_OF_32).float().double()
-        known = self.known.double()
-        squares = known.square().sum(1) - 2 * rows @ known.t()  # plus a constant
-        n = min(N_NEIGHBORS + 1, len(known))
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean distance, and the same relative to the local spread."""
+        reference = self.reference.double()
+        squares = reference.square().sum(1) - 2 * rows @ reference.t()  # + a constant
+        n = min(N_NEIGHBORS + 1, len(reference))
         who = squares.topk(n, dim=1, largest=False)[1]
-        left = known[who] - rows[:, None]
+        left = reference[who] - rows[:, None]
         away, order = left.square().sum(2).topk(n, dim=1, largest=False)
         away, who = away.sqrt(), who.gather(1, order)
         if n > 1:
@@ -175,7 +173,60 @@ class _Nearest(nn.Module):
         around = self.spread[who].mean(1).clamp(min=self.least)
         mean = away.mean(1)
         divisor = torch.where(around > 0, around, torch.ones_like(around))
-        return mean / divisor.sqrt()
+        return mean, mean / divisor.sqrt()
+
+
+class _Nearest(nn.Module):
+    """Distance to the nearest training samples, and to those that are not outlying."""
+
+    def __init__(self, scorer: Nearest):
+        super().__init__()
+        self.center = torch.tensor(scorer.center)
+        both = [torch.tensor(each) for each in (scorer.samples, scorer.errors)]
+        reference = torch.cat(both, 1)
+        usual = reference[torch.tensor(scorer.is_usual)]
+        references = (reference, usual)[: len(scorer.spreads)]
+        self.searches = nn.ModuleList(map(_Neighbors, references, scorer.spreads))
+
+    def joint(self, samples: Tensor, errors: Tensor) -> Tensor:
+        """Return samples in the joint space, rounded to float32."""
+        rows = torch.cat([samples - self.center, WEIGHT_OF_ERRORS * errors], 1)
+        return rows.clamp(-LARGEST_OF_32, LARGEST_OF_32).float().double()
+
+    def usual(self, rows: Tensor) -> Tensor:
+        """Return the mean distance to the neighbours that are not outlying."""
+        mean: Tensor = self.searches[-1](rows)[0]
+        return mean
+
+    def forward(
+        self, samples: Tensor, errors: Tensor, mean_squares: Tensor, codes: Tensor
+    ) -> Tensor:
+        rows = self.joint(samples, errors)
+        first, *others = (search(rows)[1] for search in self.searches)
+        return (first * others[0]).sqrt() if others else first
+
+
+class _NearKnown(nn.Module):
+    """Another distance, which is larger near known anomalies."""
+
+    def __init__(self, scorer: NearKnown):
+        super().__init__()
+        self.nearest = _Nearest(scorer.nearest)
+        other = scorer.nearest if scorer.scorer is None else scorer.scorer
+        self.distances = DISTANCES[type(other)](other)
+        self.known = torch.tensor(scorer.known)
+
+    def forward(
+        self, samples: Tensor, errors: Tensor, mean_squares: Tensor, codes: Tensor
+    ) -> Tensor:
+        rows = self.nearest.joint(samples, errors)
+        left = rows[:, None] - self.known.double()
+        away = left.square().sum(2).sqrt().amin(1)
+        both = away + self.nearest.usual(rows)
+        share = away / torch.where(both > 0, both, torch.ones_like(both))
+        share = torch.where(both > 0, share, torch.ones_like(share))
+        distance: Tensor = self.distances(samples, errors, mean_squares, codes)
+        return distance / share.clamp(min=LEAST_SHARE) ** EXPONENT
 
 
 DISTANCES: dict[type, Any] = {
@@ -183,6 +234,7 @@ DISTANCES: dict[type, Any] = {
     Mahalanobis: _Mahalanobis,
     MahalanobisOfCode: _MahalanobisOfCode,
     Nearest: _Nearest,
+    NearKnown: _NearKnown,
 }
 
 
