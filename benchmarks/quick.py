@@ -97,7 +97,7 @@ def fit_cells(sets):
         ("dense", "wine"): DenseAutoencoderTransformer(4, **seed),
         ("dense", "cancer"): DenseAutoencoderTransformer(4, **seed),
         ("dense, ordered", "wine"): DenseAutoencoderTransformer(
-            4, bottleneck="ordered", **seed
+            4, bottleneck="ordered", max_iter=20, **seed
         ),
         ("recurrent", "days"): RecurrentAutoencoderTransformer(4, max_iter=10, **seed),
         ("convolutional", "days"): ConvolutionalAutoencoderTransformer(
@@ -162,9 +162,8 @@ def measure(n_runs):
 
 def compared(before, after):
     """Return both measurements side by side, with the ratios of times and errors."""
-    both = before.set_index("cell").join(
-        after.set_index("cell"), lsuffix="_before", rsuffix="_after"
-    )
+    both = before.merge(after, on="cell", suffixes=("_before", "_after"))
+    both = both.set_index("cell")
     both["time_ratio"] = both["time_after"] / both["time_before"]
     both["error_ratio"] = both["error_after"] / both["error_before"]
     is_slower = (both["min_after"] > both["max_before"]) & (

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import data_sets  # noqa: E402
+import quick  # noqa: E402
 import representation  # noqa: E402
 import resampling  # noqa: E402
 
@@ -160,6 +161,28 @@ def test_rows_in_time_are_split_in_time():
         resampling.resampled(problem, 6)
 
 
+def measured(time, error, spread=0.1):
+    """Return a measurement of one cell, as `quick.py` saves it."""
+    row = {"cell": "fit", "time": time, "min": time - spread, "max": time + spread}
+    return pd.DataFrame([{**row, "error": error}])
+
+
+@pytest.mark.parametrize(
+    ("time", "error", "is_noted"),
+    [(1.0, 0.5, False), (1.05, 0.5, False), (2.0, 0.5, True), (0.5, 0.51, True)],
+)
+def test_a_slower_or_a_worse_cell_of_the_second_commit_is_noted(time, error, is_noted):
+    table = quick.compared(measured(1.0, 0.5), measured(time, error))
+    assert table["time_ratio"].item() == pytest.approx(time)
+    assert table["error_ratio"].item() == pytest.approx(error / 0.5)
+    assert (table["look"].item() == "look") == is_noted
+
+
+def test_times_that_overlap_are_not_noted():
+    before, after = measured(1.0, 0.5, spread=0.3), measured(1.2, 0.5, spread=0.3)
+    assert quick.compared(before, after)["look"].item() == ""
+
+
 QUICK = {
     "anomaly": "--part one-class nab --method AutoencoderAnomalyDetector",
     "classification": "--seeds 1",
@@ -169,6 +192,7 @@ QUICK = {
     "intervals": "--data sklearn",
     "main_table": "--quick",
     "missing": "--part held_out --set wine",
+    "quick": "--runs 1",
     "ordered": "--part sizes --only taxi_days",
     "representation": "--only iris taxi_days",
     "round_trip": "--random-state 0",

@@ -12,6 +12,7 @@ from sklearn_seqae.classification._fine_tuning import (
     CrossEntropy,
     FineTuning,
     FineTuningConfig,
+    Network,
 )
 from sklearn_seqae.modules.batch import Batch
 from tests.instances import dense, recurrent
@@ -64,3 +65,20 @@ def test_the_head_starts_on_centered_codes_of_one_unit(autoencoder, has_weights,
     coef, intercept = tuning.for_codes_of_transform(coef, intercept)
     for_transform = fitted.transform(wine)[labelled] @ coef.T + intercept
     np.testing.assert_allclose(for_transform, on_codes, rtol=1e-4, atol=1e-5)
+
+
+class Codes(torch.nn.Module):
+    """Encoder whose codes are its input."""
+
+    def forward(self, x, lengths):
+        return x
+
+
+def test_the_logits_of_the_network_are_those_of_its_head_on_centered_codes():
+    rng = np.random.default_rng(0)
+    codes, center = rng.normal(size=(6, 4)), rng.normal(size=4)
+    coef, intercept = rng.normal(size=(3, 4)), rng.normal(size=3)
+    network = Network(Codes(), center, 2.5, coef, intercept)
+    logits = network(torch.tensor(codes, dtype=torch.float32)).detach()
+    expected = (codes - center) / 2.5 @ coef.T + intercept
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)

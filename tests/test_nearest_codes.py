@@ -98,14 +98,13 @@ CASES = {
 
 # The quick tests leave out cases whose options are those of others together.
 SLOW_CASES = (
-    *("eleven components", "two hidden layers", "many ordered components", "noise"),
-    *("dense, absolute error", "random init", "recurrent, cross-entropy", "gru"),
-    *("recurrent, ordered and whitened", "convolutional, ordered", "composite"),
-)
-each_case = pytest.mark.parametrize(
-    "name",
-    [pytest.param(x, marks=[pytest.mark.slow] * (x in SLOW_CASES)) for x in CASES],
-)
+    "eleven components|two hidden layers|many ordered components|noise|random init|"
+    "dense, absolute error|recurrent, cross-entropy|gru|convolutional, ordered|"
+    "recurrent, ordered and whitened|composite"
+).split("|")
+MARKS = {name: [pytest.mark.slow] * (name in SLOW_CASES) for name in CASES}
+CASES_OR_SLOW = [pytest.param(name, marks=MARKS[name]) for name in CASES]
+each_case = pytest.mark.parametrize("name", CASES_OR_SLOW)
 
 
 @pytest.fixture(scope="module")
