@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from sklearn_seqae import DenseAutoencoderTransformer, SequenceScaler
+from sklearn_seqae.fitting import incremental
 from tests.instances import convolutional, dense, recurrent
 
 CASES = [
@@ -141,6 +142,32 @@ def test_verbose_prints_each_chunk(wine, capsys):
     fit_chunks(dense(verbose=1), wine)
     lines = capsys.readouterr().out.splitlines()
     assert sum("chunk" in line for line in lines) >= 4
+
+
+def test_the_learning_rate_decreases_after_many_updates(wine, monkeypatch):
+    monkeypatch.setattr(incremental, "CONSTANT", 150)
+    model, rates = dense(max_iter=1), []
+    for _ in range(12):
+        model.partial_fit(wine[:40])
+        updates = model._chunks["updates"]
+        (group,) = updates["optimizer"]["param_groups"][:1]
+        rates.append((updates["n_steps"], group["lr"]))
+    before = [rate for n_steps, rate in rates if 100 < n_steps <= 150]
+    assert before and np.allclose(before, model.learning_rate_init)
+    known = dict(rates)
+    for n_steps, rate in rates:
+        if n_steps - 20 > 150:  # the rate of a chunk follows from the updates before it
+            assert n_steps - 20 in known
+            expected = model.learning_rate_init * np.sqrt(150 / (n_steps - 20))
+            assert rate == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_updates"), [(13, 20), (64, 20), (96, 24), (160, 40), (178, 42)]
+)
+def test_a_small_chunk_is_repeated_a_few_times(n_rows, n_updates, wine):
+    model = dense().partial_fit(wine[:n_rows])  # in whole passes
+    assert model._chunks["updates"]["n_steps"] == n_updates
 
 
 @pytest.mark.slow

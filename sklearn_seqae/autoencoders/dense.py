@@ -468,9 +468,11 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
         determines the scaling, the linear path, the estimate of missing values and the
         batch size from its chunk, so this chunk should be random samples of the data.
         Later calls only train the networks, with the parameters of the first call, and
-        also continue after `fit`. The learning rate is constant. With
+        also continue after `fit`. The learning rate is constant for 500 updates, and
+        then decreases with the square root of their number. With
         ``batch_size="auto"``, a batch has 32 rows or more, and a small chunk is
-        repeated until there are 20 batches. There is no validation: `early_stopping`,
+        repeated: until there are 20 batches, or up to 40 if these are at most 8 passes
+        over the chunk. There is no validation: `early_stopping`,
         `max_iter` and `checkpoint` play no part. With `whiten`, the components are
         uncorrelated on the last chunk.
 

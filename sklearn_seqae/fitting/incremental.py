@@ -1,5 +1,6 @@
 """Training on one chunk of the data after the other, one epoch on each."""
 
+import math
 from dataclasses import replace
 from typing import Any, cast
 
@@ -19,15 +20,18 @@ from sklearn_seqae.training.blas import one_blas_thread
 from sklearn_seqae.training.isolation import isolated
 
 BATCH = 32  # least number of rows in a batch, if there are as many
-LEAST_BATCHES = 20  # of a chunk: a smaller one is repeated; more would fit it too well
+# A small chunk is repeated until there are 20 batches, or up to 40 in at most 8 passes.
+# More passes would fit the chunk too well.
+LEAST_BATCHES, MOST_BATCHES, MOST_PASSES = 20, 40, 8
+CONSTANT = 500  # updates before the learning rate begins to decrease
 
 
 class ChunkTrainer(Trainer):
     """Train a network for one epoch on a chunk.
 
     The first chunk determines the scaling, the estimate of missing values, the linear
-    path and the batch size. The learning rate is constant, because the number of chunks
-    is not known.
+    path and the batch size. The number of chunks is not known: the learning rate is
+    constant at first, and then decreases with the square root of the number of updates.
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ class ChunkTrainer(Trainer):
         if self.state is not None:
             number = self.state["n_chunks"] + 1
             generator.set_state(torch.from_numpy(self.state["generator"]))
-            updates = self.state["updates"]
+            updates = _with_decayed_rate(self.state["updates"])
             before = {"history": [], "lowest": {}, "updates": updates}
         callbacks = []
         if self.config.verbose:
@@ -121,7 +125,22 @@ class ChunkTrainer(Trainer):
             size = min(max(self.family.auto_batch_size(n_rows // 2), BATCH), n_rows)
         else:
             size = super()._size_of_batches(n_rows)[0]
-        return size, LEAST_BATCHES if is_auto else 1
+        in_passes = MOST_PASSES * math.ceil(n_rows / size)
+        least = max(LEAST_BATCHES, min(MOST_BATCHES, in_passes))
+        return size, least if is_auto else 1
+
+
+def _with_decayed_rate(updates: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of the updates with the learning rate of the next chunk."""
+    if updates["n_steps"] <= CONSTANT:
+        return updates
+    factor = math.sqrt(CONSTANT / updates["n_steps"])
+    optimizer = updates["optimizer"]
+    groups = [  # a callback of the user that sets the rate leaves no initial rate
+        {**group, "lr": factor * group.get("initial_lr", group["lr"] / factor)}
+        for group in optimizer["param_groups"]
+    ]
+    return {**updates, "optimizer": {**optimizer, "param_groups": groups}}
 
 
 def _as_arrays(value: Any) -> Any:

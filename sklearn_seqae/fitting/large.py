@@ -268,7 +268,7 @@ class _Products:
         Sample weights.
 
     name : str, default=None
-        Name of the estimator, to print a line for each pass; None prints nothing.
+        Name at the start of the line that each pass prints; None prints nothing.
     """
 
     def __init__(self, rows: ScaledRows, weight: Array | None, name: str | None = None):
