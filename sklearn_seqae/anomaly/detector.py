@@ -448,7 +448,8 @@ class AutoencoderAnomalyDetector(
         if self.switches == "auto" and not is_fitted_before(self.estimator):
             self.switches_ = find_switches(rows)
         self._channels = channels = Channels(self.switches_)
-        self._unit = unit_of(Samples(*channels.sensors([rows]), None, TABLE))
+        (sensors,) = channels.sensors([rows])
+        self._unit = unit_of(Samples(sensors, None, TABLE))
         index = Series.of(samples).indexes
         self._calendar = Calendar.fit(index)
         series = Series.of(samples, self._calendar)
