@@ -239,8 +239,8 @@ def selection_of(gain_of_epoch, gain_of_refit, n=1000):
 @pytest.mark.parametrize(
     "gain_of_epoch, gain_of_refit, epoch, strength",
     [
-        (4, 1.2, 7, 0.1),
-        (4, 0.8, 7, np.inf),
+        (4, 3, 7, 0.1),
+        (4, 2, 7, np.inf),
         (4, -3, 7, np.inf),
         (-3, 20, 7, 0.1),  # the epoch loses to PCA, and its refit does not
         (-3, 4, 0, np.inf),

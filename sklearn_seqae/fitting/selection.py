@@ -14,7 +14,6 @@ from sklearn_seqae.modules.batch import RowLosses
 STANDARD_ERRORS = 2.5  # number of standard errors that a gain must exceed
 INTERIM_STANDARD_ERRORS = 3.0  # the same before all folds are trained
 STANDARD_ERRORS_PER_SIZE = 1.0  # the same for each size of an ordered code
-REFIT_STANDARD_ERRORS = 1.0  # the same for a refit, compared with its epoch
 ROUNDING = 1e-8  # rounding error, relative to the squared error with one component
 UNSEEN_GAIN = 1.5  # standard errors by which other folds may gain more than the first
 LEAST_VARIANCE = 1e-12  # rounding error of float32, squared, in scaled units
@@ -202,7 +201,7 @@ class Selection:
     def _best(self, n_errors: float = STANDARD_ERRORS) -> int:
         """Return the position of the best epoch or refit among those compared.
 
-        A refit replaces the best epoch if it is better by `REFIT_STANDARD_ERRORS`.
+        A refit replaces the best epoch if its gain is significant, too.
         """
         losses = np.array(self._selection_losses)
         n_epochs = len(losses) - sum(np.isfinite(self.strengths))
@@ -211,11 +210,8 @@ class Selection:
         if n_epochs == len(losses):
             return best
         refit = n_epochs + int(np.argmin(losses[n_epochs:]))
-        if losses[refit] >= losses[best]:
-            return best
-        if best > 0:  # which is better than epoch 0
-            n_errors = REFIT_STANDARD_ERRORS
-        return refit if self._is_better(refit, best, n_errors) else best
+        is_lower = losses[refit] < losses[best]
+        return refit if is_lower and self._is_better(refit, best, n_errors) else best
 
     def _is_better(self, position: int, other: int, n_errors: float) -> bool:
         """Return whether the gain of a position over another is significant."""
