@@ -211,7 +211,9 @@ def test_labels_are_routed_in_a_pipeline_and_a_cross_validation():
 
 
 @pytest.mark.parametrize(
-    "convert", [list, np.float64, pd.Series, lambda y: y.astype(object)], ids=str
+    "convert",
+    [list, np.float64, pd.Series, lambda y: y.astype(object)],
+    ids=["list", "float64", "Series", "object"],
 )
 def test_labels_are_any_array_of_numbers(convert):
     labels = labels_of(TABLE)
