@@ -3,8 +3,8 @@ What do the components mean?
 ============================
 
 The loadings of an autoencoder are the derivatives of its decoder: how much each feature
-changes per unit of each component. They are read like the loadings of PCA. This example
-reads the components of a table of wines and of simulated heartbeats.
+changes per unit of each component. They are interpreted like the loadings of PCA. This
+example interprets the components of a table of wines and of simulated heartbeats.
 
 The first argument is the folder of the figures, `components_output` by default.
 """

@@ -1,6 +1,6 @@
 """
-Notice a damaged file of a model
-================================
+Detect a damaged model file
+===========================
 
 One changed bit in a pickle often gives another model without an error. A file of
 ``sklearn_seqae.persistence`` has a checksum, so that the same damage is an error.

@@ -3,7 +3,7 @@
 Replace PCA by an autoencoder
 =============================
 
-This example solves three tasks on real data, in one to three minutes on two cores:
+This example solves three tasks on real data, in about half a minute on two idle cores:
 
 1. Reduce the dimension of handwritten digits in a Pipeline. A grid search selects the
    number of components.

@@ -2,7 +2,7 @@
 Encode images
 =============
 
-``ConvolutionalAutoencoderTransformer`` reads images as an array, or as flat rows with
+``ConvolutionalAutoencoderTransformer`` accepts images as an array, or as flat rows with
 ``sample_shape``. Here, images of digits with 8 x 8 pixels are reduced to 8 components.
 """
 

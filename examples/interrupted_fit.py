@@ -3,7 +3,7 @@ Resume an interrupted fit
 =========================
 
 With ``checkpoint``, a fit that is killed continues from the last epoch when it is
-called again. The result has the same bits as without an interruption.
+called again. The result is bitwise identical to a fit without an interruption.
 
 The first argument is the folder of the figure and the files, `resume_output` by
 default.

@@ -3,7 +3,7 @@ Score the rows of a live series
 ===============================
 
 The detector is fitted on past rows. A stream then scores new rows as they arrive, here
-eight hours at a time. Scores of a stream depend on earlier rows only.
+eight hours at a time. The score of a row depends on this and earlier rows only.
 """
 
 import matplotlib.pyplot as plt

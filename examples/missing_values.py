@@ -2,7 +2,7 @@
 Fill missing values
 ===================
 
-Autoencoders read NaN as missing values, and ``impute`` fills them. A fifth of the
+Autoencoders accept NaN as missing values, and ``impute`` fills them. A fifth of the
 pixels of handwritten digits is hidden. The errors of the filled pixels are compared
 with imputers of scikit-learn.
 

@@ -1,6 +1,6 @@
 """
-Move latent codes to the nearest point
-======================================
+Refine latent codes
+===================
 
 The encoder of an autoencoder gives an approximation of the best latent code of a
 sample. ``refinement_steps`` moves the latent code to the point whose reconstruction is

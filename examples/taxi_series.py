@@ -2,7 +2,7 @@
 Detect anomalies in a time series
 =================================
 
-The demand for taxis in New York is measured every half hour. The detector reads the
+The demand for taxis in New York is measured every half hour. The detector treats the
 rows as time steps, and returns the intervals of the alarms with their times.
 """
 

@@ -2,7 +2,7 @@
 Tutorial: images as sequences of rows
 =====================================
 
-Tutorials read an image as a sequence: each row of pixels is a time step. They train an
+Tutorials treat an image as a sequence: each row of pixels is a time step. They train an
 LSTM with binary cross-entropy on Fashion-MNIST. Here the handwritten digits that come
 with scikit-learn are used, 8 steps of 8 pixels. For Fashion-MNIST, pass the folder of
 its four files; one epoch then takes about a minute::

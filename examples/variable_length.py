@@ -2,8 +2,8 @@
 Encode sequences of variable length
 ===================================
 
-Each sequence has between 20 and 60 time steps and two channels. The estimator reads the
-list of arrays: padding and masks are automatic. Each sequence becomes one point.
+Each sequence has between 20 and 60 time steps and two channels. The estimator accepts
+the list of arrays: padding and masks are automatic. Each sequence becomes one point.
 """
 
 import matplotlib.pyplot as plt
