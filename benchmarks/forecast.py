@@ -9,9 +9,11 @@ The penalty of a ridge regression on standardised half hours is chosen on the sa
 ::
 
     python benchmarks/forecast.py [--random-state 0 1 2] [--linear] [--out FILE]
+    python benchmarks/forecast.py --nine-steps
 
 With ``--linear``, only the linear forecasts are measured, in a minute. The series is
-included in the package.
+included in the package. ``--nine-steps`` prints the largest absolute errors of models
+that are fitted to the sequence 0.1, 0.2, ..., 0.9 alone.
 """
 
 import argparse
@@ -106,13 +108,39 @@ def autoencoder_forecast(series, n_components, random_state):
     }
 
 
+def nine_steps():
+    """Fit each objective and decoder to one sequence, and print the errors."""
+    X = np.arange(1, 10).reshape(1, 9, 1) / 10
+    for objective in ("reconstruct", "predict", "composite"):
+        for decoder in ("unconditional", "conditional"):
+            model = RecurrentAutoencoderTransformer(
+                2,
+                objective=objective,
+                decoder=decoder,
+                init="random",
+                max_iter=300,
+                random_state=0,
+            ).fit(X)
+            errors = {}
+            if objective != "predict":
+                errors["reconstruction"] = X - model.reconstruct(X)
+            if objective != "reconstruct":
+                errors["forecast"] = X[:, 1:] - model.predict(X)
+            largest = {name: f"{np.abs(e).max():.0e}" for name, e in errors.items()}
+            print(objective, decoder, largest)
+
+
 def main():
     """Choose the size, forecast the last part, print and save the errors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--random-state", type=int, nargs="+", default=[0])
     parser.add_argument("--linear", action="store_true", help="no autoencoder")
     parser.add_argument("--out", type=Path, default=Path("forecast.csv"))
+    parser.add_argument("--nine-steps", action="store_true", help="one sequence")
     args = parser.parse_args()
+    if args.nine_steps:
+        nine_steps()
+        return
     series = load_nyc_taxi().data
     size = best(series, start, SIZES)
     rows = list(linear_forecasts(series, size))
