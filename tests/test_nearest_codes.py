@@ -362,7 +362,7 @@ def test_training_goes_on_as_long_as_the_refined_loss_falls(until):
         Config,
         net,
         Data,
-        keeps_weights="none",
+        keeps_weights=False,
         mean=ends,
         pca=ends,
         refinement_steps=2,

@@ -30,7 +30,6 @@ class RecurrentFamily(Family):
     scheduled_sampling: float = field(default=0.0, compare=False)
 
     one_cycle = True
-    refit_rows = 400
     clip = 1.0
     linear_path_rate = 0.2  # time warping requires a trainable linear path
     enough_held_out = 150

@@ -147,13 +147,11 @@ class TrainingConfig:
         """
         if self.refinement_steps != "auto":
             return int(self.refinement_steps)
-        return REFINEMENT_STEPS if self.wants_nearest(objective, has_target) else 0
-
-    def wants_nearest(self, objective: str, has_target: bool) -> bool:
-        """Whether the nearest point to X is what the training is for."""
         has_clean_target = has_target and objective == "reconstruct"
         is_unwanted = objective == "predict" or has_clean_target or bool(self.noise)
-        return not (is_unwanted or self.is_penalized or self.init == "random")
+        if is_unwanted or self.is_penalized or self.init == "random":
+            return 0
+        return REFINEMENT_STEPS
 
     def check_domain(self, *parts: Samples | None) -> None:
         """Raise a ValueError if the loss is not defined for values of the samples."""

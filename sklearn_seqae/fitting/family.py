@@ -108,8 +108,6 @@ class Family(Protocol):
     enough_held_out: int = 350
     # Minimum number of batches in an epoch, if batch_size="auto".
     least_batches: int = 1
-    # Maximum number of rows, with warped copies, for the refit of the last layer.
-    refit_rows: int = 2000
     # Rows of an inference tile; None: 256 for tables, 32 for sequences.
     tile_rows: int | None = None
 

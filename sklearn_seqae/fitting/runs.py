@@ -43,9 +43,6 @@ class TrainingRun:
     selection : Selection or None
         Losses of the validation rows; None without validation rows.
 
-    held_out : Batches or None
-        Validation rows.
-
     imputer : LinearImputer or None
         Estimate of missing values. None if no training row has any, until the end of
         the fit.
@@ -58,7 +55,6 @@ class TrainingRun:
     states: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     selection: Selection | None = None
     imputer: LinearImputer | None = None
-    held_out: Batches | None = None
 
     def record(self, monitor: ValidationMonitor | None) -> dict[str, Any]:
         """Return the losses so far for a checkpoint."""

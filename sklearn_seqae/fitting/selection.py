@@ -1,7 +1,6 @@
 """Model selection: the best epoch, from the losses of the validation rows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -50,10 +49,6 @@ class Selection:
 
     refined_epochs : tuple of int of length R, default=()
         These epochs.
-
-    strengths : tuple of float of length R, default=()
-        Strength of the ridge regression that refits the decoder's last layer after
-        these epochs; infinity for the trained weights.
     """
 
     history: Losses
@@ -64,7 +59,6 @@ class Selection:
     fraction: float | None = None
     refined: Losses | None = None
     refined_epochs: tuple[int, ...] = ()
-    strengths: tuple[float, ...] = ()
 
     @classmethod
     def join(cls, parts: list["Selection"]) -> "Selection":
@@ -74,50 +68,17 @@ class Selection:
         refined = None
         if longest.refined is not None:
             each = [part._refined_at(longest.refined_epochs) for part in parts]
-            refined = joined_rows(each, axis=1)
+            refined = _joined(each, axis=1)
         return cls(
-            history=joined_rows([_at(part.history, epochs) for part in parts], axis=1),
-            mean=joined_rows([part.mean for part in parts]),
-            pca=joined_rows([part.pca for part in parts]),
+            history=_joined([_at(part.history, epochs) for part in parts], axis=1),
+            mean=_joined([part.mean for part in parts]),
+            pca=_joined([part.pca for part in parts]),
             n_values=sum(part.n_values for part in parts),
             is_penalized=parts[0].is_penalized,
             fraction=parts[0].fraction,
             refined=refined,
             refined_epochs=longest.refined_epochs,
-            strengths=longest.strengths,
         )
-
-    def with_refits(
-        self, epoch: int, strengths: Sequence[float], losses: list[Losses]
-    ) -> "Selection":
-        """Return the selection among these epochs and refits of one of them.
-
-        Parameters
-        ----------
-        epoch : int
-            Epoch after which the last layer was refitted.
-
-        strengths : sequence of float
-            Strengths of the ridge regression.
-
-        losses : list of RowLosses of ndarray of shape (M, ...)
-            Losses of the validation rows for each strength.
-        """
-        assert self.refined is not None
-        return replace(
-            self,
-            refined=joined_rows([self.refined, stacked(losses)]),
-            refined_epochs=(*self.refined_epochs, *[epoch] * len(strengths)),
-            strengths=(*self.strengths, *strengths),
-        )
-
-    @property
-    def epoch_to_refit(self) -> int:
-        """Trained epoch with the lowest loss with nearest-point codes; 0: none."""
-        if self.refined is None or len(self.refined_epochs) < 2:
-            return 0
-        totals = self.refined.total[1:].sum(axis=1)
-        return self.refined_epochs[1 + int(np.argmin(totals))]
 
     def _refined_at(self, epochs: tuple[int, ...]) -> Losses:
         """Return the losses with nearest-point codes after epochs of another fold."""
@@ -194,40 +155,21 @@ class Selection:
         best = self._best(n_errors)
         return best if self.refined is None else self.refined_epochs[best]
 
-    def best_strength(self) -> float:
-        """Return the strength of the refit of the best epoch; infinity: no refit."""
-        return self.strengths[self._best()] if self.strengths else np.inf
-
     def _best(self, n_errors: float = STANDARD_ERRORS) -> int:
-        """Return the position of the best epoch or refit among those compared.
-
-        A refit replaces the best epoch if its gain is significant, too.
-        """
-        losses = np.array(self._selection_losses)
-        n_epochs = len(losses) - sum(np.isfinite(self.strengths))
-        best = int(np.argmin(losses[:n_epochs]))
-        best = best if self._is_better(best, 0, n_errors) else 0
-        if n_epochs == len(losses):
-            return best
-        refit = n_epochs + int(np.argmin(losses[n_epochs:]))
-        is_lower = losses[refit] < losses[best]
-        return refit if is_lower and self._is_better(refit, best, n_errors) else best
-
-    def _is_better(self, position: int, other: int, n_errors: float) -> bool:
-        """Return whether the gain of a position over another is significant."""
-        compared = self.compared
-        losses_of_rows, min_gain = compared.total, MIN_GAIN if other == 0 else 0.0
+        """Return the position of the best epoch among those that are compared."""
+        losses, compared = self._selection_losses, self.compared
+        best = int(np.argmin(losses))
+        losses_of_rows, min_gain = compared.total, MIN_GAIN
         if self.fraction is not None:
             sizes = compared.squared_error_by_size
-            needed = np.ceil(self._selection_losses[position])
-            size = int(min(needed, sizes.shape[2]))
+            size = min(int(np.ceil(losses[best])), sizes.shape[2])
             losses_of_rows = compared.squared_error
             if size > 0:
                 losses_of_rows = sizes[:, :, size - 1]
             n_errors, min_gain = STANDARD_ERRORS_PER_SIZE, 0.0
-        start, end = np.sqrt(losses_of_rows[[other, position]])
-        gain = gain_lower_bound(start - end, n_errors)
-        return bool(gain > min_gain * start.mean())
+        start, end = np.sqrt(losses_of_rows[[0, best]])
+        is_better = gain_lower_bound(start - end, n_errors) > min_gain * start.mean()
+        return best if is_better else 0
 
     def is_decided(self, n_rows: int) -> bool:
         """Return whether more folds are unlikely to change which epoch is kept.
@@ -304,12 +246,7 @@ def _at(losses: Losses, positions: Any) -> Losses:
     return RowLosses(*(field[np.minimum(positions, last)] for field in losses))
 
 
-def stacked(losses: list[Losses]) -> Losses:
-    """Stack the losses of epochs along a new first axis."""
-    return RowLosses(*(np.stack(fields) for fields in zip(*losses, strict=True)))
-
-
-def joined_rows(parts: list[Losses], axis: int = 0) -> Losses:
+def _joined(parts: list[Losses], axis: int = 0) -> Losses:
     """Concatenate losses along the axis of the rows."""
     fields = zip(*parts, strict=True)
     return RowLosses(*(np.concatenate(arrays, axis=axis) for arrays in fields))

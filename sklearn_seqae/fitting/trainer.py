@@ -33,7 +33,6 @@ from sklearn_seqae.fitting.large import (
     scaling_of,
     sort_splits,
 )
-from sklearn_seqae.fitting.last_layer import LastLayerRefit
 from sklearn_seqae.fitting.model import FittedModel, build_module, make_net
 from sklearn_seqae.fitting.pca_init import (
     PCAInit,
@@ -123,7 +122,6 @@ class Trainer:
         self.refinement_steps = config.n_refinement_steps(
             family.objective, samples.target is not None
         )
-        self.last_layer = LastLayerRefit(config, family, samples, self._batches_of)
         self.n_components = int(config.n_components)
         if start is not None:
             self.n_components = start.spec.n_components
@@ -165,25 +163,23 @@ class Trainer:
 
     def _fit(self) -> tuple[TrainingRun, Selection | None]:
         if self.validation is not None:
-            runs = [finish(self.training(held_out=self.validation))]
-            parts = [self.samples]
-        elif self.splits:
-            runs = self._train_folds()
-            parts = [self.samples.take(rows) for rows, _ in self.splits[: len(runs)]]
-        else:
+            run = finish(self.training(held_out=self.validation))
+            assert run.selection is not None
+            run.restore_weights(run.selection.best_epoch())
+            return run, run.selection
+        if not self.splits:
             return finish(self.training()), None
-        selection = self.last_layer.select(runs, parts, joined(runs))
-        best, run, part = selection.best_epoch(), runs[0], parts[0]
-        if self._refits:
-            valid_losses = selection.valid_losses[1:].tolist()
-            run = finish(
-                self.training(n_epochs=best, valid_losses=valid_losses, name="refit")
-            )
-            run.loss_curve = mean_curve([run.loss_curve for run in runs])
-            part = self.samples
-        else:
-            run.restore_weights(best)
-        self.last_layer.refit(run, part, selection.best_strength())
+        runs = self._train_folds()
+        selection = joined(runs)
+        best = selection.best_epoch()
+        if not self._refits:
+            runs[0].restore_weights(best)
+            return runs[0], selection
+        valid_losses = selection.valid_losses[1:].tolist()
+        run = finish(
+            self.training(n_epochs=best, valid_losses=valid_losses, name="refit")
+        )
+        run.loss_curve = mean_curve([run.loss_curve for run in runs])
         return run, selection
 
     def _train_folds(self) -> list[TrainingRun]:
@@ -288,7 +284,8 @@ class Trainer:
         n_epochs: int,
     ) -> EpochLog:
         """Make the callback that prints the epochs of a training."""
-        rows, data = self._filled(run, part), self._batches_of(run, part)
+        rows = fill_gaps(scaled(part, run.scaling), run.imputer)
+        data = self._batches(rows, EVALUATION_BATCH_SIZE)
         mean = run.net.measure(data, self._pca(run.spec, rows, 0).autoencoder)
         losses = {"train_loss": float(mean.total.sum() / data.n_values)}
         if monitor is not None:
@@ -442,22 +439,15 @@ class Trainer:
         options["batch_size"] = batch_size
         return make_batches(data, self.config.device, inputs, **options)
 
-    def _batches_of(self, run: TrainingRun, part: Samples) -> Batches:
-        """Make batches of rows in order, for a training."""
-        data = self._filled(run, part)
-        size = evaluation_rows(data, run.spec.n_components, EVALUATION_BATCH_SIZE)
-        return self._batches(data, size)
-
-    def _filled(self, run: TrainingRun, part: Samples) -> Samples:
-        """Return rows with the scaling of a training, and without gaps."""
-        return fill_gaps(scaled(part, run.scaling), run.imputer)
-
     def _monitor(
         self, run: TrainingRun, part: Samples, held_out: Samples
     ) -> ValidationMonitor:
         """Make the monitor, with the losses of the training mean and of PCA."""
         net, spec = run.net, run.spec
-        held_out, part = self._filled(run, held_out), self._filled(run, part)
+        held_out, part = (
+            fill_gaps(scaled(samples, run.scaling), run.imputer)
+            for samples in (held_out, part)
+        )
         hidden = hide_more(held_out, run.imputer, self.config.seed, 1)
         size = evaluation_rows(held_out, spec.n_components, EVALUATION_BATCH_SIZE)
         data = self._batches(held_out, size, hidden)
@@ -469,12 +459,11 @@ class Trainer:
             pca = net.measure(data, refinement_steps=0 if hidden is None else n_steps)
         else:
             pca = net.measure(data, self._pca(spec, part).autoencoder)
-        run.held_out = data
         return ValidationMonitor(
             self.config,
             net,
             data,
-            keeps_weights=self.last_layer.weights_of(run) if self._refits else "best",
+            keeps_weights=not self._refits,
             mean=mean,
             pca=pca,
             refinement_steps=n_steps,

@@ -11,7 +11,7 @@ from torch import Tensor
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.config import TrainingConfig
 from sklearn_seqae.fitting.family import Family
-from sklearn_seqae.fitting.selection import Losses, Selection, stacked
+from sklearn_seqae.fitting.selection import Losses, Selection
 from sklearn_seqae.modules.batch import RowLosses
 from sklearn_seqae.training.batches import Batches
 from sklearn_seqae.training.net import AutoencoderNet
@@ -125,9 +125,8 @@ class ValidationMonitor:
     data : Batches
         Validation rows.
 
-    keeps_weights : {"best", "all", "none"}
-        Which weights to keep: those after epoch 0 and after the best epoch, or those
-        after each epoch with nearest-point codes.
+    keeps_weights : bool
+        Whether to keep the weights after epoch 0 and after the best epoch.
 
     mean, pca : RowLosses of ndarray of shape (M, ...)
         Losses of each validation row for the training mean and for PCA.
@@ -150,7 +149,7 @@ class ValidationMonitor:
         net: AutoencoderNet,
         data: Batches,
         *,
-        keeps_weights: str,
+        keeps_weights: bool,
         mean: Losses,
         pca: Losses,
         refinement_steps: int = 0,
@@ -231,7 +230,7 @@ class ValidationMonitor:
     def state(self) -> dict[str, Any]:
         """Return what the epochs so far have changed."""
         return {
-            "history": stacked(self.history),
+            "history": _stacked(self.history),
             "refined": [[epoch, tuple(rows)] for epoch, rows in self.refined.items()],
             "states": {epoch: w for epoch, w in self.states.items() if epoch > 0},
             **{name: getattr(self, name) for name in NUMBERS},
@@ -252,10 +251,9 @@ class ValidationMonitor:
         self, history: list[Losses], refined: dict[int, Losses]
     ) -> Selection:
         return Selection(
-            history=stacked(history),
-            refined=stacked(list(refined.values())) if refined else None,
+            history=_stacked(history),
+            refined=_stacked(list(refined.values())) if refined else None,
             refined_epochs=tuple(refined),
-            strengths=(np.inf,) * len(refined),
             mean=self.mean,
             pca=self.pca,
             n_values=self.data.n_values,
@@ -265,17 +263,18 @@ class ValidationMonitor:
 
     def _keep_if_best(self, epoch: int, rows: Losses) -> None:
         """Copy the weights of epoch 0, or of an epoch with a lower loss."""
-        if self.keeps_weights == "none":
+        if not self.keeps_weights:
             return
         start = {0: self.refined[0]} if self.refinement_steps else {}
         loss = self._selection(self.history[:1], start).selection_loss(rows)
-        is_worse = epoch > 0 and loss >= self.lowest_kept_loss
-        if is_worse and self.keeps_weights == "best":
+        if epoch > 0 and loss >= self.lowest_kept_loss:
             return
         self.lowest_kept_loss = loss
         weights = self.net.average_.state_dict().items()
         copy = {name: weight.clone() for name, weight in weights}
-        kept = {0: self.states.get(0, copy)}
-        if self.keeps_weights == "all":
-            kept = self.states
-        self.states = {**kept, epoch: copy}
+        self.states = {0: self.states.get(0, copy), epoch: copy}
+
+
+def _stacked(history: list[Losses]) -> Losses:
+    """Stack the losses of epochs along a new first axis."""
+    return RowLosses(*(np.stack(fields) for fields in zip(*history, strict=True)))

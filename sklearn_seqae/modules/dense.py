@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -119,15 +118,6 @@ class DenseNetwork(nn.Module):
         low, high = self.low[: x.shape[1]], self.high[: x.shape[1]]
         torch.minimum(low, x.amin(0), out=low)
         torch.maximum(high, x.amax(0), out=high)
-
-    @property
-    def last_layer(self) -> nn.Linear:
-        """Last layer, in which the output is linear."""
-        return cast(nn.Linear, self.layers[-1])
-
-    def to_last_layer(self, residual: Tensor, lengths: Tensor | None) -> Tensor:
-        """Map residuals (N, D) to those of the last layer, (N, sizes[-1])."""
-        return residual @ self.basis.T if self.rotated_out else residual
 
     def n_products(self, n_steps: int | None = None) -> int:
         """Return the number of products of one row."""

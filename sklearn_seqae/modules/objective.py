@@ -13,7 +13,6 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch, RowLosses
 from sklearn_seqae.modules.bottleneck import (
     Bottleneck,
-    Encoded,
     NestedDropout,
     Plain,
     Variational,
@@ -260,7 +259,27 @@ class Objective:
         refinement_steps: int,
         space: Space | None,
     ) -> RowLosses[Tensor]:
-        encoded, code = self._encode(module, batch, refinement_steps, space)
+        x = self.encoder_input(batch)
+        encoded = self.bottleneck(module, x, batch.lengths, False)
+        code = encoded.code if encoded.mean is None else encoded.mean
+        if refinement_steps:
+            shown = batch.observed
+            if shown is not None and batch.noisy is not None:
+                shown = shown & (batch.noisy == batch.x)  # the others are hidden
+            inner, points = module, x
+            if space is not None and shown is None:
+                inner, points = space(module, x)
+            code = nearest_codes(
+                decoder_of(inner),
+                code,
+                points,
+                batch.lengths,
+                n_steps=refinement_steps,
+                loss=self.loss,
+                spread=module.code_spread,
+                sizes=Sizes.of(module, code.shape[1]),
+                observed=shown,
+            )
         if not isinstance(self.bottleneck, NestedDropout):
             losses, square = self._losses_and_square(module, code, batch, None)
             total = cast(Tensor, sum(losses))
@@ -281,51 +300,6 @@ class Objective:
         squares = torch.stack([square for _, square in each], dim=1)
         total = (torch.stack(sums, dim=1) * self.bottleneck.size_weights).mean(1)
         return RowLosses(total, each[-1][0][0], squares[:, -1], squares)
-
-    def codes(
-        self,
-        module: Autoencoder,
-        batch: Batch,
-        refinement_steps: int = 0,
-        space: Space | None = None,
-    ) -> Tensor:
-        """Return the codes of a batch, (N, Z). The parameters are as in `rows`."""
-        return self._encode(module, batch, refinement_steps, space)[1]
-
-    def warped(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """Return a batch with another random time warping."""
-        return _warped(batch, self.warp, generator) if self.warp else batch
-
-    def _encode(
-        self,
-        module: Autoencoder,
-        batch: Batch,
-        refinement_steps: int,
-        space: Space | None,
-    ) -> tuple[Encoded, Tensor]:
-        """Return the result of the encoder, and the codes, refined by some steps."""
-        points, shown = self.encoder_input(batch), batch.observed
-        encoded = self.bottleneck(module, points, batch.lengths, False)
-        code = encoded.code if encoded.mean is None else encoded.mean
-        if not refinement_steps:
-            return encoded, code
-        if shown is not None and batch.noisy is not None:
-            shown = shown & (batch.noisy == batch.x)  # the others are hidden
-        inner = module
-        if space is not None and shown is None:
-            inner, points = space(module, points)
-        code = nearest_codes(
-            decoder_of(inner),
-            code,
-            points,
-            batch.lengths,
-            n_steps=refinement_steps,
-            loss=self.loss,
-            spread=module.code_spread,
-            sizes=Sizes.of(module, code.shape[1]),
-            observed=shown,
-        )
-        return encoded, code
 
     def parts(
         self,

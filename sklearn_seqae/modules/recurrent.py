@@ -339,15 +339,6 @@ class RecurrentDecoder(nn.Module):
         x = reverse(x, lengths) if self.is_reversed else x
         return to_patches(x, lengths, self.patch_size)
 
-    @property
-    def last_layer(self) -> nn.Linear | None:
-        """Last layer, in which the output is linear; None if steps are fed back."""
-        return None if self.is_conditional else self.head
-
-    def to_last_layer(self, residual: Tensor, lengths: Tensor | None) -> Tensor:
-        """Map residuals (N, T, C) to those of the last layer, (N, P, size * C)."""
-        return self._to_patches(residual, lengths)
-
     def _decode_steps(
         self,
         x: Tensor,

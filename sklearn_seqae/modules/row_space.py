@@ -69,16 +69,6 @@ class RowSpaceObjective:
         """Return the losses of each row of a batch (N, D), as `Objective.rows` does."""
         return self.objective.rows(module, batch, refinement_steps, self._projected)
 
-    def codes(
-        self, module: Autoencoder, batch: Batch, refinement_steps: int = 0
-    ) -> Tensor:
-        """Return the codes of a batch (N, D), as `Objective.codes` does."""
-        return self.objective.codes(module, batch, refinement_steps, self._projected)
-
-    def warped(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """Return the batch: rows of a table have no time axis."""
-        return batch
-
     def _projected(self, module: Autoencoder, x: Tensor) -> tuple[Autoencoder, Tensor]:
         return in_row_space(module, self.basis), x @ self.basis.T
 
