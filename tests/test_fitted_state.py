@@ -30,6 +30,7 @@ SERIES = np.sin(np.arange(240) / 5)[:, None] * [1.0, 2.0]
 
 OTHER_VALUES = {
     "checkpoint": "folder",
+    "switches": None,
     "n_components": 1,
     "hidden_layer_sizes": (3,),
     "decoder_layer_sizes": (3,),

@@ -267,3 +267,20 @@ def test_files_of_each_format_version_load(version, kept, data, method):
     found = np.concatenate([np.asarray(each).ravel() for each in found])
     expected = np.load(folder / "expected.npz")[kept]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"window_size": 4}], ids=["rows", "series"])
+def test_a_detector_without_switches_and_usual_samples_scores_as_before(options):
+    model = detector(PCA(2), score_method="nearest", **options).fit(X)
+    expected = model.score_samples(X)
+    assert len(model._model.scorer.spreads) == 1
+    state = model.__getstate__()
+    for attribute in ("switches_", "_channels"):  # as in an earlier version
+        state.pop(attribute, None)
+    scorer = state["_model"]["scorer"]
+    scorer["spread"] = scorer.pop("spreads")[0]
+    del scorer["is_usual"]
+    old = type(model).__new__(type(model))
+    old.__setstate__(state)
+    np.testing.assert_array_equal(old.score_samples(X), expected)
+    assert_same(old.switches_, model.switches_)
