@@ -193,39 +193,31 @@ class Nearest:
         return self._neighbors(reference, reference, 0.0)[0].mean(axis=1)
 
     def distances(self, parts: Parts) -> np.ndarray:
-        joint = self.joint(parts)
-        reference = np.hstack([self.samples, self.errors])
-        found = self._relative(joint, reference, self.spreads[0])
-        if len(self.spreads) == 1:
-            return found
-        usual = self._relative(joint, reference[self.is_usual], self.spreads[1])
-        return np.sqrt(found * usual)
+        return self.search(self.joint(parts))[0]
 
-    def shares(self, parts: Parts, known: np.ndarray) -> np.ndarray:
-        """Return how near samples are to rows `known` of `joint`, in [0, 1].
+    def search(self, joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distances of rows of `joint`, and their plain mean distances.
 
-        It is the distance to the nearest of these rows, divided by its sum with the
-        mean distance to the nearest training samples that are not outlying.
+        The latter are those to the nearest training samples that are not outlying.
         """
-        joint = self.joint(parts)
-        reference = np.hstack([self.samples, self.errors])[self.is_usual]
-        least = self.spreads[-1].mean() / 3
-        usual = self._neighbors(joint, reference, least)[0].mean(axis=1)
-        away = np.full(len(joint), np.inf)
-        for row in known:
-            np.minimum(away, np.linalg.norm(joint - row, axis=1), out=away)
-        both = away + usual
-        return np.divide(away, both, out=np.ones_like(both), where=both > 0)
+        reference = np.hstack([self.samples, self.errors])
+        distances, usual = self._relative(joint, reference, self.spreads[0])
+        if len(self.spreads) == 1:
+            return distances, usual
+        reference = reference[self.is_usual]
+        others, usual = self._relative(joint, reference, self.spreads[1])
+        return np.sqrt(distances * others), usual
 
     def _relative(
         self, joint: np.ndarray, reference: np.ndarray, spread: np.ndarray
-    ) -> np.ndarray:
-        """Return the distances to the neighbours, relative to their local spread."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean distances, relative to the local spread and plain."""
         least = spread.mean() / 3
         away, who = self._neighbors(joint, reference, least)
         around = np.maximum(spread[who].mean(axis=1), least)
         mean = away.mean(axis=1)
-        return np.divide(mean, np.sqrt(around), out=mean, where=around > 0)
+        relative = np.divide(mean, np.sqrt(around), out=mean.copy(), where=around > 0)
+        return relative, mean
 
     def joint(self, parts: Parts) -> np.ndarray:
         """Return samples in the joint space."""
@@ -282,10 +274,12 @@ class Nearest:
 class NearKnown:
     """Another score, which is larger near known anomalies.
 
-    The distance is divided by the square of the share of `Nearest.shares`. A normal
-    sample is much nearer to the training samples than to known anomalies, so its
-    distance hardly changes. An anomaly of another kind is about as far from both, so
-    its distance is about four times as large.
+    The distance is divided by the square of a share: the distance to the nearest known
+    anomaly, divided by its sum with the mean distance to the nearest training samples
+    that are not outlying, in the space of `Nearest.joint`. A normal sample is much
+    nearer to the training samples than to known anomalies, so its distance hardly
+    changes. An anomaly of another kind is about as far from both, so its distance is
+    about four times as large.
 
     Parameters
     ----------
@@ -308,10 +302,16 @@ class NearKnown:
         return self
 
     def distances(self, parts: Parts) -> np.ndarray:
-        scorer = self.nearest if self.scorer is None else self.scorer
-        shares = np.maximum(self.nearest.shares(parts, self.known), LEAST_SHARE)
-        distances: np.ndarray = scorer.distances(parts) / shares**EXPONENT
-        return distances
+        joint = self.nearest.joint(parts)
+        distances, usual = self.nearest.search(joint)
+        if self.scorer is not None:
+            distances = self.scorer.distances(parts)
+        away = np.full(len(joint), np.inf)
+        for row in self.known:
+            np.minimum(away, np.linalg.norm(joint - row, axis=1), out=away)
+        both = away + usual
+        shares = np.divide(away, both, out=np.ones_like(both), where=both > 0)
+        return distances / np.maximum(shares, LEAST_SHARE) ** EXPONENT
 
 
 SCORES: dict[str, type] = {
