@@ -15,11 +15,7 @@ from sklearn_seqae.classification._fine_tuning import (
     Network,
 )
 from sklearn_seqae.modules.batch import Batch
-from tests.instances import dense, recurrent
-
-both = pytest.mark.parametrize(
-    "autoencoder", [dense(), recurrent()], ids=["dense", "recurrent"]
-)
+from tests.test_classification import both
 
 
 @pytest.mark.parametrize("weights", [None, np.linspace(0.5, 1.5, 6)])
