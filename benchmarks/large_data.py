@@ -2,13 +2,14 @@
 
 To reproduce, with at least 3 GB of free space in `DIR` (Linux only):
 
-    python benchmarks/large_data.py memmap DIR
+    python benchmarks/large_data.py memmap DIR [--columns 64]
     python benchmarks/large_data.py sparse
     python benchmarks/large_data.py chunks
 
 "memmap" fits one epoch to a file of `--gigabytes` of float32 and encodes it. It prints
 the growth of the anonymous memory of the process, which the pages of the file are not
-part of. "sparse" compares the R² with that of TruncatedSVD. "chunks" compares
+part of. The fewer columns, the more rows the file has, for each of which `fit` keeps a
+few numbers. "sparse" compares the R² with that of TruncatedSVD. "chunks" compares
 `partial_fit` with `fit`.
 """
 
@@ -25,8 +26,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import DenseAutoencoderTransformer
-
-N_COLUMNS = 1000
 
 
 def anonymous_memory():
@@ -59,13 +58,13 @@ class Peak:
         self.seconds = time.process_time() - self.start
 
 
-def fit_memory_map(folder, gigabytes):
+def fit_memory_map(folder, gigabytes, n_columns):
     """Print the memory of a fit and a transform of a file."""
-    n_rows = int(gigabytes * 2**30 / 4 / N_COLUMNS)
+    n_rows = int(gigabytes * 2**30 / 4 / n_columns)
     path = Path(folder) / "large.npy"
     random = np.random.default_rng(0)
-    X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, N_COLUMNS))
-    loadings = random.normal(size=(8, N_COLUMNS)).astype(np.float32)
+    X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, n_columns))
+    loadings = random.normal(size=(8, n_columns)).astype(np.float32)
     for start in range(0, n_rows, 10_000):
         part = X[start : start + 10_000]
         codes = random.normal(size=(len(part), 8)).astype(np.float32)
@@ -75,7 +74,7 @@ def fit_memory_map(folder, gigabytes):
     X = np.load(path, mmap_mode="r")
     model = DenseAutoencoderTransformer(8, max_iter=1, random_state=0)
     model.fit(X[:1000]).transform(X[:1000])
-    print(f"{X.nbytes / 2**30:.2f} GB, {n_rows} rows of {N_COLUMNS} columns")
+    print(f"{X.nbytes / 2**30:.2f} GB, {n_rows} rows of {n_columns} columns")
     with Peak() as fit:
         model.fit(X)
     with Peak() as transform:
@@ -180,9 +179,10 @@ def main():
     parser.add_argument("task", choices=["memmap", "sparse", "chunks"])
     parser.add_argument("folder", nargs="?", default=".")
     parser.add_argument("--gigabytes", type=float, default=2)
+    parser.add_argument("--columns", type=int, default=1000)
     arguments = parser.parse_args()
     if arguments.task == "memmap":
-        fit_memory_map(arguments.folder, arguments.gigabytes)
+        fit_memory_map(arguments.folder, arguments.gigabytes, arguments.columns)
     elif arguments.task == "sparse":
         fit_sparse()
     else:

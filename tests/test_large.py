@@ -8,8 +8,9 @@ import pytest
 from sklearn.decomposition import PCA
 
 from sklearn_seqae._sequences import Samples
-from sklearn_seqae.fitting import large
+from sklearn_seqae.fitting import large, trainer
 from sklearn_seqae.fitting.large import ScaledRows, scaling_of
+from sklearn_seqae.fitting.pca_init import codes_and_residuals
 from sklearn_seqae.fitting.scaling import Scaling
 from sklearn_seqae.large import rows as large_rows
 from sklearn_seqae.large.rows import Rows
@@ -128,6 +129,7 @@ def test_verbose_prints_the_passes_of_pca(
 def test_a_fit_and_a_transform_copy_no_more_than_parts_of_x(tmp_path, monkeypatch):
     monkeypatch.setattr(large_rows, "LARGE", 2**18)
     monkeypatch.setattr(large_rows, "CHUNK", 2**16)
+    monkeypatch.setattr(large_rows, "SAMPLE", 2**16)
     monkeypatch.setattr(large, "POOL", 2**16)
     X = np.random.default_rng(0).normal(size=(2**16, 128)).astype(np.float32)
     X_map = mapped(X, tmp_path)
@@ -142,6 +144,28 @@ def test_a_fit_and_a_transform_copy_no_more_than_parts_of_x(tmp_path, monkeypatc
     finally:
         tracemalloc.stop()
     assert max(peak, peak_of_transform) < X.nbytes / 2
+
+
+@pytest.mark.parametrize("n_sampled", [60, 10_000])
+def test_units_of_large_data_come_from_a_sample(
+    read_in_chunks, monkeypatch, wine, n_sampled
+):
+    n_codes = []
+
+    def spied(*arguments):
+        codes, residuals = codes_and_residuals(*arguments)
+        n_codes.append(len(codes))
+        return codes, residuals
+
+    monkeypatch.setattr(trainer, "codes_and_residuals", spied)
+    monkeypatch.setattr(large_rows, "SAMPLE", n_sampled * wine.shape[1])
+    model = dense(early_stopping=False, max_iter=3).fit(wine)
+    assert n_codes == [min(n_sampled, len(wine))]
+    # The range of the inputs is that of all rows, not of the sample.
+    scaled = model.model_.scaling.apply(wine, None)
+    encoder = model.model_.module.encoder
+    np.testing.assert_allclose(encoder.low, scaled.min(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(encoder.high, scaled.max(axis=0), rtol=1e-6)
 
 
 def test_missing_values_of_large_arrays_are_read(read_in_chunks, wine):

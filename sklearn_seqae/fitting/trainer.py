@@ -400,7 +400,9 @@ class Trainer:
         """Set the units of the networks from PCA's codes and residuals."""
         width = spec.n_components
         sizes = range(1, width + 1) if spec.is_ordered else [width]
-        batches = self._batches(data, EVALUATION_BATCH_SIZE)
+        # Of a large X, the codes of all rows could be more than memory holds.
+        some = sampled(data, self.config.seed, len(data))
+        batches = self._batches(some, EVALUATION_BATCH_SIZE)
         codes, residuals = codes_and_residuals(
             pca.autoencoder, batches, sizes, objective
         )
@@ -411,7 +413,8 @@ class Trainer:
         if self.config.is_penalized:
             residuals = residuals.where(residuals > 0, MIN_UNIT)
         residuals = residuals.expand(-1, width).to(codes.device)
-        self.family.set_units(module, batches.x, pca.basis, codes, residuals[0])
+        x = self._batches(data, EVALUATION_BATCH_SIZE).x
+        self.family.set_units(module, x, pca.basis, codes, residuals[0])
         if spec.is_variational:
             to_probabilistic_pca(module, codes, self.config.loss)
         if module.forecaster is not None:
