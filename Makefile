@@ -80,6 +80,8 @@ $(CLIENTS_VENV)/.installed: pyproject.toml tests/clients/requirements.txt
 $(MUTANTS_VENV)/.installed:
 	test -x $(MUTANTS_VENV)/bin/python || $(PYTHON) -m venv $(MUTANTS_VENV)
 	$(MUTANTS_VENV)/bin/python -m pip install cosmic-ray==8.7.0
+	$(MUTANTS_VENV)/bin/python -m pip install --no-deps --target $(MUTANTS_VENV)/coverage \
+		coverage==7.17.5 pytest-cov==7.1.0
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

@@ -1,12 +1,16 @@
 """Change the code at random places, and count the changes that the tests notice.
 
 ``make mutants`` runs it in an environment with cosmic-ray, whose operators make the
-changes (mutants). For each mutant, the test files of its folder run in a copy of the
-repository until the first failure. A mutant without a failure has survived: an
-assertion is missing, the code is not needed, or the change has no effect. ::
+changes (mutants). A mutant without a failing test has survived: an assertion is
+missing, the code is not needed, or the change has no effect. ::
 
     python .ci/mutants.py --python .venv/bin/python [--sample 30] [--seed 0]
         [--folder fitting ...] [--out mutants.csv]
+
+At first, the quick tests run once, and coverage.py records which tests execute each
+line. For each mutant, the tests of its folder that execute its line run in a copy of
+the repository until the first failure, the fastest first. If none fails, the rest of
+their files run, since tests of a file share fixtures.
 
 All places have the same chance; one of the operators that fit the place is drawn.
 Annotations are left out. A mutant whose tests take more than ``--limit`` processor
@@ -15,6 +19,7 @@ seconds counts as noticed, because an endless loop is, and so does one that wait
 """
 
 import argparse
+import ast
 import csv
 import os
 import random
@@ -23,7 +28,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -34,28 +39,32 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
 
 ROOT = Path(__file__).resolve().parents[1]
-# The test files of each folder, the fastest first.
+COVERAGE = Path(sys.prefix) / "coverage"  # coverage.py and pytest-cov
+# The test files of each folder.
 TESTS = {
     "fitting": (
         *("selection", "model_selection", "nearest_codes", "validation_data"),
         *("autoencoders", "partial_fit", "large", "ordered", "missing", "wide"),
         *("sample_weight", "denoising", "forecasting", "encoder_module", "sparse"),
-        *("fitted_state", "bottlenecks"),
+        *("fitted_state", "bottlenecks", "nearest_gaps", "units", "callbacks"),
+        *("never_worse_than_pca", "differences_from_pca"),
     ),
     "modules": (
         *("modules", "padding_and_warps", "dense_step", "dense_tile"),
         *("shard_gradients", "nearest_codes", "convolutional", "bottlenecks"),
-        *("denoising", "forecasting", "wide", "networks_of_tutorials"),
+        *("denoising", "forecasting", "wide", "networks_of_tutorials", "ordered"),
+        *("nearest_gaps", "autoencoders", "missing", "encoder_module"),
     ),
     "anomaly": (
         *("scoring", "calibration", "intervals", "windows_in_parts", "long_series"),
         *("explaining", "detector", "detector_scaler", "stream", "time"),
-        *("missing_in_detectors", "summary", "sparse", "fitted_state"),
+        *("missing_in_detectors", "summary", "sparse", "fitted_state", "channels"),
+        *("labels_of_detectors", "calibration_in_threads"),
     ),
     "classification": (
         *("fine_tuning", "classification", "classification_weights", "fitted_state"),
     ),
-    "persistence": ("persistence", "hostile_files", "fitted_state"),
+    "persistence": ("persistence", "hostile_files", "fitted_state", "faults/saving"),
 }
 OPERATORS = [
     f"core/{name}"
@@ -79,6 +88,7 @@ OPERATORS = [
     )
 ]
 PATIENCE = 10
+FIRST = 300  # tests of a line that run before their files
 STATES = ("FAILED", "ERROR ")  # first letters of the summary of a failure
 COPIED = ("sklearn_seqae", "tests", "docs", "examples", "benchmarks", "pyproject.toml")
 
@@ -140,30 +150,115 @@ def make_copy(folder):
     return folder
 
 
-def outcome(copy, mutant, options):
+def test_files(folder):
+    """Return the test files of a folder."""
+    names = (each.rpartition("/") for each in TESTS[folder])
+    return [f"tests/{where}{slash}test_{name}.py" for where, slash, name in names]
+
+
+def run_tests(copy, options, arguments, **others):
+    """Run pytest in a copy of the repository."""
+    command = [options.python.absolute(), "-m", "pytest", "-q", "-m", "not slow"]
+    path = os.pathsep.join([str(copy), str(COVERAGE)])
+    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    env |= {"SCIPY_ARRAY_API": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [*command, "-p", "no:cacheprovider", "--no-header", *arguments],
+        **{"cwd": copy, "env": env, "capture_output": True, "text": True},
+        **others,
+    )
+
+
+class Executed:
+    """Tests that execute each line of the package, by one run of coverage.py."""
+
+    def __init__(self, copy, options):
+        sys.path.append(str(COVERAGE))
+        from coverage import CoverageData
+
+        names = sorted({name for each in options.folder for name in test_files(each)})
+        recorded = ["-p", "pytest_cov", "--cov=sklearn_seqae", "--cov-context=test"]
+        workers = ["-n", str(options.workers), "--cov-report="]
+        result = run_tests(copy, options, [*recorded, *workers, *names])
+        if result.returncode:
+            raise SystemExit(f"Tests fail without a mutant:\n{result.stdout[-3000:]}")
+        self.copy, self.data = copy, CoverageData(copy / ".coverage")
+        self.data.read()
+        self.n_lines = Counter()
+        for file in self.data.measured_files():
+            for tests in self.data.contexts_by_lineno(file).values():
+                self.n_lines.update({each.rpartition("|")[0] for each in tests})
+
+    def tests_of(self, folder, path, line):
+        """Return the tests that execute a line, and their files.
+
+        Tests that execute few lines of the package come first. A line that is executed
+        by the import has all files of its folder.
+        """
+        files = test_files(folder)
+        lines = lines_of_statement(ast.parse((ROOT / path).read_text("utf-8")), line)
+        if lines is None:
+            return [], files
+        contexts = self.data.contexts_by_lineno(str(self.copy / path))
+        found = {
+            each.rpartition("|")[0] for row in lines for each in contexts.get(row, ())
+        }
+        tests = [each for each in found if each.partition("::")[0] in files]
+        tests.sort(key=lambda each: (self.n_lines[each], each))
+        used = {each.partition("::")[0] for each in tests}
+        return tests[:FIRST], [name for name in files if name in used]
+
+
+def lines_of_statement(tree, line):
+    """Return the lines of the statement at a line, or None if the import executes it.
+
+    Of a compound statement these are the lines of its head, of a function all lines.
+    """
+    found, inside = None, False
+    body = tree.body
+    while body:
+        around = [each for each in body if each.lineno <= line <= each.end_lineno]
+        if not around:
+            break
+        found = around[0]
+        inside = inside or isinstance(found, ast.FunctionDef)
+        parts = [getattr(found, name, []) for name in ("body", "orelse", "finalbody")]
+        parts += [each.body for each in getattr(found, "handlers", [])]
+        body = [each for part in parts for each in part]
+    if not inside:
+        return None
+    end = found.end_lineno
+    if not isinstance(found, ast.FunctionDef) and getattr(found, "body", None):
+        end = max(found.lineno, found.body[0].lineno - 1)
+    return range(found.lineno, end + 1)
+
+
+def outcome(copy, mutant, executed, options):
     """Run the tests of a mutant. Return whether one failed, which, and the change."""
     folder, path, line, name, occurrence = mutant
     original = (ROOT / path).read_text(encoding="utf-8")
     changed = mutate_code(original, get_operator(name)(), occurrence)
-    names = [f"tests/test_{each}.py" for each in TESTS[folder]]
-    command = [options.python.absolute(), "-m", "pytest", "-x", "-q", "-m", "not slow"]
-    env = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
-    env |= {"SCIPY_ARRAY_API": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    change = difference(changed, original)
+    tests, files = executed.tests_of(folder, path, line)
     (copy / path).write_text(changed, encoding="utf-8")
+    limits = {"timeout": PATIENCE * options.limit}
+    limits["preexec_fn"] = partial(limit_processor, options.limit)
+    by = "no test executes it"
     try:
-        result = subprocess.run(
-            [*command, "-p", "no:cacheprovider", "--no-header", *names],
-            **{"cwd": copy, "env": env, "capture_output": True, "text": True},
-            timeout=PATIENCE * options.limit,
-            preexec_fn=partial(limit_processor, options.limit),
-        )
+        for names in (tests, files):
+            if not names:
+                continue
+            result = run_tests(copy, options, ["-x", *names], **limits)
+            lines = result.stdout.splitlines()
+            by = next((each for each in lines if each[:6] in STATES), "")
+            if by or (result.returncode and names is files):
+                return True, by or f"exit code {result.returncode}", change
+            by = f"{len(tests)} tests of the line, {len(files)} files"
     except subprocess.TimeoutExpired:
-        return True, "waits", difference(changed, original)
+        return True, "waits", change
     finally:
         (copy / path).write_text(original, encoding="utf-8")
-    failures = [each for each in result.stdout.splitlines() if each[:6] in STATES]
-    by = failures[0] if failures else f"exit code {result.returncode}"
-    return result.returncode != 0, by, difference(changed, original)
+    return False, by, change
 
 
 def limit_processor(seconds):
@@ -184,11 +279,12 @@ def run(mutants, options):
         copies = Queue()
         for number in range(options.workers):
             copies.put(make_copy(Path(folder) / str(number)))
+        executed = Executed(make_copy(Path(folder) / "executed"), options)
 
         def one(mutant):
             copy = copies.get()
             try:
-                noticed, by, change = outcome(copy, mutant, options)
+                noticed, by, change = outcome(copy, mutant, executed, options)
             finally:
                 copies.put(copy)
             names = ("folder", "file", "line", "operator", "occurrence")

@@ -32,4 +32,5 @@ def test_each_folder_and_each_test_file_exists():
         assert home.is_dir() or home.with_suffix(".py").exists()
         assert len(set(names)) == len(names)
         for name in names:
-            assert (ROOT / "tests" / f"test_{name}.py").exists(), name
+            where, slash, stem = name.rpartition("/")
+            assert (ROOT / f"tests/{where}{slash}test_{stem}.py").exists(), name
