@@ -129,7 +129,6 @@ def test_verbose_prints_the_passes_of_pca(
 def test_a_fit_and_a_transform_copy_no_more_than_parts_of_x(tmp_path, monkeypatch):
     monkeypatch.setattr(large_rows, "LARGE", 2**18)
     monkeypatch.setattr(large_rows, "CHUNK", 2**16)
-    monkeypatch.setattr(large_rows, "SAMPLE", 2**16)
     monkeypatch.setattr(large, "POOL", 2**16)
     X = np.random.default_rng(0).normal(size=(2**16, 128)).astype(np.float32)
     X_map = mapped(X, tmp_path)
@@ -146,9 +145,9 @@ def test_a_fit_and_a_transform_copy_no_more_than_parts_of_x(tmp_path, monkeypatc
     assert max(peak, peak_of_transform) < X.nbytes / 2
 
 
-@pytest.mark.parametrize("n_sampled", [60, 10_000])
-def test_units_of_large_data_come_from_a_sample(
-    read_in_chunks, monkeypatch, wine, n_sampled
+@pytest.mark.parametrize("most", [60, 10_000])
+def test_no_more_codes_of_large_data_are_kept_than_memory_holds(
+    read_in_chunks, monkeypatch, wine, most
 ):
     n_codes = []
 
@@ -158,9 +157,11 @@ def test_units_of_large_data_come_from_a_sample(
         return codes, residuals
 
     monkeypatch.setattr(trainer, "codes_and_residuals", spied)
-    monkeypatch.setattr(large_rows, "SAMPLE", n_sampled * wine.shape[1])
-    model = dense(early_stopping=False, max_iter=3).fit(wine)
-    assert n_codes == [min(n_sampled, len(wine))]
+    model = dense(early_stopping=False, max_iter=3)
+    monkeypatch.setattr(large, "CODES", most * model.n_components)
+    weight = np.where(np.arange(len(wine)) % 2, 1.0, 2.0)
+    model.fit(wine, sample_weight=weight)
+    assert n_codes == [min(most, len(wine))]
     # The range of the inputs is that of all rows, not of the sample.
     scaled = model.model_.scaling.apply(wine, None)
     encoder = model.model_.module.encoder

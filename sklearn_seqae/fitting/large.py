@@ -37,6 +37,7 @@ PASSES = 8  # over the rows, to find the components of more columns
 EXTRA = 10  # minimum number of directions beyond the components
 POOL = 2**22  # values of the batches that are read at once
 DERIVATIVES = 2**24  # values of the derivatives of a batch of validation rows
+CODES = 2**24  # values of PCA's codes that are kept
 
 Array = NDArray[np.float64]
 
@@ -150,6 +151,18 @@ def evaluation_rows(samples: Samples, n_components: int, most: int) -> int:
         return most
     n_values = n_components * math.prod(values.shape[1:])
     return min(max(1, DERIVATIVES // n_values), most)
+
+
+def rows_of_codes(samples: Samples, n_components: int, seed: int) -> Samples:
+    """Return the scaled rows whose codes fit into memory: a random sample of many."""
+    values: Any = samples.values
+    most = CODES // n_components
+    if not isinstance(values, ScaledRows) or len(samples) <= most:
+        return samples
+    rows: Any = some_rows(len(samples), seed, most)
+    some: Any = ScaledRows(values.rows.take(rows), values.scaling)
+    weight = None if samples.weight is None else samples.weight[rows]
+    return replace(samples, values=some, weight=weight)
 
 
 def sampled(samples: Samples, seed: int, most: int = PCA_ROWS) -> Samples:

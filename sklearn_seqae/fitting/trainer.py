@@ -28,6 +28,7 @@ from sklearn_seqae.fitting.large import (
     evaluation_rows,
     mean_of,
     pca_of,
+    rows_of_codes,
     sampled,
     scaled,
     scaling_of,
@@ -400,8 +401,7 @@ class Trainer:
         """Set the units of the networks from PCA's codes and residuals."""
         width = spec.n_components
         sizes = range(1, width + 1) if spec.is_ordered else [width]
-        # Of a large X, the codes of all rows could be more than memory holds.
-        some = sampled(data, self.config.seed, len(data))
+        some = rows_of_codes(data, width, self.config.seed)
         batches = self._batches(some, EVALUATION_BATCH_SIZE)
         codes, residuals = codes_and_residuals(
             pca.autoencoder, batches, sizes, objective
