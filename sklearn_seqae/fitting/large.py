@@ -37,7 +37,7 @@ PASSES = 8  # over the rows, to find the components of more columns
 EXTRA = 10  # minimum number of directions beyond the components
 POOL = 2**22  # values of the batches that are read at once
 DERIVATIVES = 2**24  # values of the derivatives of a batch of validation rows
-CODES = 2**24  # values of PCA's codes that are kept
+CODES = 2**22  # values of PCA's codes that are kept
 
 Array = NDArray[np.float64]
 
