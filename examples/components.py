@@ -71,9 +71,9 @@ figure.savefig(output / "components_of_wine.png", dpi=100)
 # %%
 # Fit heartbeats
 # --------------
-# Each beat is a sum of waves (P, Q, R, S and T) in two leads. Two causes make beats
-# differ: the time of the T wave, which follows from the heart rate, and the level of
-# the ST segment.
+# Each beat is a sum of waves (P, Q, R, S and T) in two leads. Beats differ in two
+# properties: the time of the T wave, which follows from the heart rate, and the level
+# of the ST segment.
 
 rng = np.random.default_rng(0)
 time = np.linspace(0, 1, 80)
@@ -96,10 +96,10 @@ sequences.fit(beats)
 print(f"R² {sequences.score(beats):.3f}")
 
 # %%
-# A component is a cause
-# ----------------------
-# The loadings of sequences are a line for each channel over time. A wave that moves is
-# seen as a loading that changes its sign. The traversal shows the movement itself.
+# Components and properties
+# -------------------------
+# The loadings of sequences are a line for each channel over time. If a wave moves in
+# time, its loading changes its sign. The traversal shows the movement.
 
 codes = sequences.transform(beats)
 causes = np.hstack([late, level])

@@ -12,8 +12,8 @@ default.
 # %%
 # A fit that is killed
 # --------------------
-# The fit runs in another process, which is killed after 20 epochs, as the system does
-# if there is no memory left. ``verbose=1`` prints a line for each epoch.
+# The fit runs in another process, which is killed after 20 epochs, as the operating
+# system does if no memory is left. ``verbose=1`` prints a line for each epoch.
 
 import subprocess
 import sys
@@ -55,7 +55,7 @@ for path in folder.iterdir():
 # %%
 # The same fit again
 # ------------------
-# The first lines show that it does not begin anew. The file is removed at the end.
+# The first lines show that the fit continues. The file is removed at the end.
 
 import io
 from contextlib import redirect_stdout
@@ -80,7 +80,7 @@ print(f"{n_left} files are left.")
 
 whole = DenseAutoencoderTransformer(8, **options).fit(X)
 is_equal = bool((resumed.transform(X) == whole.transform(X)).all())
-print("The latent codes have the same bits:", is_equal)
+print("The latent codes are bitwise identical:", is_equal)
 
 import matplotlib.pyplot as plt
 

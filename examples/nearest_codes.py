@@ -2,10 +2,10 @@
 Refine latent codes
 ===================
 
-The encoder of an autoencoder gives an approximation of the best latent code of a
-sample. ``refinement_steps`` moves the latent code to the point whose reconstruction is
-nearest to the sample. Handwritten digits are reduced to two components, with and
-without these steps.
+The encoder of an autoencoder approximates the best latent code of a sample.
+``refinement_steps`` refines the latent code, so that the reconstruction is nearer to
+the sample. Handwritten digits are reduced to two components, with and without these
+steps.
 
 The first argument is the folder of the figure, `nearest_output` by default.
 """
@@ -45,8 +45,8 @@ for model in models.values():
 # %%
 # Compare the latent codes of the test rows
 # -----------------------------------------
-# The reconstruction error falls, and a classifier of nearest neighbours finds the digit
-# more often.
+# The reconstruction error decreases, and the accuracy of a nearest-neighbors classifier
+# increases.
 
 results = {}
 for name, model in models.items():

@@ -39,7 +39,7 @@ else:
 # %%
 # The network of the tutorial, and ours
 # -------------------------------------
-# The tutorial's network begins with random weights and ends with a sigmoid.
+# The tutorial's network has random initial weights and a sigmoid output.
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 options = {
