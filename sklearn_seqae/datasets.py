@@ -46,7 +46,7 @@ def load_nyc_taxi(*, return_X_y=False, as_frame=False):
         windows : {ndarray, DataFrame} of shape (5, 2)
             The first and the last half hour of each labelled window.
         anomaly_points : ndarray of shape (5,), dtype datetime64[s]
-            The moment of each labelled anomaly.
+            The time of each labelled anomaly.
         events : list
             Event in each window.
         DESCR : str

@@ -99,14 +99,14 @@ class AnomalyStream:
 
     @reads_all_containers
     def update(self, rows: Any, explain: bool = False) -> pd.DataFrame:
-        """Score new rows, and keep what the next update needs.
+        """Score new rows, and store the rows that the next update needs.
 
         If an error is raised, the stream does not change.
 
         Parameters
         ----------
         rows : array-like of shape (n_new_steps, n_channels)
-            Rows that follow the rows so far.
+            Rows that follow the previous rows.
 
         explain : bool, default=False
             Whether to return the contribution of each feature, too.

@@ -140,10 +140,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
           (Kingma and Welling, 2014).
 
     bottleneck_weight : float, default=1.0
-        Weight of the penalty, at least 0. 1 makes the penalty comparable to the loss of
-        PCA's residual. For a variational latent code it is beta (Higgins et al., 2017),
-        which rises to this value over the first 100 training steps. Ignored with
-        "plain" and "ordered".
+        Nonnegative weight of the penalty. With a weight of 1, the penalty is comparable
+        to the loss of PCA's residual. For a variational latent code it is beta (Higgins
+        et al., 2017), which rises to this value over the first 100 training steps.
+        Ignored with "plain" and "ordered".
 
     noise : {"gaussian", "masking"} or None, default=None
         Corruption of the encoder's input in training, drawn anew in each epoch. The
@@ -201,8 +201,8 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     tol : float, default=0.001
         Minimum improvement, as a fraction of the validation loss before training. In
-        other estimators of scikit-learn it is in units of the loss; here the loss of
-        PCA's residual may be smaller than any absolute number.
+        scikit-learn's estimators it is absolute, in units of the loss. Here it is
+        relative, because the loss of PCA's residual can be arbitrarily small.
 
     warm_start : bool, default=False
         If True, `fit` continues from the weights of the previous fit. It raises a
@@ -233,9 +233,10 @@ class DenseAutoencoderTransformer(BaseAutoencoder):
 
     verbose : int, default=0
         If 1, print one line before each training, with the number of samples and of
-        batches in a pass over them, and one line per epoch: the training, and the
-        training and validation R² (with another loss, the explained fraction of the
-        loss). For large data, also print one line per pass of PCA over X.
+        batches in a pass over them, and one line per epoch with the name of the
+        training, and the training and validation R² (with another loss, the explained
+        fraction of the loss). For large data, also print one line per pass of PCA over
+        X.
 
     Attributes
     ----------
