@@ -6,7 +6,8 @@ The loadings of an autoencoder are the derivatives of its decoder: how much each
 changes per unit of each component. They are interpreted like the loadings of PCA. This
 example interprets the components of a table of wines and of simulated heartbeats.
 
-The first argument is the folder of the figures, `components_output` by default.
+As a script, the example takes the folder of the figures as its first argument,
+``components_output`` by default.
 """
 
 # %%

@@ -5,8 +5,8 @@ Resume an interrupted fit
 With ``checkpoint``, a fit that is killed continues from the last epoch when it is
 called again. The result is bitwise identical to a fit without an interruption.
 
-The first argument is the folder of the figure and the files, `resume_output` by
-default.
+As a script, the example takes the folder of the figure and the files as its first
+argument, ``resume_output`` by default.
 """
 
 # %%

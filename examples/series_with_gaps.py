@@ -7,7 +7,8 @@ weekends. The recorder also failed for four days. The detector learns the regula
 of the series: nights and weekends are not gaps, but the failure is a gap. No window
 spans it.
 
-The first argument is the folder of the figure, `series_output` by default.
+As a script, the example takes the folder of the figure as its first argument,
+``series_output`` by default.
 """
 
 # %%
