@@ -84,10 +84,10 @@ def linear_forecasts(series, n_components):
     yield {"forecast": "ridge regression", "error": linear_error(series, Ridge())}
     penalty = best(series, ridge, PENALTIES)
     tuned = linear_error(series, ridge(penalty))
-    name = f"ridge regression, standardised, penalty {penalty:g} chosen before"
+    name = f"ridge regression on standardised values, penalty {penalty:g} selected"
     yield {"forecast": name, "error": tuned}
     linear = linear_error(series, start(n_components))
-    name = f"PCA of {n_components}, least squares (initialization of the autoencoder)"
+    name = f"PCA with {n_components} components, least squares (initialization)"
     yield {"forecast": name, "error": linear}
 
 
@@ -100,7 +100,7 @@ def autoencoder_forecast(series, n_components, random_state):
     ).fit(learned)
     seconds = time.process_time() - begin
     return {
-        "forecast": f"autoencoder of {n_components}",
+        "forecast": f"autoencoder with {n_components} components",
         "error": error(model.predict(week), day),
         "seed": random_state,
         "seconds": seconds,

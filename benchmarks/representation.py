@@ -338,7 +338,7 @@ def summarise(results):
         "cells": ratio.size(),
         "at or below PCA": ratio.agg(lambda r: np.mean(r <= 1.0001)),
         "at or below 1.02": ratio.agg(lambda r: np.mean(r <= 1.02)),
-        "PCA itself": results["best_epoch"].eq(0).groupby(results["family"]).mean(),
+        "is PCA": results["best_epoch"].eq(0).groupby(results["family"]).mean(),
         "worst": ratio.max(),
         "geometric mean": ratio.agg(lambda r: np.exp(np.log(r).mean())),
         "seconds": results.groupby("family")["seconds"].sum(),

@@ -67,7 +67,7 @@ MEASURES = [
     f"at most {ROUNDED}",
     f"at most {SLIGHTLY}",
     "worst",
-    "PCA itself",
+    "fell back to PCA",
     *PROBES.values(),
 ]
 

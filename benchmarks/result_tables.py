@@ -164,7 +164,7 @@ def tutorial_lstm():
         ratios = row[["ratio", "pca_ratio"]]
         texts = bold_where(ratios, three(ratios.min()), three)
         if row["is_pca"]:
-            texts[0] += " (PCA itself)"
+            texts[0] += " (fell back to PCA)"
         rows.append([row["set"], *texts, f"{row['seconds']:.1f}"])
     means = map(three, cells[["ratio", "pca_ratio"]].apply(geometric_mean))
     rows.append(["*geometric mean*", *means, ""])
@@ -193,14 +193,14 @@ def main_table(cells):
     plain = ratios.pop("lstm")
     rows = []
     for name, part in ratios.items():
-        sets = "tables" if name == "tables" else "sets of sequences"
+        sets = "tables" if name == "tables" else "sequence data sets"
         what = f"error on new rows / PCA's error, {part['set'].nunique()} {sets}"
         rows.append([what, two(geometric_mean(part["value"])), "1", ""])
     same = ratios["sequences"][ratios["sequences"]["set"].isin(plain["set"])]
-    what = f"the same, {plain['set'].nunique()} sets of sequences of equal length"
+    what = f"the same, {plain['set'].nunique()} of them, with equal length"
     error = two(geometric_mean(plain["value"]))
     mean = two(geometric_mean(same["value"]))
-    rows.append([what, mean, "1", f"LSTM of tutorials, 300 epochs: {error}"])
+    rows.append([what, mean, "1", f"plain LSTM, 300 epochs: {error}"])
     found = parts["anomalies"].groupby("method")["value"].mean().map(two)
     others = f"5 nearest neighbors: {found['kNN (5)']}"
     others += f"; isolation forest: {found['IsolationForest']}"
@@ -212,15 +212,15 @@ def main_table(cells):
 def public_table():
     """Return the second table of README.md, with public data sets."""
     rows = []
-    for family, sets in (("dense", "tables"), ("recurrent", "sets of sequences")):
+    for family, sets in (("dense", "tables"), ("recurrent", "sequence data sets")):
         cells = pd.read_csv(RESULTS / f"representation_{family}.csv")
         what = f"error on new rows / PCA's error, {cells['data'].nunique()} {sets}"
         command = f"representation.py --size full --family {family}"
         rows.append([what, two(geometric_mean(cells["ratio"])), "1", "", command])
     cells = pd.read_csv(RESULTS / "tutorial_lstm.csv")
     means = cells[["ratio", "pca_ratio"]].apply(geometric_mean).map(two)
-    what = f"error / error of the LSTM of tutorials, {len(cells)} sets of sequences"
-    rows.append([what, *means, "LSTM of tutorials: 1", "tutorial_lstm.py"])
+    what = f"error / error of the plain LSTM, {len(cells)} sequence data sets"
+    rows.append([what, *means, "plain LSTM: 1", "tutorial_lstm.py"])
     found = part_of("one-class").groupby(["method", "set"])["auroc"].mean()
     found = found.groupby("method").mean().map(three)
     others = f"5 nearest neighbors: {found['kNN (5)']}"

@@ -238,7 +238,7 @@ def draw(results, path):
     ax.axvline(1, color="black", linewidth=0.5)
     names = ratios["work"] + "\nagainst " + ratios["against"]
     ax.set_yticks(ratios.index, names, fontsize=6)
-    ax.set(xscale="log", xlabel="ratio to the other side (smaller is better)")
+    ax.set(xscale="log", xlabel="ratio to the alternative (smaller is better)")
     ax.invert_yaxis()
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=100)

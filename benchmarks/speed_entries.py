@@ -65,7 +65,7 @@ EPOCHS = (
     ),
     Entry(
         "dense_skorch",
-        (Line(DENSE, "skorch as it comes", CPU, 0.16),),
+        (Line(DENSE, "skorch with defaults", CPU, 0.16),),
         paired("dense", theirs={"way": "skorch"}, **DENSE_SIZES),
     ),
     Entry(
@@ -222,7 +222,7 @@ FITS = (
             Line(
                 "fits with one seed",
                 "other n_jobs, threads and load",
-                "bits",
+                "bitwise comparison",
                 0,
                 "differences",
             ),

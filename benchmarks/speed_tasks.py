@@ -77,7 +77,7 @@ def dense(way="ours", *, n_rows, n_epochs):
 
 
 def fit_skorch(X, epochs):
-    """Train with skorch as it comes."""
+    """Train with skorch and its defaults."""
     from skorch import NeuralNetRegressor
 
     NeuralNetRegressor(

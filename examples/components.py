@@ -6,7 +6,8 @@ The loadings of an autoencoder are the derivatives of its decoder: how much each
 changes per unit of each component. They are interpreted like the loadings of PCA. This
 example interprets the components of a table of wines and of simulated heartbeats.
 
-The first argument is the folder of the figures, `components_output` by default.
+As a script, the example takes the folder of the figures as its first argument,
+``components_output`` by default.
 """
 
 # %%
@@ -71,9 +72,9 @@ figure.savefig(output / "components_of_wine.png", dpi=100)
 # %%
 # Fit heartbeats
 # --------------
-# Each beat is a sum of waves (P, Q, R, S and T) in two leads. Two causes make beats
-# differ: the time of the T wave, which follows from the heart rate, and the level of
-# the ST segment.
+# Each beat is a sum of waves (P, Q, R, S and T) in two leads. Beats differ in two
+# properties: the time of the T wave, which follows from the heart rate, and the level
+# of the ST segment.
 
 rng = np.random.default_rng(0)
 time = np.linspace(0, 1, 80)
@@ -96,10 +97,10 @@ sequences.fit(beats)
 print(f"R² {sequences.score(beats):.3f}")
 
 # %%
-# A component is a cause
-# ----------------------
-# The loadings of sequences are a line for each channel over time. A wave that moves is
-# seen as a loading that changes its sign. The traversal shows the movement itself.
+# Components and properties
+# -------------------------
+# The loadings of sequences are a line for each channel over time. If a wave moves in
+# time, its loading changes its sign. The traversal shows the movement.
 
 codes = sequences.transform(beats)
 causes = np.hstack([late, level])

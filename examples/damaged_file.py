@@ -5,7 +5,8 @@ Detect a damaged model file
 One changed bit in a pickle often gives another model without an error. A file of
 ``sklearn_seqae.persistence`` has a checksum, so that the same damage is an error.
 
-The first argument is the folder of the figure and the files, `files_output` by default.
+As a script, the example takes the folder of the figure and the files as its first
+argument, ``files_output`` by default.
 """
 
 # %%

@@ -8,7 +8,7 @@ This example solves three tasks on real data, in about half a minute on two idle
 1. Reduce the dimension of handwritten digits in a Pipeline. A grid search selects the
    number of components.
 2. Detect anomalous days in New York taxi demand. Each day is one sequence.
-3. Predict from a table in which one column contains a sequence per cell, with a
+3. Predict a value from a table with one sequence in each cell of a column, with a
    ColumnTransformer.
 
 Each task compares the autoencoder with PCA. The networks use their defaults, except
@@ -167,7 +167,7 @@ scaled_days = SequenceScaler().fit_transform(days)
 # The detector wraps a recurrent autoencoder. It flags the 10 % of the days that are
 # farthest from the other days, in the space of the values and the residuals. This
 # score, "nearest", is the default for sequences. It is set here because the default for
-# the rows of PCA is another one.
+# PCA, whose input is a table, is "mahalanobis" with a ``contamination``.
 
 autoencoder = RecurrentAutoencoderTransformer(n_components=2, random_state=0)
 options = {"score_method": "nearest", "contamination": 0.1}
@@ -284,10 +284,10 @@ display.ax_.set_ylabel("demand (scaled)")
 save(display.figure_, "taxi_days.png")
 
 # %%
-# Combine a column of sequences with plain columns
+# Combine a column of sequences with other columns
 # ------------------------------------------------
 # The task is to predict the demand of the next day from a table with one row per day.
-# The plain columns are the day of the week and the total of the day. Each cell of the
+# The other columns are the day of the week and the total of the day. Each cell of the
 # column ``curve`` contains the 48 half hours of the day. ``ColumnTransformer`` passes
 # this column to the autoencoder.
 
@@ -315,11 +315,11 @@ def as_rows(frame):
 curve_by_pca = make_pipeline(FunctionTransformer(as_rows), PCA(**curve_code))
 curve = RecurrentAutoencoderTransformer(**curve_code)
 regressions = {
-    "plain columns": ColumnTransformer(plain),
-    "plain columns and curve, PCA": ColumnTransformer(
+    "weekday and total": ColumnTransformer(plain),
+    "weekday, total and curve (PCA)": ColumnTransformer(
         [*plain, ("curve", curve_by_pca, ["curve"])]
     ),
-    "plain columns and curve, autoencoder": ColumnTransformer(
+    "weekday, total and curve (autoencoder)": ColumnTransformer(
         [*plain, ("curve", curve, ["curve"])]
     ),
 }

@@ -2,8 +2,9 @@
 Denoise images
 ==============
 
-With ``noise="gaussian"``, the autoencoder sees noisy images in training and learns to
-reconstruct the clean ones. Noisy new images are then denoised by ``reconstruct``.
+With ``noise="gaussian"``, the encoder receives noisy images in training, and the model
+learns to reconstruct the clean ones. Noisy new images are then denoised by
+``reconstruct``.
 """
 
 import matplotlib.pyplot as plt
@@ -31,7 +32,7 @@ errors = {name: np.square(images - clean).mean() for name, images in rows.items(
 print({name: round(float(error), 1) for name, error in errors.items()})
 
 # %%
-# The mean squared errors are those of the clean pixels.
+# The errors are mean squared errors with respect to the clean pixels.
 
 figure, axes = plt.subplots(4, 8, figsize=(8, 4), layout="constrained")
 for line, (name, images) in zip(axes, rows.items(), strict=True):

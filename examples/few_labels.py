@@ -2,8 +2,8 @@
 Classify sequences with few labels
 ==================================
 
-``AutoencoderClassifier`` learns from all sequences, also from those without a label. It
-fine-tunes a fitted autoencoder on the labelled sequences. The comparison is a logistic
+``AutoencoderClassifier`` fits an autoencoder to all sequences, with and without a
+label, and fine-tunes it on the labelled sequences. The baseline is a logistic
 regression on the latent codes of the same autoencoder.
 """
 

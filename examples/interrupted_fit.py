@@ -5,15 +5,15 @@ Resume an interrupted fit
 With ``checkpoint``, a fit that is killed continues from the last epoch when it is
 called again. The result is bitwise identical to a fit without an interruption.
 
-The first argument is the folder of the figure and the files, `resume_output` by
-default.
+As a script, the example takes the folder of the figure and the files as its first
+argument, ``resume_output`` by default.
 """
 
 # %%
 # A fit that is killed
 # --------------------
-# The fit runs in another process, which is killed after 20 epochs, as the system does
-# if there is no memory left. ``verbose=1`` prints a line for each epoch.
+# The fit runs in another process, which is killed after 20 epochs, as the operating
+# system does if no memory is left. ``verbose=1`` prints a line for each epoch.
 
 import subprocess
 import sys
@@ -55,7 +55,7 @@ for path in folder.iterdir():
 # %%
 # The same fit again
 # ------------------
-# The first lines show that it does not begin anew. The file is removed at the end.
+# The first lines show that the fit continues. The file is removed at the end.
 
 import io
 from contextlib import redirect_stdout
@@ -80,7 +80,7 @@ print(f"{n_left} files are left.")
 
 whole = DenseAutoencoderTransformer(8, **options).fit(X)
 is_equal = bool((resumed.transform(X) == whole.transform(X)).all())
-print("The latent codes have the same bits:", is_equal)
+print("The latent codes are bitwise identical:", is_equal)
 
 import matplotlib.pyplot as plt
 

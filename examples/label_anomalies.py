@@ -2,8 +2,8 @@
 Use a few labels
 ================
 
-An expert has looked at three of the anomalies among the training rows. The detector
-keeps them out of the training and finds the rows that are similar to them.
+Three of the anomalies among the training rows are known. The detector excludes them
+from training, and similar rows get lower scores.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,7 @@ Learning curve, best epoch and PCA
 ==================================
 
 The loss on validation rows shows whether an autoencoder improves on PCA. In a notebook,
-a fitted estimator shows the same facts.
+a fitted estimator shows the same curve.
 """
 
 import matplotlib.pyplot as plt

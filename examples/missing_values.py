@@ -6,7 +6,8 @@ Autoencoders accept NaN as missing values, and ``impute`` fills them. A fifth of
 pixels of handwritten digits is hidden. The errors of the filled pixels are compared
 with imputers of scikit-learn.
 
-The first argument is the folder of the figure, `missing_output` by default.
+As a script, the example takes the folder of the figure as its first argument,
+``missing_output`` by default.
 """
 
 # %%

@@ -2,19 +2,21 @@
 Refine latent codes
 ===================
 
-The encoder of an autoencoder gives an approximation of the best latent code of a
-sample. ``refinement_steps`` moves the latent code to the point whose reconstruction is
-nearest to the sample. Handwritten digits are reduced to two components, with and
-without these steps.
+The encoder of an autoencoder approximates the best latent code of a sample.
+``refinement_steps`` refines the latent code, so that the reconstruction is nearer to
+the sample. Handwritten digits are reduced to two components, with and without these
+steps.
 
-The first argument is the folder of the figure, `nearest_output` by default.
+As a script, the example takes the folder of the figure as its first argument,
+``nearest_output`` by default.
 """
 
 # %%
-# Fit once
-# --------
-# ``refinement_steps="auto"`` is the default. The second model has the same weights: it
-# is fitted with the same seed, and uses the latent codes of the encoder.
+# Fit the models
+# --------------
+# Both autoencoders have the same weights, because they are fitted with the same seed.
+# With ``refinement_steps=0``, `transform` returns the latent codes of the encoder. The
+# default, "auto", is 2 here.
 
 import sys
 from pathlib import Path
@@ -45,8 +47,8 @@ for model in models.values():
 # %%
 # Compare the latent codes of the test rows
 # -----------------------------------------
-# The reconstruction error falls, and a classifier of nearest neighbours finds the digit
-# more often.
+# The reconstruction error decreases, and the accuracy of a nearest-neighbors classifier
+# increases.
 
 results = {}
 for name, model in models.items():
@@ -58,8 +60,8 @@ for name, model in models.items():
     print(f"{name:20} squared error {error:5.2f}, accuracy of 5-NN {accuracy:.2f}")
 
 # %%
-# Draw them
-# ---------
+# Draw the latent codes
+# ---------------------
 
 import matplotlib.pyplot as plt
 

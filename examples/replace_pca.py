@@ -3,7 +3,7 @@ Replace PCA in a few lines
 ==========================
 
 ``DenseAutoencoderTransformer`` has the methods of ``PCA``. Both reduce images of digits
-to eight components. The reconstructions of new digits show what is kept.
+to eight components. The reconstructions of new digits show the difference.
 """
 
 import matplotlib.pyplot as plt

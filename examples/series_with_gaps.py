@@ -3,10 +3,12 @@ Detect anomalies in a series with gaps
 ======================================
 
 A sensor records the temperature of a machine every ten minutes, except at night and at
-weekends. The recorder also failed for four days. The detector learns the calendar of
-the series: nights and weekends are not gaps, the failure is. No window spans the gap.
+weekends. The recorder also failed for four days. The detector learns the regular breaks
+of the series: nights and weekends are not gaps, but the failure is a gap. No window
+spans it.
 
-The first argument is the folder of the figure, `series_output` by default.
+As a script, the example takes the folder of the figure as its first argument,
+``series_output`` by default.
 """
 
 # %%
@@ -39,7 +41,7 @@ new.loc["2026-04-29 12:00":"2026-04-29 14:00", "temperature"] += 8
 # %%
 # Fit the detector and find the intervals
 # ---------------------------------------
-# A window has four hours. With ``alignment="trailing"``, a score depends on the past
+# A window covers four hours. With ``alignment="trailing"``, a score depends on the past
 # only, so new rows can be scored when they arrive. ``scaler="standard"`` scales the two
 # channels inside the detector. A warning names the gap. A false alarm has a score close
 # to the threshold; ``min_drop`` removes such intervals.

@@ -3,9 +3,9 @@ Train on chunks
 ===============
 
 Data that does not fit into memory, or arrives in parts, can be passed chunk by chunk to
-``partial_fit``. It trains on each chunk, and repeats a small one. Several passes over
-ten chunks are compared with ``fit`` on all rows, and with PCA. Sparse text and memory
-maps are on the page about large data.
+``partial_fit``. It trains on each chunk for one epoch, and repeats small chunks.
+Several passes over ten chunks are compared with ``fit`` on all rows, and with PCA. The
+guide `Large data <../large_data.html>`_ also describes sparse data and memory maps.
 """
 
 import matplotlib.pyplot as plt

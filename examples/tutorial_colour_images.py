@@ -2,10 +2,10 @@
 Tutorial: convolutional autoencoder of colour images
 ====================================================
 
-The tutorials train a convolutional autoencoder on colour images of 32 x 32 pixels.
-Here they are patches of the two photos that come with scikit-learn. The network of the
+The tutorials train a convolutional autoencoder on colour images of 32 x 32 pixels. Here
+they are patches of the two photos that come with scikit-learn. The network of the
 tutorial, with random weights, a sigmoid and squared error, is compared with the
-default, which begins with PCA.
+default, which is initialized with PCA.
 """
 
 import warnings

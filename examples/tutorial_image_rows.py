@@ -37,9 +37,9 @@ else:
     size, epochs, units = 8, 30, (64,)
 
 # %%
-# The network of the tutorial, and ours
-# -------------------------------------
-# The tutorial's network begins with random weights and ends with a sigmoid.
+# The network of the tutorial, and the default
+# --------------------------------------------
+# The tutorial's network has random initial weights and a sigmoid output.
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 options = {
@@ -49,14 +49,14 @@ options = {
     "random_state": 0,
 }
 plain = RecurrentAutoencoderTransformer(size, init="random", **options)
-ours = RecurrentAutoencoderTransformer(size, **options)
+default = RecurrentAutoencoderTransformer(size, **options)
 flat = test.reshape(len(test), -1)
 pca = PCA(size).fit(train.reshape(len(train), -1))
 rows = {
     "images": test,
     "PCA": pca.inverse_transform(pca.transform(flat)).reshape(test.shape),
     "tutorial": plain.fit(train).reconstruct(test),
-    "ours": ours.fit(train).reconstruct(test),
+    "default": default.fit(train).reconstruct(test),
 }
 errors = {name: np.square(values - test).mean() for name, values in rows.items()}
 for name in list(rows)[1:]:

@@ -4,9 +4,9 @@ Tutorial: nine steps, reconstructed and forecast
 
 A well-known tutorial trains LSTM autoencoders on the sequence 0.1, 0.2, ..., 0.9: one
 reconstructs it, one predicts the next step from each step, and a composite model does
-both. Here these are three values of ``objective``. One sequence says nothing about new
-ones, so the models are fitted to 100 sequences with other starts and slopes, and the
-nine steps are new to them.
+both. Here these are three values of ``objective``. With a single sequence, the error on
+new sequences cannot be measured. The models are therefore fitted to 100 other sequences
+with different starts and slopes, and are applied to the nine steps.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,8 @@ Tutorial: save the encoder, and train a classifier from it
 ==========================================================
 
 Tutorials save the encoder of a trained autoencoder, load it in another script, and
-train a classifier that begins with its weights. A fitted autoencoder is one file here.
+train a classifier that is initialized with its weights. Here, a fitted autoencoder is
+saved in one file.
 :class:`~sklearn_seqae.AutoencoderClassifier` fine-tunes the loaded encoder. Only 100 of
 1,300 digits have a label.
 """

@@ -2,10 +2,10 @@
 Tutorial: sine and cosine waves
 ===============================
 
-Many tutorials of recurrent autoencoders begin with waves. Each sequence has two
-channels, a sine and a cosine of a random frequency and phase, with noise. Two numbers
-determine a wave, so that a latent code of two components can be enough. The plain
-network of the tutorials is compared with the default, which begins with PCA.
+Many tutorials on recurrent autoencoders use waves. Each sequence has two channels, a
+sine and a cosine of a random frequency and phase, with noise. Two numbers determine a
+wave, so that a latent code of two components can be enough. The plain network of the
+tutorials is compared with the default, which is initialized with PCA.
 """
 
 import matplotlib.pyplot as plt

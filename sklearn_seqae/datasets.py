@@ -46,7 +46,7 @@ def load_nyc_taxi(*, return_X_y=False, as_frame=False):
         windows : {ndarray, DataFrame} of shape (5, 2)
             The first and the last half hour of each labelled window.
         anomaly_points : ndarray of shape (5,), dtype datetime64[s]
-            The moment of each labelled anomaly.
+            The time of each labelled anomaly.
         events : list
             Event in each window.
         DESCR : str
@@ -121,8 +121,8 @@ def make_ragged_sequences(
 
     A sequence of class k has k + 1 periods between its first and its last time step,
     for any length, with a random amplitude and phase. Each channel has a fixed phase
-    shift to the previous one. Without noise, a class is a curved surface of two
-    dimensions.
+    shift to the previous one. Without noise, the sequences of a class have two degrees
+    of freedom: amplitude and phase.
 
     Parameters
     ----------
@@ -195,7 +195,8 @@ def make_sine_sequences(n_samples=200, *, n_steps=50):
     """Cut a sine and a cosine into sequences of equal length.
 
     Both curves run from 0 to 100 radians, about 16 periods, and are cut into
-    ``n_samples`` consecutive pieces. Nothing is random. The phase determines a piece.
+    ``n_samples`` consecutive pieces. The sequences are deterministic: they differ only
+    in the phase.
 
     Parameters
     ----------

@@ -136,8 +136,8 @@ def load(path: str | os.PathLike[str], device: str | None = None) -> Any:
     Returns
     -------
     estimator : estimator
-        Fitted estimator. Its results have the bits of the saved one, with the same
-        versions of the packages and the same kind of CPU.
+        Fitted estimator. With the same versions of the packages and the same kind of
+        CPU, its results are bitwise identical to those of the saved estimator.
 
     Raises
     ------

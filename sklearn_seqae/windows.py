@@ -80,9 +80,9 @@ def sliding_windows(X: Any, window_size: int, *, step: int = 1) -> NDArray:
 def merge_windows(
     windows: Any, *, step: int = 1, n_steps: int | Sequence[int] | None = None
 ) -> NDArray | list[NDArray]:
-    """Merge overlapping windows to a series, with their mean where they overlap.
+    """Merge overlapping windows into a series: the mean where windows overlap.
 
-    It inverts `sliding_windows` exactly.
+    It is the inverse of `sliding_windows`.
 
     Parameters
     ----------

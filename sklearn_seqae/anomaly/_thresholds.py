@@ -104,9 +104,9 @@ class HasThreshold:
     def p_values(self, X: Any) -> Any:
         """Return the p-value of each sample.
 
-        It is the probability that a new normal sample has such a low score. With
-        ``contamination="auto"``, `predict` is -1 for the samples with a p-value of at
-        most `false_alarm_rate`.
+        It is the probability that a new normal sample has this score or a lower one.
+        With ``contamination="auto"``, `predict` is -1 for the samples with a p-value of
+        at most `false_alarm_rate`.
 
         Parameters
         ----------

@@ -80,13 +80,13 @@ __all__ = ["AutoencoderAnomalyDetector"]
 class AutoencoderAnomalyDetector(
     PlainDetectorState, HasThreshold, OutlierMixin, BaseEstimator
 ):
-    """Anomaly detector based on the reconstruction error of an autoencoder.
+    """Anomaly detector based on the residuals of an autoencoder.
 
     An autoencoder that is fitted on mostly normal samples reconstructs normal samples
-    well. The anomaly score is the negative of a distance that is computed from the
-    reconstruction error. As in IsolationForest, lower scores are more anomalous. The
-    threshold is set for a given false-alarm rate, or for a given fraction of anomalies
-    in the training data.
+    well. The anomaly score is a negative distance, which is computed from the samples
+    and their residuals (see `score_method`). As in IsolationForest, lower scores are
+    more anomalous. The threshold is set for a given false-alarm rate, or for a given
+    fraction of anomalies in the training data.
 
     Samples are rows of a table, images, whole sequences of equal or variable length,
     or, with `window_size`, the time steps of a long series. Errors are in the units of
@@ -113,9 +113,10 @@ class AutoencoderAnomalyDetector(
 
         - "nearest": mean distance to the 5 nearest training samples, divided by the
           square root of the mean distance between these and their own neighbors. The
-          distance is that of the values and, with half weight, of the residuals. If
-          some training samples are outlying, it is the geometric mean of this distance
-          and of that to the other training samples.
+          distance is computed from the values and, with half weight, from the
+          residuals. If some training samples are outlying, it is the geometric mean of
+          this distance and of the distance to the training samples that are not
+          outlying.
         - "mahalanobis": Mahalanobis distance in the joint space of a sample and its
           residual. The covariance is estimated from the most central 60 % of the
           training samples. For sequences and windows, the squared Mahalanobis distance
@@ -123,9 +124,9 @@ class AutoencoderAnomalyDetector(
         - "reconstruction": mean squared reconstruction error.
         - "auto": "mahalanobis" with a `window_size`, and for tables and images if
           `contamination` is a float; otherwise "nearest". If `labels` contains known
-          anomalies, and without a `window_size`, the distance is divided by the
-          square of a share: the distance to the nearest known anomaly, divided by its
-          sum with the distance to the nearest training samples.
+          anomalies, and without a `window_size`, the distance is divided by the square
+          of a / (a + d), where a is the distance to the nearest known anomaly, and d
+          the distance to the nearest training samples that are not outlying.
 
     contamination : "auto" or float, default="auto"
         Fraction of anomalies among the training samples, in (0, 0.5]. "auto" assumes
@@ -179,11 +180,12 @@ class AutoencoderAnomalyDetector(
         for example on and off, are scored. Ignored without `window_size`.
 
         - "auto": they are switches. Only the other channels, the sensors, are
-          reconstructed and scored. Each switch is checked by itself: a change to a
-          value, or from one value to the other, that the training series do not contain
-          has the score of the sensors that is as rare as such events, or a lower one.
-          A new state that lasts is one event, at its first step. Without sensors, or
-          around an estimator that is fitted already, all channels are scored jointly.
+          reconstructed and scored. Each switch is checked separately: an event is a
+          change to a value, or from one value to the other, that the training series do
+          not contain. Its score is at most the score of the sensors that is as rare as
+          such events. A new state that lasts is one event, at its first step. Without
+          sensors, or with an estimator that is already fitted, all channels are scored
+          jointly.
         - None: all channels are scored jointly.
 
     random_state : int, RandomState instance or None, default=None
@@ -194,7 +196,7 @@ class AutoencoderAnomalyDetector(
         Path of a folder for checkpoints. If a fit is interrupted, the same fit
         continues from the last epoch of an autoencoder, with the same result. It
         replaces the `checkpoint` of autoencoders in `estimator`. Other estimators are
-        fitted again. None: no checkpoints. Use it if a fit takes long.
+        fitted again. None: no checkpoints. Use it for fits that take minutes or longer.
 
     Attributes
     ----------
@@ -354,13 +356,12 @@ class AutoencoderAnomalyDetector(
 
         labels : array-like of int of shape (n_samples,), list of them, default=None
             A few labels: -1 for a known anomaly, 1 for a known normal sample, 0 if it
-            is unknown. Known anomalies are kept out of the training, the scaling, the
-            calibration and the fraction of `contamination`. With
+            is unknown. Known anomalies are excluded from training, scaling and
+            calibration, and from the fraction of `contamination`. With
             ``score_method="auto"``, samples near known anomalies have lower scores.
-            With `window_size`, one
-            label for each time step, and a list of arrays for several series; windows
-            that contain a known anomaly are left out. In `AutoencoderClassifier`, -1
-            marks a row without a label instead.
+            With `window_size`, one label for each time step, and a list of arrays for
+            several series; windows that contain a known anomaly are left out. In
+            `AutoencoderClassifier`, -1 marks a row without a label instead.
 
         Returns
         -------

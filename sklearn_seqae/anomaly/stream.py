@@ -27,9 +27,10 @@ class AnomalyStream:
     """Anomaly scores of the rows of one series as they arrive.
 
     Create it with :meth:`AutoencoderAnomalyDetector.stream`. The stream keeps the last
-    ``window_size_ - 1`` rows, so that an update costs the same after any number of
-    rows. It scores each row, whatever `step` of the detector is. It can be pickled at
-    any time. Later fits of the detector do not change it.
+    ``window_size_ - 1`` rows, so that the time of an update does not depend on the
+    number of earlier rows. It scores each row, independent of the `step` of the
+    detector. It can be pickled at any time. Later fits of the detector do not change
+    it.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class AnomalyStream:
     Attributes
     ----------
     n_rows_seen_ : int
-        Number of rows so far, those of the history included.
+        Number of rows so far, including the history.
 
     See Also
     --------
@@ -50,9 +51,9 @@ class AnomalyStream:
 
     Notes
     -----
-    Scores have the same bits as those of ``detector.score_samples`` of the whole
-    series with ``step=1``, for updates of any number of rows. All streams of a detector
-    share its arrays in memory, and also in a pickle of several streams.
+    Scores are bitwise identical to ``detector.score_samples`` of the whole series with
+    ``step=1``, for updates with any number of rows. All streams of a detector share its
+    arrays in memory, and also in a pickle of several streams.
 
     A stream is not safe to update from several threads at once.
 
@@ -98,14 +99,14 @@ class AnomalyStream:
 
     @reads_all_containers
     def update(self, rows: Any, explain: bool = False) -> pd.DataFrame:
-        """Score new rows, and keep what the next update needs.
+        """Score new rows, and store the rows that the next update needs.
 
         If an error is raised, the stream does not change.
 
         Parameters
         ----------
         rows : array-like of shape (n_new_steps, n_channels)
-            Rows that follow the rows so far.
+            Rows that follow the previous rows.
 
         explain : bool, default=False
             Whether to return the contribution of each feature, too.

@@ -174,8 +174,8 @@ class ForecastingAutoencoder(BaseAutoencoder):
         Returns
         -------
         X_original : ndarray or list of ndarray
-            Sequences in the kind of container that `fit` read, or a list if `lengths`
-            differ. Forecasts with ``objective="predict"``.
+            Sequences in the kind of container that was passed to `fit`, or a list if
+            `lengths` differ. Forecasts with ``objective="predict"``.
 
         Raises
         ------

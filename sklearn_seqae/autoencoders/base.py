@@ -305,9 +305,9 @@ class BaseAutoencoder(
     def impute(self, X: Any) -> Any:
         """Fill the missing values of X with their reconstruction.
 
-        It is the reconstruction from the latent code of the encoder, without
-        `refinement_steps`: these fit the observed values, and few observed values
-        determine the missing ones badly. Not available for forecasts.
+        The latent code of the encoder is decoded, without `refinement_steps`: these fit
+        the observed values more closely, which makes the estimates worse if a row has
+        few observed values. Not available for forecasts.
 
         Parameters
         ----------
@@ -447,8 +447,8 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sequences, images}, default=None
-            Samples over whose latent codes the average is taken: sequences must have
-            one length. If None, the derivatives at the encoder's latent code of the
+            Samples over which the loadings are averaged. Sequences must have equal
+            length. If None, the derivatives at the encoder's latent code of the
             training mean, for sequences of median length.
 
         Returns

@@ -98,7 +98,7 @@ class RecurrentFamily(Family):
 class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
     """Recurrent autoencoder for sequences of equal or variable length.
 
-    The encoder maps each sequence to a latent code of `n_components` numbers, the
+    The encoder maps each sequence to a latent code of `n_components` numbers, and the
     decoder reconstructs the sequence from it. The model is initialized with PCA of the
     sequences and learns a nonlinear correction to it. If the validation sequences show
     no gain, the model remains PCA.
@@ -205,10 +205,10 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
           (Kingma and Welling, 2014).
 
     bottleneck_weight : float, default=1.0
-        Weight of the penalty, at least 0. 1 makes the penalty comparable to the loss of
-        PCA's residual. For a variational latent code it is beta (Higgins et al., 2017),
-        which rises to this value over the first 100 training steps. Ignored with
-        "plain" and "ordered".
+        Nonnegative weight of the penalty. With a weight of 1, the penalty is comparable
+        to the loss of PCA's residual. For a variational latent code it is beta (Higgins
+        et al., 2017), which rises to this value over the first 100 training steps.
+        Ignored with "plain" and "ordered".
 
     noise : {"gaussian", "masking"} or None, default=None
         Corruption of the encoder's input in training, drawn anew in each epoch. The
@@ -265,12 +265,13 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     n_iter_no_change : int or inf, default=inf
         Patience: number of epochs without improvement after which training stops. The
-        learning-rate cycle improves most at its end, so the default runs all epochs.
+        loss decreases most at the end of the learning-rate cycle, so the default runs
+        all epochs.
 
     tol : float, default=0.001
         Minimum improvement, as a fraction of the validation loss before training. In
-        other estimators of scikit-learn it is in units of the loss; here the loss of
-        PCA's residual may be smaller than any absolute number.
+        scikit-learn's estimators it is absolute, in units of the loss. Here it is
+        relative, because the loss of PCA's residual can be arbitrarily small.
 
     warm_start : bool, default=False
         If True, `fit` continues from the weights of the previous fit. It raises a
@@ -286,23 +287,25 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     checkpoint : str or None, default=None
         Path of a folder for checkpoints. If a fit is interrupted, the same fit
-        continues from the last epoch, with the same result. Each fit has a file of its
-        own, which is removed when the fit is done. It cannot be combined with
-        callbacks. None: no checkpoints. Use it if a fit takes long.
+        continues from the last epoch, with the same result. Each fit has a separate
+        file, which is removed when the fit is done. It cannot be combined with
+        callbacks. None: no checkpoints. Use it for fits that take minutes or longer.
 
     skorch_callbacks : list of skorch callbacks or None, default=None
         Callbacks for every training: one training per validation fold, and the final
         one. Each training uses copies of them. EarlyStopping, Checkpoint, LRScheduler
         (in place of the schedule of `learning_rate_init`), EpochScoring with
         ``on_train=False``, ProgressBar, PrintLog, GradientNormClipping and Freezer are
-        tested. They see the weights that are measured and kept. What a callback
-        records is in `net.history` of its training, where a callback can read it.
+        tested. At the end of an epoch, they receive the averaged weights, which are
+        also validated and kept. The values that a callback records are in `net.history`
+        of this training, and only callbacks can read them.
 
     verbose : int, default=0
         If 1, print one line before each training, with the number of samples and of
-        batches in a pass over them, and one line per epoch: the training, and the
-        training and validation R² (with another loss, the explained fraction of the
-        loss). For large data, also print one line per pass of PCA over X.
+        batches in a pass over them, and one line per epoch with the name of the
+        training, and the training and validation R² (with another loss, the explained
+        fraction of the loss). For large data, also print one line per pass of PCA over
+        X.
 
     Attributes
     ----------
@@ -385,10 +388,10 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
     results for tensors are tensors on the device of X; fitted attributes are numpy
     arrays.
 
-    The latent code of a row does not depend on the other rows of X, not
-    even in its last bits. With early stopping and without a penalty, a
-    ``ConvergenceWarning`` is issued if the validation R² is not above 0, or if the
-    squared validation error is more than 2 % larger than that of PCA.
+    The latent code of a row is bitwise independent of the other rows of X. With early
+    stopping and without a penalty, a ``ConvergenceWarning`` is issued if the validation
+    R² is not above 0, or if the squared validation error is more than 2 % larger than
+    that of PCA.
 
     References
     ----------
@@ -536,9 +539,9 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
             ``objective="reconstruct"``.
 
         validation_data : tuple (X_val,) or (X_val, target_val), default=None
-            Validation data of your own, in place of a validation split: the network is
-            trained once, on all of X, and keeps the weights of the best epoch on
-            `X_val`. `target_val` is needed if there is a `target`. Requires
+            Validation data that replaces the validation split: the network is trained
+            once, on all of X, and keeps the weights of the best epoch on `X_val`.
+            `target_val` is needed if there is a `target`. Requires
             ``early_stopping=True``. In a Pipeline it is routed as metadata, and
             ``transform_input=["validation_data"]`` transforms it like X.
 
@@ -561,15 +564,14 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
         Use it if the data is larger than memory or arrives in parts. The first call
         determines the scaling, the linear path, the estimate of missing values and the
-        batch size from its chunk, so this chunk should be random samples of the data.
+        batch size from its chunk, so this chunk should be a random sample of the data.
         Later calls only train the networks, with the parameters of the first call, and
         also continue after `fit`. The learning rate is constant for 500 updates, and
-        then decreases with the square root of their number. With
-        ``batch_size="auto"``, a batch has 32 rows or more, and a small chunk is
-        repeated: until there are 20 batches, or up to 40 if these are at most 8 passes
-        over the chunk. There is no validation: `early_stopping`,
-        `max_iter` and `checkpoint` play no part. With `whiten`, the components are
-        uncorrelated on the last chunk.
+        then decreases with the square root of their number. With ``batch_size="auto"``,
+        a batch has 32 rows or more, and a small chunk is repeated: until there are 20
+        batches, or up to 40 if these are at most 8 passes over the chunk. There is no
+        validation: `early_stopping`, `max_iter` and `checkpoint` are ignored. With
+        `whiten`, the components are uncorrelated on the last chunk.
 
         Parameters
         ----------

@@ -114,14 +114,14 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         1. The fit of the autoencoder does not use class weights.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of all random numbers, also set for `estimator`. None keeps the estimator's
-        own.
+        Seed of all random numbers, also set for `estimator`. If None, the
+        `random_state` of `estimator` is not changed.
 
     checkpoint : str or None, default=None
         Path of a folder for checkpoints. If a fit is interrupted, the same fit
         continues from the last epoch of the autoencoder or of the fine-tuning, with the
         same result. It replaces the `checkpoint` of `estimator`. None: no checkpoints.
-        Use it if a fit takes long.
+        Use it for fits that take minutes or longer.
 
     Attributes
     ----------
@@ -129,8 +129,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         Class labels, without the number -1 that marks unlabelled rows.
 
     estimator_ : autoencoder
-        Fitted autoencoder with the fine-tuned encoder. Its decoder is the one from
-        before the fine-tuning.
+        Fitted autoencoder with the fine-tuned encoder. The decoder is not fine-tuned.
 
     coef_ : ndarray of shape (n_classes, n_components)
         Weights of the linear head, for the latent codes that the method `transform` of

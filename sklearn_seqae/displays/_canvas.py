@@ -68,7 +68,7 @@ def panels(ax, n_rows, n_columns, *, size, **options):
     Parameters
     ----------
     ax : matplotlib Axes or None
-        Axes whose place the panels take. It is not drawn.
+        Axes that the panels replace. It is not drawn.
 
     n_rows, n_columns : int
         Shape of the array.

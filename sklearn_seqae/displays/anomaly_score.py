@@ -167,7 +167,8 @@ class AnomalyScoreDisplay:
             can be drawn at a time.
 
         labels : array-like of shape (n_samples,), default=None
-            Known anomalies: True or 1; or -1 among 1, as in scikit-learn.
+            Known anomalies: True or 1; or -1 if the other labels are 1, as in
+            scikit-learn.
 
         series : "auto", None or array-like of shape (n_samples,) or \
                 (n_samples, n_channels), default="auto"
@@ -248,7 +249,8 @@ class AnomalyScoreDisplay:
             Threshold: samples with a lower score are anomalies, as with `offset_`.
 
         labels : array-like of shape (n_samples,), default=None
-            Known anomalies: True or 1; or -1 among 1, as in scikit-learn.
+            Known anomalies: True or 1; or -1 if the other labels are 1, as in
+            scikit-learn.
 
         series : array-like of shape (n_samples,) or (n_samples, n_channels), \
                 default=None

@@ -48,8 +48,9 @@ class LatentSpaceDisplay:
 
     loadings : DataFrame of shape (n_features, n_components), default=None
         Loadings, which are drawn as arrows over two components (a biplot). An arrow
-        points to where its feature grows fastest, and its length is proportional to
-        the growth. Up to eight features with the longest arrows are drawn.
+        points in the direction in which its feature increases fastest, and its length
+        is proportional to the rate. Up to eight features with the longest arrows are
+        drawn.
 
     Attributes
     ----------

@@ -91,7 +91,7 @@ class LoadingsDisplay:
             Components to draw, from 0; by default up to the first four.
 
         ax : matplotlib Axes, default=None
-            Axes whose place the panels take. If None, a new figure.
+            Axes that the panels replace. If None, a new figure.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class LoadingsDisplay:
             Components to draw, from 0; by default up to the first four.
 
         ax : matplotlib Axes, default=None
-            Axes whose place the panels take. If None, a new figure.
+            Axes that the panels replace. If None, a new figure.
 
         Returns
         -------
@@ -131,7 +131,7 @@ class LoadingsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes whose place the panels take. If None, a new figure.
+            Axes that the panels replace. If None, a new figure.
 
         Returns
         -------

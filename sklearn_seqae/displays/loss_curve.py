@@ -17,20 +17,20 @@ LOG_FROM = 10  # times that the largest loss exceeds the smallest
 class LossCurveDisplay:
     """Training and validation loss by epoch, the best epoch marked.
 
-    It is drawn by `from_estimator` or by `from_losses`. Epoch 0 is the network before
-    training: with ``init="pca"``, PCA. The scale is logarithmic where the losses
-    spread over a factor of ten or more.
+    Create it with `from_estimator` or `from_losses`. Epoch 0 is the network before
+    training: with ``init="pca"``, PCA. The axis is logarithmic if the losses span a
+    factor of ten or more.
 
     Parameters
     ----------
     training_loss : ndarray of shape (n_epochs,)
-        Of epoch 1, 2, ...; it may be empty.
+        Training loss of epoch 1, 2, ...; it may be empty.
 
     validation_loss : ndarray of shape (n_validated_epochs + 1,), default=None
-        Of epoch 0, 1, ...
+        Validation loss of epoch 0, 1, ...
 
     best_epoch : int, default=None
-        The epoch that was kept.
+        Epoch of the weights that were kept.
 
     Attributes
     ----------
@@ -44,11 +44,11 @@ class LossCurveDisplay:
         The curves.
 
     best_line_ : matplotlib Artist or None
-        The mark of the best epoch.
+        Marker of the best epoch.
 
     See Also
     --------
-    ReconstructionDisplay : What the network makes of samples.
+    ReconstructionDisplay : Samples with their reconstructions.
 
     Examples
     --------
@@ -65,13 +65,13 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None):
-        """Draw the losses that a fitted estimator has kept.
+        """Draw the losses of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator instance
-            Has `loss_curve_`, and where rows were held out `validation_loss_curve_`
-            and `best_epoch_`; or a Pipeline, a search or a detector that holds one.
+            Fitted estimator with `loss_curve_` and optionally `validation_loss_curve_`
+            and `best_epoch_`; or a Pipeline, a search or a detector that contains one.
 
         ax : matplotlib Axes, default=None
             Axes to draw in. If None, a new figure.
@@ -103,13 +103,13 @@ class LossCurveDisplay:
         Parameters
         ----------
         training_loss : array-like of shape (n_epochs,)
-            Of epoch 1, 2, ...; it may be empty.
+            Training loss of epoch 1, 2, ...; it may be empty.
 
         validation_loss : array-like of shape (n_validated_epochs + 1,), default=None
-            Of epoch 0, 1, ...
+            Validation loss of epoch 0, 1, ...
 
         best_epoch : int, default=None
-            The epoch that was kept.
+            Epoch of the weights that were kept.
 
         ax : matplotlib Axes, default=None
             Axes to draw in. If None, a new figure.

@@ -135,7 +135,7 @@ class ReconstructionDisplay:
             Titles of the drawn samples; by default their numbers.
 
         ax : matplotlib Axes, default=None
-            Axes whose place the panels take. If None, a new figure.
+            Axes that the panels replace. If None, a new figure.
 
         Returns
         -------
@@ -196,7 +196,7 @@ class ReconstructionDisplay:
             Titles of the samples; by default their numbers.
 
         ax : matplotlib Axes, default=None
-            Axes whose place the panels take. If None, a new figure.
+            Axes that the panels replace. If None, a new figure.
 
         Returns
         -------
@@ -241,7 +241,7 @@ class ReconstructionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes whose place the panels take. If None, a new figure.
+            Axes that the panels replace. If None, a new figure.
 
         Returns
         -------

@@ -112,7 +112,7 @@ class TraversalDisplay:
             sequences; by default that of the estimator.
 
         ax : matplotlib Axes, default=None
-            Axes whose place the panels take. If None, a new figure.
+            Axes that the panels replace. If None, a new figure.
 
         Returns
         -------
@@ -146,7 +146,7 @@ class TraversalDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes whose place the panels take. If None, a new figure.
+            Axes that the panels replace. If None, a new figure.
 
         Returns
         -------

@@ -68,8 +68,8 @@ def export(
     Raises
     ------
     ValueError, TypeError
-        If the estimator cannot be exported, or if the graph has other values. No file
-        is written then.
+        If the estimator cannot be exported, or if the results of the graph differ. No
+        file is written then.
 
     Examples
     --------
