@@ -46,11 +46,13 @@ TESTS = {
         *("modules", "padding_and_warps", "dense_step", "dense_tile"),
         *("shard_gradients", "nearest_codes", "convolutional", "bottlenecks"),
         *("denoising", "forecasting", "wide", "networks_of_tutorials"),
+        "nearest_gaps",
     ),
     "anomaly": (
         *("scoring", "calibration", "intervals", "windows_in_parts", "long_series"),
         *("explaining", "detector", "detector_scaler", "stream", "time"),
         *("missing_in_detectors", "summary", "sparse", "fitted_state"),
+        *("labels_of_detectors", "channels"),
     ),
     "classification": (
         *("fine_tuning", "classification", "classification_weights", "fitted_state"),

@@ -23,6 +23,7 @@ from sklearn_seqae._numbers import resample
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.conversion import sequences_from_padded
 from sklearn_seqae.fitting.imputer import LinearImputer
+from sklearn_seqae.fitting.scaling import weighted_mean
 from sklearn_seqae.windows import sliding_windows
 from tests.containers import RAGGED_CONTAINERS, items
 from tests.instances import classifier, convolutional, dense, detector, recurrent
@@ -268,6 +269,22 @@ def test_the_em_algorithm_estimates_as_well_as_with_complete_rows(factors, gappy
         return np.sqrt(np.mean(np.square(filled - complete.values)[hidden]))
 
     assert error(with_gaps) < 1.1 * error(complete)
+
+
+@pytest.mark.parametrize("weights", [None, [1, 3, 2, 2]])
+def test_the_mean_is_that_of_observed_values(weights):
+    random = np.random.RandomState(0)
+    table, sequences = random.normal(size=(4, 3)), random.normal(size=(4, 3, 2))
+    table[1, 0] = table[:, 2] = sequences[1, 0] = sequences[:, 1, 0] = np.nan
+    copies = [1, 1, 1, 1] if weights is None else weights
+    of_table = np.append(np.nanmean(np.repeat(table, copies, axis=0)[:, :2], axis=0), 0)
+    steps = np.repeat(sequences, copies, axis=0)
+    of_sequences = np.nanmean(np.delete(steps, 1, axis=1), axis=0)
+    of_step = [np.nanmean(steps[:, :, 0]), np.nanmean(steps[:, 1, 1])]
+    expected = np.insert(of_sequences, 1, of_step, axis=0)
+    weight = None if weights is None else np.array(weights, dtype=float)
+    np.testing.assert_allclose(weighted_mean(table, weight), of_table)
+    np.testing.assert_allclose(weighted_mean(sequences, weight), expected)
 
 
 def test_missing_steps_are_missing_after_resampling():
