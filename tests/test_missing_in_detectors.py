@@ -65,8 +65,10 @@ def test_the_error_of_a_sample_is_the_mean_over_its_observed_values(family):
     ).fit(X)
     errors = model.reconstruction_errors(X)
     ratios = model.score_samples(X) / [np.nanmean(np.square(each)) for each in errors]
-    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-6)
-    assert ratios[0] < 0
+    rows = np.concatenate([np.reshape(each, (-1, 3)) for each in X])
+    # The unit is the standard deviation of the observed values.
+    squares = np.nanmean(np.square(rows - np.nanmean(rows, axis=0)))
+    np.testing.assert_allclose(ratios, -1 / squares, rtol=1e-5)
 
 
 def test_rows_of_which_none_has_a_value_are_refused():
