@@ -47,7 +47,7 @@ TESTS = {
         *("autoencoders", "partial_fit", "large", "ordered", "missing", "wide"),
         *("sample_weight", "denoising", "forecasting", "encoder_module", "sparse"),
         *("fitted_state", "bottlenecks", "nearest_gaps", "units", "callbacks"),
-        *("never_worse_than_pca", "differences_from_pca"),
+        *("never_worse_than_pca", "differences_from_pca", "parameters", "components"),
     ),
     "modules": (
         *("modules", "padding_and_warps", "dense_step", "dense_tile"),

@@ -1,5 +1,7 @@
 """The threshold, and what is promised of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -114,6 +116,14 @@ def test_the_interval_is_narrower_with_more_windows():
         assert 0 < low < 0.01 < high < 1
         widths.append(high / low)
     assert widths == sorted(widths, reverse=True) and widths[-1] < 2
+
+
+@pytest.mark.parametrize("shape", [1e-3, -1e-3])
+def test_an_exponential_tail_is_the_limit_of_others(shape):
+    tail = of_windows(TAILS["exponential"], 50)
+    limit, near = (replace(tail, shape=each) for each in (0.0, shape))
+    assert limit.threshold(1e-3) == pytest.approx(near.threshold(1e-3), rel=0.01)
+    assert limit.interval(1e-3) == pytest.approx(near.interval(1e-3), rel=0.02)
 
 
 def test_a_rate_beyond_the_data_is_warned_about():

@@ -161,6 +161,21 @@ def test_an_interval_is_the_range_of_large_errors(events, alarms, options, expec
     assert intervals_of(quiet(*events), alarms, **options) == expected
 
 
+@pytest.mark.parametrize(
+    ("min_drop", "kept"), [(0, [0, 1, 2]), (0.3, [0, 1, 2]), (0.5, [0, 2]), (0.7, [])]
+)
+def test_intervals_before_the_last_large_drop_are_kept(min_drop, kept):
+    events, lowest = [(10, 12), (40, 41), (70, 73)], [-9.0, -3.0, -10.0]
+    errors, scores = quiet(*events, n=100), np.full(100, -1.0)
+    scores[90] = -2.0  # the lowest score outside of the alarms
+    for (start, end), score in zip(events, lowest, strict=True):
+        scores[start : end + 1] = score
+    rule = IntervalRule(**{**RULE, "min_drop": min_drop})
+    found = rule.intervals(scores, scores < -2, errors)
+    expected = [(*event, score) for event, score in zip(events, lowest, strict=True)]
+    assert found == [expected[number] for number in kept]
+
+
 def test_without_alarms_there_are_no_intervals():
     assert intervals_of(quiet((20, 24)), slice(0, 0)) == []
 

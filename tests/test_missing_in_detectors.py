@@ -5,7 +5,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import AutoencoderAnomalyDetector
-from tests.instances import dense
+from tests.instances import convolutional, dense, recurrent
 
 
 def sine_series(n_steps=300, n_channels=3):
@@ -49,6 +49,26 @@ def test_steps_without_values_have_scores_and_no_attribution(alignment):
     assert np.isnan(model.score_samples(nothing)).sum() >= 20 - 3
     assert (model.predict(nothing) == 1).all()
     assert len(model.detect_intervals(nothing)) == len(model.explain(nothing)) == 0
+
+
+@pytest.mark.parametrize("family", [dense, recurrent, convolutional])
+def test_the_error_of_a_sample_is_the_mean_over_its_observed_values(family):
+    X = sine_series(240)
+    X[:, 1:][np.random.RandomState(0).uniform(size=(240, 2)) < 0.3] = np.nan
+    X = X if family is dense else X.reshape(40, 6, 3)
+    if family is recurrent:  # of several lengths
+        X = [item[: 4 + i % 3] for i, item in enumerate(X)]
+    model = AutoencoderAnomalyDetector(
+        family(early_stopping=False, max_iter=1),
+        score_method="reconstruction",
+        contamination=0.1,
+    ).fit(X)
+    errors = model.reconstruction_errors(X)
+    ratios = model.score_samples(X) / [np.nanmean(np.square(each)) for each in errors]
+    rows = np.concatenate([np.reshape(each, (-1, 3)) for each in X])
+    # The unit is the standard deviation of the observed values.
+    squares = np.nanmean(np.square(rows - np.nanmean(rows, axis=0)))
+    np.testing.assert_allclose(ratios, -1 / squares, rtol=1e-5)
 
 
 def test_rows_of_which_none_has_a_value_are_refused():

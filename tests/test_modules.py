@@ -16,6 +16,7 @@ from sklearn_seqae.modules.layers import (
 )
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
 from sklearn_seqae.modules.losses import LOSSES, masked_loss, row_losses
+from sklearn_seqae.modules.nearest import derivatives
 from sklearn_seqae.modules.objective import OBJECTIVES, Objective
 from sklearn_seqae.modules.recurrent import RecurrentDecoder, RecurrentEncoder
 from sklearn_seqae.modules.resampling import resample, stretch, time_warp
@@ -214,6 +215,35 @@ def test_patches_hold_the_steps_side_by_side_and_no_garbage(padded):
     assert patches.shape == (5, 3, 8)
     clean = torch.where(padded[1][:, :, None], padded[0], 0)
     torch.testing.assert_close(patches.reshape(5, 12, 2)[:, :11], clean)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_nearest_step_has_the_gradient_and_a_parabola_above_the_loss(loss):
+    output = torch.linspace(-3, 3, 24, dtype=torch.float64, requires_grad=True)
+    target = torch.full_like(output, 0.3)
+    factor = 0.5 if loss == "squared_error" else 1  # without the 2 of its derivative
+
+    def losses(output):
+        return factor * LOSSES[loss](output, target, reduction="none")
+
+    start = losses(output)
+    (expected,) = torch.autograd.grad(start.sum(), output)
+    with torch.no_grad():
+        gradient, curvature = derivatives(loss, output, target)
+        torch.testing.assert_close(gradient, -expected)
+        if loss == "binary_cross_entropy":
+            p = output.sigmoid()
+            torch.testing.assert_close(curvature, p * (1 - p))
+            return
+        curvature = 1 if curvature is None else curvature
+        for share in (-0.5, 0.1, 1, 1.9, 2, 2.1):
+            step = share * (target - output)
+            parabola = start - gradient * step + curvature * step.square() / 2
+            assert (losses(output + step) <= parabola + 1e-12).all()
+        mirrored = start + (2 * curvature * (target - output) - 2 * gradient) * (
+            target - output
+        )
+        torch.testing.assert_close(losses(2 * target - output), mirrored)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -115,3 +115,25 @@ def test_refined_validation_losses_count_observed_values_only(name):
 
     assert_array_equal(losses(0.0, 2), losses(5.0, 2))
     assert losses(0.0, 2).sum() < losses(0.0, 0).sum()
+
+
+def test_values_that_validation_hides_move_no_code():
+    estimator, X = fitted("dense")
+    module = estimator.model_.module
+    x, _ = estimator.model_.tensors(estimator._read(X))
+    generator = torch.Generator().manual_seed(0)
+    hidden, gap = torch.rand((2, *x.shape), generator=generator) < 0.2
+    hidden &= ~gap
+    noisy = torch.where(hidden | gap, -0.1, x)
+
+    def losses(change, n_steps=2):
+        changed = torch.where(hidden, x + change, x)
+        batch = Batch(changed, None, None, 1, noisy=noisy, observed=~gap)
+        with torch.no_grad():
+            return Objective("squared_error").rows(module, batch, n_steps).loss
+
+    # Hidden values count. (x + 2 - y)² + (x - 2 - y)² - 2 (x - y)² = 8 for each, with
+    # the same reconstruction y.
+    bend = losses(2) + losses(-2) - 2 * losses(0)
+    assert_allclose(bend, 8 * hidden.sum(1), rtol=1e-3)
+    assert not torch.allclose(losses(0), losses(0, 0), rtol=1e-3)

@@ -36,7 +36,10 @@ def single(estimator, **options):
 
 def export(model, path):
     onnx.export(model, path, "score")
-    return runtime.InferenceSession(path)
+    session = runtime.InferenceSession(path)
+    offset = session.get_modelmeta().custom_metadata_map["offset"]
+    assert float(offset) == model.offset_  # all its bits
+    return session
 
 
 def assert_same(found, expected, model):

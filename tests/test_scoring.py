@@ -92,6 +92,16 @@ def test_a_trimmed_covariance_is_not_widened_by_anomalies(cloud):
     assert gap(trimmed) > 2 * gap(plain)
 
 
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
+def test_code_and_error_count_in_units_of_their_training_means(cloud, unit):
+    errors = unit * cloud.errors
+    both = parts(errors, codes=unit * cloud.codes)
+    fitted = MahalanobisOfCode().fit(both)
+    assert fitted.distances(both).mean() == pytest.approx(2, abs=0.05)
+    without = parts(0 * errors, codes=both.codes)
+    assert fitted.distances(without).mean() == pytest.approx(1, abs=0.05)
+
+
 def test_a_training_sample_is_no_neighbour_of_itself(cloud):
     fitted = Nearest().fit(cloud)
     lof = LocalOutlierFactor(N_NEIGHBORS).fit(
@@ -173,6 +183,8 @@ def test_the_covariance_in_the_span_of_few_rows_is_that_of_ledoit_and_wolf(n, p)
         found.times_precision(others), others @ precision, atol=1e-9
     )
     assert found.vectors.shape[1] <= min(n, p)
+    small = ShrunkCovariance().fit(1e-3 * rows)  # it has no unit
+    np.testing.assert_allclose(small.squares(1e-3 * others), found.squares(others))
 
 
 @pytest.mark.parametrize("rows", [np.zeros((5, 3)), np.zeros((3, 5)), np.ones((1, 4))])

@@ -5,7 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklearn_seqae.fitting.selection import INTERIM_STANDARD_ERRORS, Selection
+from sklearn_seqae.fitting.selection import (
+    INTERIM_STANDARD_ERRORS,
+    Selection,
+    components_needed,
+)
 from sklearn_seqae.modules.batch import RowLosses
 
 
@@ -36,6 +40,38 @@ def test_a_fraction_takes_the_epoch_that_reaches_it_with_fewer_components():
 def test_a_fraction_keeps_pca_where_no_epoch_needs_less():
     selection = selection_of([5.0, 1.2, 0.8], [4.0, 1.3, 0.9], [4.9, 1.25, 0.85])
     assert replace(selection, fraction=0.9).best_epoch() == 0
+
+
+def test_the_gain_of_a_fraction_is_the_gain_at_the_size_that_reaches_it():
+    # Two components reach 0.9 in the first epoch, and three are a little worse.
+    selection = selection_of([5.0, 1.2, 0.8], [5.0, 0.9, 0.85])
+    assert replace(selection, fraction=0.9).best_epoch() == 1
+
+
+@pytest.mark.parametrize("error, is_kept", [(1e-9, True), (1e-6, False)])
+def test_a_size_with_rounding_errors_only_needs_no_gain(error, is_kept):
+    selection = selection_of([5.0, 1.2, error], [4.0, 1.0, error])
+    assert (selection.best_epoch() == 1) == is_kept
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.3, 0.41, 0.6, 0.75, 0.89])
+def test_the_number_of_components_is_interpolated(fraction):
+    selection = selection_of([6.0, 3.0, 1.0])
+    rows, mean = at(selection.history, 0), selection.mean
+    errors = [mean.squared_error.sum(), *rows.squared_error_by_size.sum(axis=0)]
+    allowed = (1 - fraction) * errors[0]
+    expected = np.interp(-allowed, -np.array(errors), range(4))
+    assert components_needed(rows, mean, fraction) == pytest.approx(expected)
+
+
+def test_of_epochs_that_reach_no_fraction_the_one_with_the_least_error_is_best():
+    selection = selection_of([4.0, 3.0, 2.0], [9.0, 5.0, 1.5], [3.0, 2.5, 1.8])
+    needed = [
+        components_needed(at(selection.history, i), selection.mean, 0.95)
+        for i in range(3)
+    ]
+    assert needed[1] < needed[2] < needed[0]
+    assert min(needed) > 3
 
 
 def gaining(n, standard_errors):
