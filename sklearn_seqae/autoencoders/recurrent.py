@@ -211,10 +211,10 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         Ignored with "plain" and "ordered".
 
     noise : {"gaussian", "masking"} or None, default=None
-        Corruption of the encoder's input in training, drawn anew in each epoch. The
-        target is the clean sample (Vincent et al., 2010). "gaussian" adds noise to each
-        value, "masking" replaces random values by the mean of their feature, or by 0
-        with ``loss="binary_cross_entropy"``.
+        Corruption of the encoder's input in training. New noise is drawn in each epoch.
+        The target is the clean sample (Vincent et al., 2010). "gaussian" adds noise to
+        each value, "masking" replaces random values by the mean of their feature, or by
+        0 with ``loss="binary_cross_entropy"``.
 
     noise_level : float, default=0.3
         For "gaussian", the standard deviation of the noise relative to the overall
