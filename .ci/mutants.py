@@ -9,8 +9,8 @@ missing, the code is not needed, or the change has no effect. ::
 
 At first, the quick tests run once, and coverage.py records which tests execute each
 line. For each mutant, the tests of its folder that execute its line run in a copy of
-the repository until the first failure, the fastest first. If none fails, the rest of
-their files run, since tests of a file share fixtures.
+the repository until the first failure, the fastest first. If a fixture executes the
+line, the whole test file runs, since its tests share fixtures.
 
 All places have the same chance; one of the operators that fit the place is drawn.
 Annotations are left out. A mutant whose tests take more than ``--limit`` processor
@@ -88,7 +88,8 @@ OPERATORS = [
     )
 ]
 PATIENCE = 10
-FIRST = 300  # tests of a line that run before their files
+NO_SUCH_TEST = 4  # exit code of pytest, also if it cannot import conftest
+FIRST = 300  # tests of a line that run before the others
 STATES = ("FAILED", "ERROR ")  # first letters of the summary of a failure
 COPIED = ("sklearn_seqae", "tests", "docs", "examples", "benchmarks", "pyproject.toml")
 
@@ -190,7 +191,7 @@ class Executed:
                 self.n_lines.update({each.rpartition("|")[0] for each in tests})
 
     def tests_of(self, folder, path, line):
-        """Return the tests that execute a line, and their files.
+        """Return some tests that execute a line, and the other tests and test files.
 
         Tests that execute few lines of the package come first. A line that is executed
         by the import has all files of its folder.
@@ -201,12 +202,14 @@ class Executed:
             return [], files
         contexts = self.data.contexts_by_lineno(str(self.copy / path))
         found = {
-            each.rpartition("|")[0] for row in lines for each in contexts.get(row, ())
+            each.rpartition("|") for row in lines for each in contexts.get(row, ())
         }
-        tests = [each for each in found if each.partition("::")[0] in files]
-        tests.sort(key=lambda each: (self.n_lines[each], each))
-        used = {each.partition("::")[0] for each in tests}
-        return tests[:FIRST], [name for name in files if name in used]
+        phases = [each for each in found if each[0].partition("::")[0] in files]
+        tests = sorted({test for test, *_ in phases})
+        tests.sort(key=lambda each: self.n_lines[each])
+        fixtures = {test for test, _, phase in phases if phase != "run"}
+        shared = sorted({each.partition("::")[0] for each in fixtures})
+        return tests[:FIRST], tests[FIRST:] + shared
 
 
 def lines_of_statement(tree, line):
@@ -239,21 +242,23 @@ def outcome(copy, mutant, executed, options):
     original = (ROOT / path).read_text(encoding="utf-8")
     changed = mutate_code(original, get_operator(name)(), occurrence)
     change = difference(changed, original)
-    tests, files = executed.tests_of(folder, path, line)
+    groups = executed.tests_of(folder, path, line)
     (copy / path).write_text(changed, encoding="utf-8")
     limits = {"timeout": PATIENCE * options.limit}
     limits["preexec_fn"] = partial(limit_processor, options.limit)
     by = "no test executes it"
     try:
-        for names in (tests, files):
+        for names in groups:
             if not names:
                 continue
             result = run_tests(copy, options, ["-x", *names], **limits)
             lines = result.stdout.splitlines()
             by = next((each for each in lines if each[:6] in STATES), "")
-            if by or (result.returncode and names is files):
+            if result.returncode == NO_SUCH_TEST and "conftest" not in result.stderr:
+                raise RuntimeError(result.stdout[-3000:] + result.stderr[-3000:])
+            if by or result.returncode:
                 return True, by or f"exit code {result.returncode}", change
-            by = f"{len(tests)} tests of the line, {len(files)} files"
+            by = "{} and {} tests and files".format(*map(len, groups))
     except subprocess.TimeoutExpired:
         return True, "waits", change
     finally:
