@@ -23,6 +23,7 @@ import ast
 import csv
 import os
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -53,7 +54,8 @@ TESTS = {
         *("modules", "padding_and_warps", "dense_step", "dense_tile"),
         *("shard_gradients", "nearest_codes", "convolutional", "bottlenecks"),
         *("denoising", "forecasting", "wide", "networks_of_tutorials", "ordered"),
-        *("nearest_gaps", "autoencoders", "missing", "encoder_module"),
+        *("nearest_gaps", "autoencoders", "missing", "encoder_module", "partial_fit"),
+        *("shards", "parallel"),
     ),
     "anomaly": (
         *("scoring", "calibration", "intervals", "windows_in_parts", "long_series"),
@@ -193,17 +195,23 @@ class Executed:
     def tests_of(self, folder, path, line):
         """Return some tests that execute a line, and the other tests and test files.
 
-        Tests that execute few lines of the package come first. A line that is executed
-        by the import has all files of its folder.
+        Tests that execute few lines of the package come first. A constant has the tests
+        of the lines with its name. Other lines that the import executes have all files.
         """
         files = test_files(folder)
-        lines = lines_of_statement(ast.parse((ROOT / path).read_text("utf-8")), line)
-        if lines is None:
+        lines, names = statement_at(ast.parse((ROOT / path).read_text("utf-8")), line)
+        if lines:
+            places = {path: lines}
+        elif names:
+            places = lines_with(names)
+        else:
             return [], files
-        contexts = self.data.contexts_by_lineno(str(self.copy / path))
-        found = {
-            each.rpartition("|") for row in lines for each in contexts.get(row, ())
-        }
+        found = set()
+        for each, lines in places.items():
+            contexts = self.data.contexts_by_lineno(str(self.copy / each))
+            found |= {
+                test.rpartition("|") for n in lines for test in contexts.get(n, ())
+            }
         phases = [each for each in found if each[0].partition("::")[0] in files]
         tests = sorted({test for test, *_ in phases})
         tests.sort(key=lambda each: self.n_lines[each])
@@ -212,10 +220,23 @@ class Executed:
         return tests[:FIRST], tests[FIRST:] + shared
 
 
-def lines_of_statement(tree, line):
-    """Return the lines of the statement at a line, or None if the import executes it.
+def lines_with(names):
+    """Return the lines of each file of the package that contain one of some names."""
+    pattern = re.compile(rf"\b({'|'.join(names)})\b")
+    found = {}
+    for path in sorted((ROOT / "sklearn_seqae").rglob("*.py")):
+        rows = path.read_text("utf-8").splitlines()
+        lines = [n for n, row in enumerate(rows, start=1) if pattern.search(row)]
+        if lines:
+            found[path.relative_to(ROOT)] = lines
+    return found
+
+
+def statement_at(tree, line):
+    """Return the lines of the statement at a line, and the names that it assigns.
 
     Of a compound statement these are the lines of its head, of a function all lines.
+    There are no lines if the import executes the statement.
     """
     found, inside = None, False
     body = tree.body
@@ -229,11 +250,13 @@ def lines_of_statement(tree, line):
         parts += [each.body for each in getattr(found, "handlers", [])]
         body = [each for part in parts for each in part]
     if not inside:
-        return None
+        nodes = ast.walk(found) if found else ()
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        return (), [each.id for each in names if isinstance(each.ctx, ast.Store)]
     end = found.end_lineno
     if not isinstance(found, ast.FunctionDef) and getattr(found, "body", None):
         end = max(found.lineno, found.body[0].lineno - 1)
-    return range(found.lineno, end + 1)
+    return range(found.lineno, end + 1), ()
 
 
 def outcome(copy, mutant, executed, options):
