@@ -34,6 +34,6 @@ ax = plt.figure(figsize=(6, 3.5), layout="constrained").subplots()
 for name, values in accuracies.items():
     print(f"{name:12}", np.round(values, 2).tolist())
     ax.plot(sizes, values, "o-", label=name)
-ax.set(xlabel="labels of 160 sequences", ylabel="accuracy of new sequences")
+ax.set(xlabel="labels of 160 sequences", ylabel="accuracy on new sequences")
 ax.legend()
 plt.show()

@@ -130,8 +130,8 @@ class LatentSpaceDisplay:
             over X. The estimator then contains an autoencoder, or PCA.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. Three components and grids take its place. If None, a
-            new figure.
+            Axes to draw in. With three or more components, new axes replace it. If
+            None, a new figure.
 
         Returns
         -------
@@ -180,8 +180,8 @@ class LatentSpaceDisplay:
             Loadings to draw over two components, with the features as index.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. Three components and grids take its place. If None, a
-            new figure.
+            Axes to draw in. With three or more components, new axes replace it. If
+            None, a new figure.
 
         Returns
         -------
@@ -204,8 +204,8 @@ class LatentSpaceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw in. Three components and grids take its place. If None, a
-            new figure.
+            Axes to draw in. With three or more components, new axes replace it. If
+            None, a new figure.
 
         Returns
         -------

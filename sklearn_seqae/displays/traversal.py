@@ -102,7 +102,7 @@ class TraversalDisplay:
             detector that contains one.
 
         X : {array-like, sequences, images}
-            Samples whose latent codes have the quantiles.
+            Samples whose latent codes determine the quantiles.
 
         components : list of int, default=None
             Components to draw, from 0; by default up to the first four.
