@@ -64,7 +64,7 @@ def detectors(part):
 
 
 def calibration():
-    """Return the realised rate of each table and nominal rate."""
+    """Return the realized rate of each table and nominal rate."""
     rates = part_of("calibration").pivot_table(
         index="set", columns="nominal", values="realised"
     )

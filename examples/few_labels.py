@@ -3,7 +3,7 @@ Classify sequences with few labels
 ==================================
 
 ``AutoencoderClassifier`` fits an autoencoder to all sequences, with and without a
-label, and fine-tunes it on the labelled sequences. The baseline is a logistic
+label, and fine-tunes it on the labeled sequences. The baseline is a logistic
 regression on the latent codes of the same autoencoder.
 """
 

@@ -133,13 +133,13 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
     output_activation : {"identity", "sigmoid"}, default="identity"
         Activation function of the last layer. "sigmoid" requires ``init="random"`` and
-        values in [0, 1], which are then neither centred nor scaled. With
+        values in [0, 1], which are then neither centered nor scaled. With
         ``loss="binary_cross_entropy"``, the output is a sigmoid for either value.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
             default="squared_error"
         Loss function. "binary_cross_entropy" adds a sigmoid to the output and requires
-        values in [0, 1], which are neither centred nor scaled. Use "absolute_error" or
+        values in [0, 1], which are neither centered nor scaled. Use "absolute_error" or
         "huber" if X contains outliers.
 
     bottleneck : {"plain", "ordered", "l1", "kl", "contractive", "variational"}, \
