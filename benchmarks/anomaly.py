@@ -14,7 +14,7 @@ Each part compares all detectors in the same run ::
 - ``univariate`` and ``multivariate``: the series of TSB-AD in the data folder. The
   detector is fitted on the whole series and, as a second row, on its first
   ``train_rows``.
-- ``nab``: intervals of alarms in the fitted series, compared with the labelled ones.
+- ``nab``: intervals of alarms in the fitted series, compared with the labeled ones.
 - ``smap-msl``: the same rule for the first column of NASA's channels. The detector is
   fitted on the training part and, as a second row, on both parts without labels.
 - ``speed``: processor time of scoring 200,000 time steps, divided by the processor time
@@ -22,7 +22,7 @@ Each part compares all detectors in the same run ::
 
 ``--data`` is described in ``data_sets.py``. The results are saved in
 ``anomaly_<size>.csv`` (a row for each part, data set, seed and method) and
-``anomaly_<size>.png``. Tables are standardised with the statistics of their training
+``anomaly_<size>.png``. Tables are standardized with the statistics of their training
 rows. ``--pyod PYTHON`` adds PyOD's autoencoder, where PYTHON is the interpreter of an
 environment created by ``pip install pyod torch tqdm``.
 """
@@ -48,7 +48,7 @@ PARTS = (
     *("univariate", "multivariate", "nab", "smap-msl", "speed"),
 )
 RATES = (0.01, 0.05, 0.1)
-# One rule for intervals, chosen on NAB, where a tenth of the time steps is labelled:
+# One rule for intervals, chosen on NAB, where a tenth of the time steps is labeled:
 # the tenth of the steps with the lowest scores, merged if less than eight windows are
 # between them, then pruned by their scores.
 SHARE, GAP, DROP = 0.1, 8, 0.2
@@ -62,7 +62,7 @@ MOST_ROWS = 10_000  # of a table, a random subset: LOF and kNN compare all pairs
 
 
 def one_class(X, y, seed):
-    """Return half of the normal rows, and all others with labels, standardised."""
+    """Return half of the normal rows, and all others with labels, standardized."""
     rows = np.random.RandomState(seed).permutation(len(y))[:MOST_ROWS]
     X, y = X[rows], y[rows]
     normal = np.flatnonzero(y == 0)
@@ -183,8 +183,8 @@ def run_series(reader, size, part):
 def count_intervals(detector, Z, labels):
     """Count overlapping intervals, as Orion does, and the flagged share of steps.
 
-    A labelled interval is found if a detected interval overlaps it, and missed
-    otherwise. A detected interval that overlaps no labelled interval is false. One
+    A labeled interval is found if a detected interval overlaps it, and missed
+    otherwise. A detected interval that overlaps no labeled interval is false. One
     interval over all steps would have no error, so the flagged share is also needed.
     """
     runs = np.array(runs_of(labels)).reshape(-1, 2)
@@ -325,7 +325,7 @@ def draw(results, file):
         means = table.groupby("nominal")["realised"].mean()
         axes[2].plot(means, "D", color="#0072B2")
         axes[2].axline((0.01, 0.01), slope=1, color="black", lw=1)
-        axes[2].set(title="Calibration", xlabel="nominal rate", ylabel="realised rate")
+        axes[2].set(title="Calibration", xlabel="nominal rate", ylabel="realized rate")
     figure.savefig(file, dpi=100)
 
 

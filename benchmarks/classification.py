@@ -45,7 +45,7 @@ WIDTH = 32  # components: the default of the classifier for long series
 
 
 def chosen_sets(reader):
-    """Return the names of the five largest data sets that fulfil the criteria."""
+    """Return the names of the five largest data sets that fulfill the criteria."""
     sizes = {}
     for name in reader.names("ucr"):
         X_train, _, X_test, _ = reader.load_sequences(name)

@@ -141,7 +141,7 @@ class InstalledData:
       week, and generated sine waves of unequal length. A quarter is the test part: the
       last days, and random rows of the others.
     - Series with labels: the taxi series. Its training part ends before the first
-      labelled window. As a series with two channels, it has one row for each hour.
+      labeled window. As a series with two channels, it has one row for each hour.
     - Images: digits, with the same test part.
     """
 
@@ -189,7 +189,7 @@ class InstalledData:
         }
 
     def load_telemetry(self, name):
-        """Return the taxi series before its first labelled window, and after it."""
+        """Return the taxi series before its first labeled window, and after it."""
         taxi = load_nyc_taxi()
         first = int(np.argmax(taxi.target))
         train, test = taxi.data[:first], taxi.data[first:]

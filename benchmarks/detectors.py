@@ -22,7 +22,7 @@ def by_forest(X_train, X, seed):
 
 
 def by_neighbors(X_train, X, seed, k=5):
-    same = X is X_train  # in this case a row is not its own neighbour
+    same = X is X_train  # in this case a row is not its own neighbor
     search = NearestNeighbors(n_neighbors=min(k, len(X_train) - 1)).fit(X_train)
     return search.kneighbors(None if same else X)[0].mean(axis=1)
 

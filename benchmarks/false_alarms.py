@@ -1,6 +1,6 @@
 """False-alarm rates of the detector on simulated stationary series.
 
-The nominal rates of ``AutoencoderAnomalyDetector`` are compared with the realised ones
+The nominal rates of ``AutoencoderAnomalyDetector`` are compared with the realized ones
 ::
 
     python benchmarks/false_alarms.py [--estimator pca] [--repeats 12] [--fresh 27000]
@@ -8,7 +8,7 @@ The nominal rates of ``AutoencoderAnomalyDetector`` are compared with the realis
 The series are autoregressive or seasonal and have 6,000 steps. Each has fresh steps of
 the same kind. The detector is fitted with both alignments and with windows of 48 steps
 and the automatic window. Printed are the mean (with its standard error), the median and
-the maximum of the realised divided by the nominal rate, and how often the true rate
+the maximum of the realized divided by the nominal rate, and how often the true rate
 lies in `false_alarm_rate_interval_`, and below its upper end. The true rate needs many
 fresh steps: for the coverage of the interval use ``--repeats 2 --fresh 300000``.
 

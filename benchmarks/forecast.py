@@ -5,7 +5,7 @@ autoencoder forecasts the day from the latent code of the week. The last 20 % is
 forecast from every half hour, each day from the week before it. The naive forecast is
 the same half hour one week before. The latent size is chosen on the last fifth of the
 first part, with PCA and a least-squares map, which is the initialization of the model.
-The penalty of a ridge regression on standardised half hours is chosen on the same rows.
+The penalty of a ridge regression on standardized half hours is chosen on the same rows.
 ::
 
     python benchmarks/forecast.py [--random-state 0 1 2] [--linear] [--out FILE]
@@ -64,7 +64,7 @@ def start(n_components):
 
 
 def ridge(penalty):
-    """Return a ridge regression on standardised half hours."""
+    """Return a ridge regression on standardized half hours."""
     return make_pipeline(StandardScaler(), Ridge(penalty))
 
 
@@ -84,7 +84,7 @@ def linear_forecasts(series, n_components):
     yield {"forecast": "ridge regression", "error": linear_error(series, Ridge())}
     penalty = best(series, ridge, PENALTIES)
     tuned = linear_error(series, ridge(penalty))
-    name = f"ridge regression on standardised values, penalty {penalty:g} selected"
+    name = f"ridge regression on standardized values, penalty {penalty:g} selected"
     yield {"forecast": name, "error": tuned}
     linear = linear_error(series, start(n_components))
     name = f"PCA with {n_components} components, least squares (initialization)"

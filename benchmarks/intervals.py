@@ -164,7 +164,7 @@ def main():
     rows = pd.DataFrame(run_nab(open_reader(arguments.data)))
     for keys, table in rows.groupby(["detector", "method"], sort=False):
         lengths = np.concatenate(list(table["lengths"]))
-        # F1 is that of the labelled series, as in `anomaly.py`.
+        # F1 is that of the labeled series, as in `anomaly.py`.
         labelled = table[table["found"] + table["missed"] > 0]
         print(
             *(f"{key:28}" for key in keys),

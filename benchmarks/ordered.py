@@ -30,8 +30,8 @@ from sklearn_seqae import (
     RecurrentAutoencoderTransformer,
 )
 
-TABLES = ("digits", "digits, standardised", "breast_cancer", "fashion_mnist")
-TABLES += ("breast_cancer, standardised", "fred_md", "olivetti_faces")
+TABLES = ("digits", "digits, standardized", "breast_cancer", "fashion_mnist")
+TABLES += ("breast_cancer, standardized", "fred_md", "olivetti_faces")
 SERIES = ("ECG200", "GunPoint", "SwedishLeaf", "SyntheticControl", "CBF", "ECG5000")
 SERIES += ("taxi_days",)
 CLASS_OF = {

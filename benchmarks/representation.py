@@ -3,7 +3,7 @@
 For every data set and k = 2, 4, 8, 16, 32 components below min(n, d), the script
 measures the squared error on held-out data divided by the error of PCA fitted on the
 same training rows, the seconds of the fit, and the accuracy of a logistic regression
-and of 5 nearest neighbours on the latent codes and on the codes of PCA. All parameters
+and of 5 nearest neighbors on the latent codes and on the codes of PCA. All parameters
 have their defaults. ::
 
     python benchmarks/representation.py [--data DIR] [--size quick|full]
@@ -22,8 +22,8 @@ Data sets with their own test part keep it. In fred_md, whose rows are months, t
 quarter is the test part. In the others it is a fixed random quarter of the rows.
 Missing values are imputed before both methods, with the training median in tables and
 with linear interpolation in sequences. Tables with columns of different units
-(scikit-learn's tables, fred_md, weather_aus) are standardised. scikit-learn's tables
-are also used without standardisation.
+(scikit-learn's tables, fred_md, weather_aus) are standardized. scikit-learn's tables
+are also used without standardization.
 """
 
 import argparse
@@ -117,7 +117,7 @@ def split_in_time(X):
 
 
 def table(name, X_train, X_test, y_train=None, y_test=None, *, standardise=False):
-    """Impute missing values and optionally standardise the columns."""
+    """Impute missing values and optionally standardize the columns."""
     steps = [SimpleImputer(strategy="median")] + [StandardScaler()] * standardise
     scale = make_pipeline(*steps).fit(X_train)
     parts = scale.transform(X_train), scale.transform(X_test)
@@ -125,14 +125,14 @@ def table(name, X_train, X_test, y_train=None, y_test=None, *, standardise=False
 
 
 def bundled_tables():
-    """Yield scikit-learn's own tables, raw and standardised."""
+    """Yield scikit-learn's own tables, raw and standardized."""
     for name in ("digits", "wine", "breast_cancer", "iris", "diabetes"):
         options = {"scaled": False} if name == "diabetes" else {}
         bunch = getattr(datasets, f"load_{name}")(**options)
         labels = None if name == "diabetes" else bunch.target
         parts = split(bunch.data, labels)
         yield table(name, *parts)
-        yield table(f"{name}, standardised", *parts, standardise=True)
+        yield table(f"{name}, standardized", *parts, standardise=True)
 
 
 def stored_tables(reader):

@@ -64,7 +64,7 @@ def detectors(part):
 
 
 def calibration():
-    """Return the realised rate of each table and nominal rate."""
+    """Return the realized rate of each table and nominal rate."""
     rates = part_of("calibration").pivot_table(
         index="set", columns="nominal", values="realised"
     )
@@ -197,7 +197,7 @@ def main_table(cells):
         what = f"error on new rows / PCA's error, {part['set'].nunique()} {sets}"
         rows.append([what, two(geometric_mean(part["value"])), "1", ""])
     same = ratios["sequences"][ratios["sequences"]["set"].isin(plain["set"])]
-    what = f"the same, {plain['set'].nunique()} of them, with equal length"
+    what = f"of these, {plain['set'].nunique()} sequence data sets of equal length"
     error = two(geometric_mean(plain["value"]))
     mean = two(geometric_mean(same["value"]))
     rows.append([what, mean, "1", f"plain LSTM, 300 epochs: {error}"])

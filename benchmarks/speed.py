@@ -134,7 +134,7 @@ class Bench:
         return fits
 
     def sequences(self, name):
-        """Return the file of standardised training sequences of variable length."""
+        """Return the file of standardized training sequences of variable length."""
         if name not in self._reader.names("ucr"):
             self.note(f"  generated sequences in place of {name}")
             name = "ragged_sines"

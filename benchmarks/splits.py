@@ -1,6 +1,6 @@
 """Benchmark of the fall-back to PCA on new splits of small tables.
 
-For each of scikit-learn's small tables, raw and standardised, and k = 2, 4, 8, 16
+For each of scikit-learn's small tables, raw and standardized, and k = 2, 4, 8, 16
 components below the number of columns, a default autoencoder is compared with PCA of
 the same size on several random splits. Three quarters of the rows are training rows.
 The number of the split is also the seed of the model. Split 0 is not used, because
@@ -34,13 +34,13 @@ N_COMPONENTS = (2, 4, 8, 16)
 
 
 def problems(split):
-    """Yield each table, raw and standardised, in training and test rows."""
+    """Yield each table, raw and standardized, in training and test rows."""
     for name, load in SETS.items():
         train, test = train_test_split(load().data, test_size=0.25, random_state=split)
         scale = StandardScaler().fit(train)
         yield Problem("dense", name, train, test)
         scaled = scale.transform(train), scale.transform(test)
-        yield Problem("dense", f"{name}, standardised", *scaled)
+        yield Problem("dense", f"{name}, standardized", *scaled)
 
 
 def main():

@@ -6,7 +6,7 @@ import numpy as np
 def vus_pr(scores, labels, window, thresholds=250):
     """Return the volume under the precision-recall surface (Paparrizos et al., 2022).
 
-    The labelled runs have soft edges of the lengths 0 to `window`. The result is the
+    The labeled runs have soft edges of the lengths 0 to `window`. The result is the
     mean of the area under the curve over these lengths. Thresholds are chosen by rank,
     as in TSB-AD.
     """

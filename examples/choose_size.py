@@ -2,7 +2,7 @@
 Choose the latent size from one fit
 ===================================
 
-An *ordered* latent code has its components in the order of explained variance, as PCA.
+The components of an *ordered* latent code are sorted by explained variance, as in PCA.
 One fit shows the explained variance of each latent size.
 """
 

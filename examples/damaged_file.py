@@ -2,8 +2,8 @@
 Detect a damaged model file
 ===========================
 
-One changed bit in a pickle often gives another model without an error. A file of
-``sklearn_seqae.persistence`` has a checksum, so that the same damage is an error.
+A pickle with one changed bit often loads as a different model, without an error. A file
+of ``sklearn_seqae.persistence`` has a checksum, so that the same damage is an error.
 
 As a script, the example takes the folder of the figure and the files as its first
 argument, ``files_output`` by default.
@@ -33,8 +33,8 @@ persistence.save(model, output / "model.seqae")
 # %%
 # Change one bit
 # --------------
-# The bit belongs to the mean of the first column. Files contain it several times; the
-# second copy is the one that ``transform`` subtracts. The change halves it.
+# The bit belongs to the mean of the first column. Each file contains this mean several
+# times; ``transform`` subtracts the second copy. The changed bit halves its value.
 
 number = model.mean_[:1].tobytes()
 for path in (output / "model.pickle", output / "model.seqae"):
@@ -46,7 +46,7 @@ for path in (output / "model.pickle", output / "model.seqae"):
 # %%
 # Load both files
 # ---------------
-# The pickle gives another model. The other file is refused.
+# The damaged pickle loads as a different model. The file of ``persistence`` is refused.
 
 other = pickle.loads((output / "damaged.pickle").read_bytes())
 change = abs(other.transform(X) - model.transform(X)).max()

@@ -152,9 +152,9 @@ save(display.figure_, "digits_reconstructed.png")
 # %%
 # Detect anomalous days in taxi demand
 # ------------------------------------
-# Each day is a sequence of 48 half hours. Five intervals of the 215 days are labelled
+# Each day is a sequence of 48 half hours. Five intervals of the 215 days are labeled
 # as anomalies. No label is used in a fit. However, ``contamination=0.1`` is close to
-# the labelled share of the days (27 of 215), and the default score was chosen with the
+# the labeled share of the days (27 of 215), and the default score was chosen with the
 # labels of other data sets. The two latent components are the default and can be
 # plotted.
 
@@ -237,7 +237,7 @@ taxi_table = pd.DataFrame(
 
 # %%
 # The left figure shows the latent code of each day. The right figure shows the anomaly
-# score of each day. Alarms and labelled windows are shaded.
+# score of each day. Alarms and labeled windows are shaded.
 
 figure = plt.figure(figsize=(12, 4.2), layout="constrained")
 left, right = figure.subplots(1, 2, width_ratios=[1, 1.9])
@@ -262,7 +262,7 @@ for days_of_window, event in zip(window_days, taxi.events, strict=True):
         fontsize=7,
     )
 right.set(
-    title="Anomaly score of each day; alarms and labelled windows shaded",
+    title="Anomaly score of each day; alarms and labeled windows shaded",
     ylim=(0, 1.25 * day_scores.max()),  # space for the names of the events
 )
 save(figure, "taxi.png")
@@ -347,7 +347,7 @@ print("\n1. Digits: means of 3 folds, seconds per fit\n")
 print(digits_table.round(3).to_string())
 for name, (size, accuracy) in digits_best.items():
     print(f"   {name}, {size} components: accuracy {accuracy:.3f} on the test set")
-print("\n2. Taxi demand: labelled windows\n")
+print("\n2. Taxi demand: labeled windows\n")
 print(taxi_table.to_string())
 print("\n3. A column of sequences: R², cross-validated in the order of time\n")
 print(columns_table.round(3).to_string())

@@ -3,7 +3,7 @@ Classify sequences with few labels
 ==================================
 
 ``AutoencoderClassifier`` fits an autoencoder to all sequences, with and without a
-label, and fine-tunes it on the labelled sequences. The baseline is a logistic
+label, and fine-tunes it on the labeled sequences. The baseline is a logistic
 regression on the latent codes of the same autoencoder.
 """
 
@@ -34,6 +34,6 @@ ax = plt.figure(figsize=(6, 3.5), layout="constrained").subplots()
 for name, values in accuracies.items():
     print(f"{name:12}", np.round(values, 2).tolist())
     ax.plot(sizes, values, "o-", label=name)
-ax.set(xlabel="labels of 160 sequences", ylabel="accuracy of new sequences")
+ax.set(xlabel="labels of 160 sequences", ylabel="accuracy on new sequences")
 ax.legend()
 plt.show()

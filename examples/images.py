@@ -20,7 +20,7 @@ model = ConvolutionalAutoencoderTransformer(
     8, sample_shape=(8, 8), max_iter=10, random_state=0
 ).fit(train)
 print("images:", test.shape, "latent codes:", model.transform(test).shape)
-print("R² of new images:", round(model.score(test), 2))
+print("R² on new images:", round(model.score(test), 2))
 
 # %%
 # New images, and their reconstructions from eight numbers.

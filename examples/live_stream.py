@@ -24,8 +24,8 @@ scored = pd.concat(updates)
 print(scored["alarm"].resample("D").sum().to_string())
 
 # %%
-# The numbers are the alarms per day, of 48 half hours. They follow Christmas and New
-# Year, because a window of two days contains the event.
+# The output is the number of alarms per day (of 48 half hours). Alarms continue after
+# Christmas and New Year, because each window of two days still contains the event.
 
 figure, (top, bottom) = plt.subplots(
     2, 1, figsize=(9, 4.5), sharex=True, layout="constrained"

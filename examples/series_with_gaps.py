@@ -61,8 +61,8 @@ print(intervals.to_string())
 print(detector.explain(new, n_causes=1).to_string())
 
 # %%
-# The last hour of a running series is enough to score its newest row, together with the
-# rows of one window before it.
+# The rows of the last window (four hours) are enough to score the newest row of a
+# running series. Here, five hours are passed.
 
 newest = detector.score_samples(new["2026-04-29 08:00":"2026-04-29 13:00"]).iloc[-1]
 print(f"score at 13:00: {newest:.2f}, threshold {detector.offset_:.2f}")

@@ -19,8 +19,9 @@ detector = AutoencoderAnomalyDetector(
 print(detector.detect_intervals(demand).round(1).to_string())
 
 # %%
-# Alarms are shaded, and so are the labelled events: the marathon, Thanksgiving,
-# Christmas, New Year and a snow storm. No label was used. The guide to
+# Alarms are shaded, and so are the labeled events: the marathon, Thanksgiving,
+# Christmas, New Year and a snow storm. `fit` received no labels. ``contamination=0.1``
+# is the share of the time steps that the benchmark labels as anomalous. The guide to
 # `series <../series.html>`_ describes the options.
 
 display = AnomalyScoreDisplay.from_estimator(detector, demand, labels=labels)

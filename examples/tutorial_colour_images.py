@@ -1,8 +1,8 @@
 """
-Tutorial: convolutional autoencoder of colour images
+Tutorial: convolutional autoencoder of color images
 ====================================================
 
-The tutorials train a convolutional autoencoder on colour images of 32 x 32 pixels. Here
+The tutorials train a convolutional autoencoder on color images of 32 x 32 pixels. Here
 they are patches of the two photos that come with scikit-learn. The network of the
 tutorial, with random weights, a sigmoid and squared error, is compared with the
 default, which is initialized with PCA.

@@ -50,7 +50,7 @@ for name, step in (("codes", FrozenEstimator(loaded)), ("PCA", PCA(16).fit(X[:13
     model = make_pipeline(step, StandardScaler(), LogisticRegression(max_iter=1000))
     scores[name] = model.fit(X[:100], y[:100]).score(X[1300:], y[1300:])
 for name, score in scores.items():
-    print(f"{name:18} accuracy of new digits {score:.3f}")
+    print(f"{name:18} accuracy on new digits {score:.3f}")
 
 figure, ax = plt.subplots(figsize=(6, 2.4), layout="constrained")
 bars = ax.barh(list(scores), list(scores.values()))

@@ -23,7 +23,8 @@ print("shape of the latent codes:", codes.shape)
 
 # %%
 # Sequences with the same frequency are neighbors in the latent space. No label was used
-# in the fit: a classifier of nearest neighbors finds the frequency from two numbers.
+# in the fit: a nearest-neighbors classifier predicts the class, the number of periods,
+# from the two components.
 
 accuracy = cross_val_score(KNeighborsClassifier(5), codes, y).mean()
 print("accuracy of 5 nearest neighbors:", round(accuracy, 2))

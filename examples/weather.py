@@ -7,10 +7,10 @@ The table contains daily weather in Australia, with text, numbers of different u
 many missing values. It is used in two forms:
 
 1. Complete rows and numeric columns only, as in many tutorials. RainToday is 0 or 1.
-   The columns are standardised, reduced to three components and plotted.
+   The columns are standardized, reduced to three components and plotted.
 2. All rows and columns. A ColumnTransformer imputes missing values and encodes text.
 
-The table comes from the Bureau of Meteorology (``weatherAUS.csv``). Its licence does
+The table comes from the Bureau of Meteorology (``weatherAUS.csv``). Its license does
 not permit distribution with this package. Pass the file as the first argument. Without
 a file, the script generates a small table with the same columns::
 
@@ -126,7 +126,7 @@ rows = [("complete rows, numbers", len(X), X.shape[1], autoencoder.score(X_test)
 rows[0] += (r2_of_pca(StandardScaler(), X_train, X_test),)
 
 # %%
-# Plot of the three components. The colour shows whether it rains on the next day.
+# Plot of the three components. The color shows whether it rains on the next day.
 
 some = X_test.sample(min(len(X_test), 1500), random_state=0)
 display = LatentSpaceDisplay.from_estimator(

@@ -10,11 +10,11 @@ __all__ = ["load_nyc_taxi", "make_ragged_sequences", "make_sine_sequences"]
 
 
 def load_nyc_taxi(*, return_X_y=False, as_frame=False):
-    """Load New York City's taxi demand, with its labelled anomalies.
+    """Load New York City's taxi demand, with its labeled anomalies.
 
     The data is the number of passengers in each half hour of 215 days, from 1 July 2014
     to 31 January 2015, from the Numenta Anomaly Benchmark (NAB). Five intervals are
-    labelled as anomalies: the marathon, Thanksgiving, Christmas, New Year and a snow
+    labeled as anomalies: the marathon, Thanksgiving, Christmas, New Year and a snow
     storm.
 
     Parameters
@@ -34,7 +34,7 @@ def load_nyc_taxi(*, return_X_y=False, as_frame=False):
         data : {ndarray, DataFrame} of shape (10320, 1)
             The number of passengers in each half hour.
         target : {ndarray, Series} of shape (10320,)
-            1 if the half hour is in an interval labelled as an anomaly, else 0.
+            1 if the half hour is in an interval labeled as an anomaly, else 0.
         frame : DataFrame of shape (10320, 2)
             Only if ``as_frame=True``: data and target.
         feature_names : list
@@ -44,9 +44,9 @@ def load_nyc_taxi(*, return_X_y=False, as_frame=False):
         timestamps : ndarray of shape (10320,), dtype datetime64[s]
             The beginning of each half hour.
         windows : {ndarray, DataFrame} of shape (5, 2)
-            The first and the last half hour of each labelled window.
+            The first and the last half hour of each labeled window.
         anomaly_points : ndarray of shape (5,), dtype datetime64[s]
-            The time of each labelled anomaly.
+            The time of each labeled anomaly.
         events : list
             Event in each window.
         DESCR : str
@@ -57,7 +57,7 @@ def load_nyc_taxi(*, return_X_y=False, as_frame=False):
 
     Notes
     -----
-    The data is distributed under the MIT licence of NAB, which is installed with it.
+    The data is distributed under the MIT license of NAB, which is installed with it.
 
     Examples
     --------

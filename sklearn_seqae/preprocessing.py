@@ -42,7 +42,7 @@ class SequenceScaler(PlainState, OneToOneFeatureMixin, TransformerMixin, BaseEst
     Parameters
     ----------
     scaler : transformer, default=None
-        Scaler that transforms each column and keeps their number, such as
+        Scaler that transforms each column and keeps the number of columns, such as
         :class:`~sklearn.preprocessing.RobustScaler`. It is cloned before it is fitted.
         If None, :class:`~sklearn.preprocessing.StandardScaler`.
 

@@ -295,7 +295,7 @@ def mean_of_scores(
 
 
 def _moving_sums(values: NDArray, width: int) -> NDArray:
-    """Sums of `width` neighbours, put together from sums of 1, 2, 4, ... of them.
+    """Sums of `width` neighbors, put together from sums of 1, 2, 4, ... of them.
 
     Differences of cumulative sums would lose small scores beside large ones.
     """

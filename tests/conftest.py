@@ -78,7 +78,7 @@ def pyplot():
 
 @pytest.fixture(scope="session")
 def wine():
-    """(178, 13) standardised measurements of wines."""
+    """(178, 13) standardized measurements of wines."""
     return StandardScaler().fit_transform(load_wine().data)
 
 

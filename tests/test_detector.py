@@ -45,7 +45,7 @@ ROW_ESTIMATORS = [
 
 @pytest.fixture(scope="module")
 def tumours():
-    """Standardised measurements: 120 normal ones, and 40 malignant ones."""
+    """Standardized measurements: 120 normal ones, and 40 malignant ones."""
     X, benign = load_breast_cancer(return_X_y=True)
     normal, malignant = X[benign == 1][:120], X[benign == 0][:40]
     scaler = StandardScaler().fit(normal)

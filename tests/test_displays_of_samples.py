@@ -262,7 +262,7 @@ def test_the_series_is_above_the_score_and_the_labels_are_shaded():
     day = display.ax_.convert_xunits(times.to_numpy())[0]
     spans = np.array([limits_of(span) for span in display.label_spans_[::2]]) - day
     np.testing.assert_allclose(spans, [(-0.5, 0.5), (2.5, 4.5)])
-    assert legend_of(display.ax_) == ["score", "threshold", "alarm", "labelled"]
+    assert legend_of(display.ax_) == ["score", "threshold", "alarm", "labeled"]
     assert display.ax_.get_xlabel() == "time"
 
 

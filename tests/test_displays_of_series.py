@@ -76,7 +76,7 @@ def test_alarms_are_shaded_as_intervals_in_both_panels(series):
         assert {span.axes for span in spans} == {panel}
         np.testing.assert_allclose(runs_of(spans), expected)
     assert runs_of(display.label_spans_) == [(200, 209)] * 2
-    assert legend_of(display.ax_) == ["score", "threshold", "alarm", "labelled"]
+    assert legend_of(display.ax_) == ["score", "threshold", "alarm", "labeled"]
 
 
 def test_given_intervals_are_shaded_in_place_of_alarms():
@@ -98,7 +98,7 @@ def test_alarms_are_told_from_labels_by_their_colour(series, style, pyplot):
         display = draw(series, labels=np.arange(400) == 7)
     alarm, label = display.alarm_spans_[0], display.label_spans_[0]
     red, _, blue, _ = alarm.get_facecolor()
-    assert red > 0.8 and blue < 0.2  # to the colour-blind, too, the opposite of blue
+    assert red > 0.8 and blue < 0.2  # to the color-blind, too, the opposite of blue
     red, _, blue, _ = label.get_facecolor()
     assert red < 0.4 and blue > 0.6
 

@@ -71,7 +71,7 @@ def test_scores_of_rows_are_those_of_score_samples(kind, method, wine, tmp_path)
     for n in (1, 50):
         (scores,) = session.run(["score"], {"X": X[:n] + 1})
         assert_same(scores, model.score_samples(X[:n] + 1), model)
-    (scores,) = session.run(["score"], {"X": X})  # each is its own neighbour
+    (scores,) = session.run(["score"], {"X": X})  # each is its own neighbor
     assert_same(scores, model.score_samples(X), model)
 
 

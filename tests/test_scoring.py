@@ -116,7 +116,7 @@ def test_the_distance_counts_in_units_of_the_place():
     rng = np.random.RandomState(0)
     dense, sparse = rng.normal(size=(200, 2)) * 0.1, rng.normal(size=(200, 2)) + 50
     fitted = Nearest().fit(parts(np.zeros((400, 2)), np.vstack([dense, sparse])))
-    off = np.array([[0.0, 3.0], [50.0, 53.0]])  # as far from either centre
+    off = np.array([[0.0, 3.0], [50.0, 53.0]])  # as far from either center
     near_dense, near_sparse = fitted.distances(parts(np.zeros((2, 2)), off))
     assert near_dense > 2 * near_sparse
 
@@ -140,7 +140,7 @@ def test_a_group_of_anomalies_is_no_neighbour_of_its_members(group):
     fitted = Nearest().fit(group)
     away = fitted.distances(group)
     assert np.median(away[400:]) > np.quantile(away[:400], 0.9)
-    fitted.spreads = fitted.spreads[:1]  # neighbours among all samples
+    fitted.spreads = fitted.spreads[:1]  # neighbors among all samples
     assert np.median(fitted.distances(group)[400:]) < np.median(away[:400])
     rows = np.arange(400)
     clean = Nearest().fit(group.take(rows))

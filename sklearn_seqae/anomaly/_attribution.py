@@ -30,7 +30,7 @@ class Attribution:
     ) -> "Attribution":
         """Fit to training rows, or to residuals of training steps, (M, C).
 
-        `unit` is the scale of X. `known` are centred and scaled rows in float32 that a
+        `unit` is the scale of X. `known` are centered and scaled rows in float32 that a
         score keeps already.
 
         The covariance of many features is only computed by `of`, from rows in float32:

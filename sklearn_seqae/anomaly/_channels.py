@@ -2,10 +2,11 @@
 
 A switch has at most two values in the training series. Scored jointly, many switches
 hide the few sensors, and the residuals of their edges hide what is measured. So only
-sensors are reconstructed. A switch is checked by itself: a change to a value, or from
-one value to the other, that the training series do not contain is an event. A new state
-that lasts is one event, because it may last for ever. An event is as anomalous as the
-score of the sensors that is as rare.
+sensors are reconstructed. A switch is checked by itself: an event is a change to a
+value that does not occur in the training series, or a change between the two values in
+a direction that does not occur there. A new state that lasts is one event, because it
+may last for ever. The score of an event is the quantile of the sensors' scores at the
+rate of such events.
 """
 
 from typing import Any

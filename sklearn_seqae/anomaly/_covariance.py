@@ -91,7 +91,7 @@ class ShrunkCovariance:
         return squares + np.maximum(others, 0) / self.rest
 
     def times_precision(self, rows: NDArray) -> NDArray:
-        """Multiply centred rows (..., p) with the inverse of the covariance."""
+        """Multiply centered rows (..., p) with the inverse of the covariance."""
         along = rows @ self.vectors
         return rows / self.rest + (along * self._excess) @ self.vectors.T
 

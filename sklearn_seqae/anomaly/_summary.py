@@ -41,7 +41,7 @@ def facts_of(detector: Any) -> list[tuple[str, str]]:
     low, high = detector.false_alarm_rate_interval_
     facts += [
         ("false-alarm rate", f"{detector._rate:g} of the normal {unit}"),
-        ("true rate", f"{low:.2g} to {high:.2g} ({known.coverage})"),
+        ("true rate", f"{low:.2g} to {high:.2g} (coverage {known.coverage})"),
         ("calibration", n_scores),
     ]
     return facts

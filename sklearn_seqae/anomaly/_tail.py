@@ -3,10 +3,10 @@
 One series of 6,000 steps has about 100 windows that do not overlap. The distances
 beyond a high quantile follow approximately a generalized Pareto distribution (Pickands,
 1975). Its shape cannot be estimated from so few windows by maximum likelihood, so it is
-shrunk towards the exponential distribution.
+shrunk toward the exponential distribution.
 
 P-values are predictive: they include the uncertainty of the estimates, so that the
-realised rate is right on average over series, and thresholds are lower if there are few
+realized rate is right on average over series, and thresholds are lower if there are few
 windows.
 """
 

@@ -61,10 +61,10 @@ class HasThreshold:
         if known.n_independent < needed:
             warn(
                 f"A false-alarm rate of {rate:g} needs at least {needed:.9g} "
-                f"{known.unit} to be calibrated. Got {known.n_independent}: the rate "
-                f"of new normal samples is between {low:.2g} and {high:.2g} with a "
-                f"probability of {known.coverage}. Fit on more samples, or set a "
-                "higher 'false_alarm_rate'.",
+                f"{known.unit} to be calibrated. Got {known.n_independent}: the "
+                f"false-alarm rate on new normal samples is between {low:.2g} and "
+                f"{high:.2g} (coverage {known.coverage}). Fit on more samples, or set "
+                "a higher 'false_alarm_rate'.",
             )
 
     def set_false_alarm_rate(self, rate: float) -> Self:

@@ -141,7 +141,7 @@ class AutoencoderAnomalyDetector(
         fewer than 10 samples, only one model is trained. The threshold of series is
         extrapolated with a generalized Pareto distribution. If there are too few
         samples (for a series: non-overlapping windows) for this rate, a warning is
-        issued with the interval that contains the true rate.
+        issued that gives an approximate interval for the true rate.
 
     window_size : int, "auto" or None, default=None
         Number of time steps of a window. If None, each row is a separate sample. If an
@@ -176,16 +176,16 @@ class AutoencoderAnomalyDetector(
         - None: no scaling.
 
     switches : {"auto", None}, default="auto"
-        How the channels of a series with at most two values in the training series,
-        for example on and off, are scored. Ignored without `window_size`.
+        How to score channels that have at most two values in the training series, for
+        example on and off. Ignored without `window_size`.
 
         - "auto": they are switches. Only the other channels, the sensors, are
           reconstructed and scored. Each switch is checked separately: an event is a
-          change to a value, or from one value to the other, that the training series do
-          not contain. Its score is at most the score of the sensors that is as rare as
-          such events. A new state that lasts is one event, at its first step. Without
-          sensors, or with an estimator that is already fitted, all channels are scored
-          jointly.
+          change to a value that does not occur in the training series, or a change
+          between the two values in a direction that does not occur there. Its score is
+          at most the quantile of the sensors' scores at the rate of such events. A new
+          state that lasts is one event, at its first step. Without sensors, or with an
+          estimator that is already fitted, all channels are scored jointly.
         - None: all channels are scored jointly.
 
     random_state : int, RandomState instance or None, default=None
@@ -212,9 +212,9 @@ class AutoencoderAnomalyDetector(
     false_alarm_rate_interval_ : tuple of float, or None
         Central 90 % interval (low, high) of the true false-alarm rate. It is wide if
         there are few samples (for a series: non-overlapping windows). For a series it
-        is approximate: it contained the true rate of about 85 % of simulated series,
-        and `high` exceeded the true rate of at least 96 %. None if `contamination` is a
-        float.
+        is approximate: it contained the true rate for about 85 % of simulated series,
+        and `high` exceeded the true rate for at least 96 % of them. None if
+        `contamination` is a float.
 
     calibration_scores_ : ndarray of shape (n_calibration_scores,)
         Anomaly scores of the training samples or time steps in ascending order, without
@@ -525,10 +525,10 @@ class AutoencoderAnomalyDetector(
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the distance of `score_method`. A missing value has no residual, and
-            a sample without any observed value has the score NaN. With `window_size`,
-            one score for each time step, NaN without a window: a pandas Series if the
-            index of X contains times, a list for several series.
+            Minus the distance of `score_method`. The residual of a missing value is 0,
+            and a sample without any observed value has the score NaN. With
+            `window_size`, one score for each time step, NaN without a window: a pandas
+            Series if the index of X contains times, a list for several series.
 
         Raises
         ------

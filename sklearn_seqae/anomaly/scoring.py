@@ -160,17 +160,17 @@ def are_outlying(parts: Parts) -> np.ndarray:
 class Nearest:
     """Mean distance to the nearest training samples, relative to their local spread.
 
-    Neighbours are searched in the joint space of a sample and its residual, in the
+    Neighbors are searched in the joint space of a sample and its residual, in the
     units of X divided by one scale; the residual has half weight. The mean distance is
-    divided by the square root of the mean distance between those neighbours and their
-    own neighbours. This lies between the plain distance and the local outlier factor
-    (Breunig et al., 2000). A training sample is not its own neighbour.
+    divided by the square root of the mean distance between those neighbors and their
+    own neighbors. This lies between the plain distance and the local outlier factor
+    (Breunig et al., 2000). A training sample is not its own neighbor.
 
-    Groups of anomalies among the training samples would be neighbours of each other.
+    Groups of anomalies among the training samples would be neighbors of each other.
     If some training samples are outlying, the distance is the geometric mean of two:
     to all training samples, and to those that are not outlying.
 
-    The training samples are kept centred, in float32.
+    The training samples are kept centered, in float32.
     """
 
     needs_codes = False
@@ -189,7 +189,7 @@ class Nearest:
         return self
 
     def _spread(self, reference: np.ndarray) -> np.ndarray:
-        """Return the mean distance of each sample to its neighbours."""
+        """Return the mean distance of each sample to its neighbors."""
         return self._neighbors(reference, reference, 0.0)[0].mean(axis=1)
 
     def distances(self, parts: Parts) -> np.ndarray:
@@ -224,7 +224,7 @@ class Nearest:
         return np.hstack(self._rounded(parts))
 
     def _rounded(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-        """Return centred samples and weighted residuals in float32."""
+        """Return centered samples and weighted residuals in float32."""
         both = (parts.samples - self.center, WEIGHT_OF_ERRORS * parts.errors)
         samples, errors = (
             np.clip(each, -LARGEST_OF_32, LARGEST_OF_32).astype(np.float32)
@@ -235,7 +235,7 @@ class Nearest:
     def _neighbors(
         self, joint: np.ndarray, reference: np.ndarray, least: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distances to the neighbours of each row, and their numbers.
+        """Return the distances to the neighbors of each row, and their numbers.
 
         `least` is a small distance.
         """

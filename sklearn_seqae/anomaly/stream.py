@@ -28,7 +28,7 @@ class AnomalyStream:
 
     Create it with :meth:`AutoencoderAnomalyDetector.stream`. The stream keeps the last
     ``window_size_ - 1`` rows, so that the time of an update does not depend on the
-    number of earlier rows. It scores each row, independent of the `step` of the
+    number of earlier rows. It scores each row, independently of the `step` of the
     detector. It can be pickled at any time. Later fits of the detector do not change
     it.
 

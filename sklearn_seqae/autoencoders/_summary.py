@@ -116,7 +116,7 @@ def html_of(estimator):
 
 
 def loss_curve_svg(estimator):
-    """Return the loss curves as SVG, in the colour of the surrounding text."""
+    """Return the loss curves as SVG, in the color of the surrounding text."""
     curves = [
         ("training", 1, estimator.loss_curve_, 'stroke-dasharray="4 3"'),
         ("validation", 0, estimator.validation_loss_curve_ or [], ""),

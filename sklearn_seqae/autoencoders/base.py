@@ -432,8 +432,9 @@ class BaseAutoencoder(
         Returns
         -------
         r2 : pandas.Series
-            R² of each feature: 1 if it is reconstructed exactly, 0 if the training mean
-            has the same error, or if the feature equals it.
+            R² of each feature: 1 if it is reconstructed exactly, 0 if the error equals
+            that of the training mean, or if the feature is constant at the training
+            mean.
         """
         return _summary.r2_of(self, self._read_to_score(X))
 

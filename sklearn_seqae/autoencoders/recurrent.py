@@ -117,7 +117,8 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         of the validation rows to explain: components are ordered, as with
         ``bottleneck="ordered"``, and the model keeps the smallest sufficient number of
         them, at most 64. A float requires a "plain" or "ordered" bottleneck. If None,
-        all components are kept: the smaller number of samples and values of a sample.
+        ``min(n_samples, n_values)`` components are kept, where n_values is the number
+        of values of a sample.
 
     hidden_layer_sizes : tuple of int, default=(96,)
         Number of hidden units in each recurrent layer of the encoder. Use fewer units
@@ -176,13 +177,13 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     output_activation : {"identity", "sigmoid"}, default="identity"
         Activation function of the last layer. "sigmoid" requires ``init="random"`` and
-        values in [0, 1], which are then neither centred nor scaled. With
-        ``loss="binary_cross_entropy"`` both are the same, a sigmoid.
+        values in [0, 1], which are then neither centered nor scaled. With
+        ``loss="binary_cross_entropy"``, the output is a sigmoid for either value.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"}, \
             default="squared_error"
         Loss function. "binary_cross_entropy" adds a sigmoid to the output and requires
-        values in [0, 1], which are neither centred nor scaled. Use "absolute_error" or
+        values in [0, 1], which are neither centered nor scaled. Use "absolute_error" or
         "huber" if X contains outliers.
 
     bottleneck : {"plain", "ordered", "l1", "kl", "contractive", "variational"}, \
@@ -352,7 +353,7 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
 
     loss_curve_ : list of float of length `n_iter_`
         Training loss of each epoch of the model selection, the mean over the folds, in
-        scaled units. Without early stopping, that of the training.
+        scaled units. Without early stopping, the training loss of each epoch.
 
     validation_loss_curve_ : list of float of length ``n_iter_ + 1``, or None
         Validation loss before training and after each epoch of the model selection, in
@@ -567,11 +568,12 @@ class RecurrentAutoencoderTransformer(ForecastingAutoencoder):
         batch size from its chunk, so this chunk should be a random sample of the data.
         Later calls only train the networks, with the parameters of the first call, and
         also continue after `fit`. The learning rate is constant for 500 updates, and
-        then decreases with the square root of their number. With ``batch_size="auto"``,
-        a batch has 32 rows or more, and a small chunk is repeated: until there are 20
-        batches, or up to 40 if these are at most 8 passes over the chunk. There is no
-        validation: `early_stopping`, `max_iter` and `checkpoint` are ignored. With
-        `whiten`, the components are uncorrelated on the last chunk.
+        then decays with the inverse square root of the number of updates. With
+        ``batch_size="auto"``, a batch has 32 rows or more, and a small chunk is
+        repeated until there are 40 batches or 8 passes over the chunk, whichever comes
+        first, but at least 20 batches. There is no validation: `early_stopping`,
+        `max_iter` and `checkpoint` are ignored. With `whiten`, the components are
+        uncorrelated on the last chunk.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Train an encoder and a linear head on the labelled rows."""
+"""Train an encoder and a linear head on the labeled rows."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -85,7 +85,7 @@ class FineTuningConfig:
 
 
 class FineTuning:
-    """Train the encoder and a head on labelled rows, always from the same weights.
+    """Train the encoder and a head on labeled rows, always from the same weights.
 
     Parameters
     ----------
@@ -99,10 +99,10 @@ class FineTuning:
         All rows.
 
     labelled, targets : ndarray of shape (M,)
-        Labelled rows, and the index of the class of each.
+        Labeled rows, and the index of the class of each.
 
     weights : ndarray of shape (M,) or None, default=None
-        Weights of the labelled rows, with mean 1; None: all are 1.
+        Weights of the labeled rows, with mean 1; None: all are 1.
     """
 
     @isolated()

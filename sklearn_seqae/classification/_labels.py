@@ -110,15 +110,15 @@ def label_weights(class_weight, classes, targets, sample_weight):
         Class labels.
 
     targets : ndarray of shape (M,)
-        Index of the class of each labelled row.
+        Index of the class of each labeled row.
 
     sample_weight : ndarray of shape (M,) or None
-        Sample weights of the labelled rows; None: all are 1.
+        Sample weights of the labeled rows; None: all are 1.
 
     Returns
     -------
     weights : ndarray of shape (M,) or None
-        Weights of the labelled rows; None: all are 1.
+        Weights of the labeled rows; None: all are 1.
     """
     weights = np.ones(len(targets)) if sample_weight is None else sample_weight
     if class_weight is not None:

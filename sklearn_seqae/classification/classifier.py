@@ -64,7 +64,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
 
     The autoencoder is fitted on all rows, with and without a label. Its encoder and a
     linear head, which is initialized as a logistic regression on the latent codes, are
-    then trained together on the labelled rows. If the validation rows show no gain, the
+    then trained together on the labeled rows. If the validation rows show no gain, the
     result is the logistic regression on the latent codes.
 
     Use it if only a few of many rows have a label. X is a table, or it contains
@@ -91,7 +91,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         penalty to the loss instead.
 
     batch_size : "auto" or int, default="auto"
-        Number of labelled samples in a batch. "auto" is a tenth of the labelled
+        Number of labeled samples in a batch. "auto" is a tenth of the labeled
         samples, from 8 to 64. An epoch has at least ten batches.
 
     learning_rate_init : float, default=0.01
@@ -102,14 +102,14 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
         Number of epochs of the fine-tuning.
 
     early_stopping : bool, default=True
-        If True, measure on a validation split of the labelled rows, in three folds,
+        If True, measure on a validation split of the labeled rows, in three folds,
         whether fine-tuning helps. If it does not, keep the initial weights. If False,
         fine-tune for `max_iter` epochs without validation.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss and in its validation. A dict maps class
         labels to positive weights; other classes have weight 1. "balanced":
-        ``n_labelled / (n_classes * n_labelled_of_class)``, so that all classes have the
+        ``n_labeled / (n_classes * n_labeled_of_class)``, so that all classes have the
         same total weight. Use it if rare classes are important. None: all weights are
         1. The fit of the autoencoder does not use class weights.
 
@@ -126,7 +126,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, without the number -1 that marks unlabelled rows.
+        Class labels, without the number -1 that marks unlabeled rows.
 
     estimator_ : autoencoder
         Fitted autoencoder with the fine-tuned encoder. The decoder is not fine-tuned.
@@ -169,7 +169,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     >>> from sklearn_seqae import AutoencoderClassifier, RecurrentAutoencoderTransformer
     >>> from sklearn_seqae.datasets import make_ragged_sequences
     >>> X, y = make_ragged_sequences(60, random_state=0)
-    >>> some = np.where(np.arange(60) % 5 == 0, y, -1)  # -1 marks unlabelled rows
+    >>> some = np.where(np.arange(60) % 5 == 0, y, -1)  # -1 marks unlabeled rows
     >>> autoencoder = RecurrentAutoencoderTransformer(8, max_iter=5)
     >>> classifier = AutoencoderClassifier(autoencoder, max_iter=5, random_state=0)
     >>> classifier = classifier.fit(X, some)
@@ -221,7 +221,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseEstimator):
     # The fit of `estimator` validates its parameters.
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the autoencoder to all rows, then the classifier to the labelled ones.
+        """Fit the autoencoder to all rows, then the classifier to the labeled ones.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
-"""Shared parts of the displays: import of matplotlib, colours, panels."""
+"""Shared parts of the displays: import of matplotlib, colors, panels."""
 
 import numpy as np
 
-# Okabe and Ito's palette for the colour-blind: blue, orange, green and purple, which
+# Okabe and Ito's palette for the color-blind: blue, orange, green and purple, which
 # have enough contrast.
 ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7")
@@ -23,7 +23,7 @@ def check_matplotlib(caller):
 
 
 def ink():
-    """Return the colour of text: dark in light styles, light in dark ones."""
+    """Return the color of text: dark in light styles, light in dark ones."""
     import matplotlib as mpl
 
     return mpl.rcParams["text.color"]
@@ -37,7 +37,7 @@ def is_dark():
 
 
 def colours():
-    """Return four colours for the current style, light or dark."""
+    """Return four colors for the current style, light or dark."""
     return ON_DARK if is_dark() else ON_LIGHT
 
 
@@ -51,7 +51,7 @@ def scale_of_colours():
 
 
 def colour_and_marker(number):
-    """Return the colour and the marker of a category; 28 pairs are distinct."""
+    """Return the color and the marker of a category; 28 pairs are distinct."""
     return colours()[number % 4], MARKERS[number % len(MARKERS)]
 
 
@@ -100,7 +100,7 @@ def panels(ax, n_rows, n_columns, *, size, **options):
 
 
 def diverging_colours():
-    """Return a colour map from blue over the background, which is 0, to orange."""
+    """Return a color map from blue over the background, which is 0, to orange."""
     import matplotlib as mpl
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -125,7 +125,7 @@ def name_of_feature(key):
 
 
 def outline():
-    """Return an outline of text in the colour of the background."""
+    """Return an outline of text in the color of the background."""
     import matplotlib as mpl
     from matplotlib.patheffects import withStroke
 

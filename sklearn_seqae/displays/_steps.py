@@ -36,7 +36,7 @@ def shade(panels, times, flags, **style):
         Steps to shade.
 
     **style
-        Label, colour and alpha.
+        Label, color and alpha.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def shade(panels, times, flags, **style):
 def plot_channels(ax, times, series, names):
     """Draw each channel of a series.
 
-    A few channels have different colours on one axis. Many channels, or channels with
+    A few channels have different colors on one axis. Many channels, or channels with
     very different ranges, are drawn one above the other, each in its own range.
     """
     series = series.reshape(len(series), -1)

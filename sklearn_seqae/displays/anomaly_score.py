@@ -83,7 +83,7 @@ class AnomalyScoreDisplay:
 
     heat_map_ : matplotlib Artist or None
         Heat map with one column for each row of X and one row for each feature. The
-        colour is the square root of the contribution.
+        color is the square root of the contribution.
 
     series_ax_ : matplotlib Axes or None
         Axes of the series.
@@ -385,13 +385,13 @@ class AnomalyScoreDisplay:
         )
 
     def _shade_runs(self, ax, times):
-        """Shade labelled samples, and intervals or alarms in a series."""
+        """Shade labeled samples, and intervals or alarms in a series."""
         shaded = [ax] if self.series_ax_ is None else [ax, self.series_ax_]
         self.label_spans_, self.alarm_spans_ = [], []
         blue, orange = colours()[:2]
         if self.labels is not None:
             self.label_spans_ = shade(
-                shaded, times, self.labels, label="labelled", color=blue, alpha=0.2
+                shaded, times, self.labels, label="labeled", color=blue, alpha=0.2
             )
         alarm = self.intervals
         if alarm is None and self.threshold is not None and self._are_steps:

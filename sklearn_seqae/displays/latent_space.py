@@ -38,10 +38,10 @@ class LatentSpaceDisplay:
         Latent codes.
 
     labels : ndarray of shape (n_samples,), default=None
-        Labels for the colours: categories with a legend, numbers with a colour bar.
+        Labels for the colors: categories with a legend, numbers with a color bar.
 
     label_name : str, default=None
-        Title of the legend or of the colour bar.
+        Title of the legend or of the color bar.
 
     components : list of int, default=None
         Components to draw, from 0; by default up to the first five.
@@ -67,7 +67,7 @@ class LatentSpaceDisplay:
         Points of each panel, one artist for each category.
 
     colorbar_ : matplotlib Colorbar or None
-        Colour bar of numeric labels.
+        Color bar of numeric labels.
 
     arrows_ : dict of matplotlib Annotation
         Arrows of the loadings by the name of the feature, the longest first.
@@ -117,7 +117,7 @@ class LatentSpaceDisplay:
             Samples in any container that `transform` accepts.
 
         labels : array-like of shape (n_samples,), default=None
-            Labels for the colours.
+            Labels for the colors.
 
         label_name : str, default=None
             Title of the legend; by default the name of a Series.
@@ -130,8 +130,8 @@ class LatentSpaceDisplay:
             over X. The estimator then contains an autoencoder, or PCA.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. Three components and grids take its place. If None, a
-            new figure.
+            Axes to draw in. With three or more components, new axes replace it. If
+            None, a new figure.
 
         Returns
         -------
@@ -168,7 +168,7 @@ class LatentSpaceDisplay:
             Latent codes.
 
         labels : array-like of shape (n_samples,), default=None
-            Labels for the colours.
+            Labels for the colors.
 
         label_name : str, default=None
             Title of the legend; by default the name of a Series.
@@ -180,8 +180,8 @@ class LatentSpaceDisplay:
             Loadings to draw over two components, with the features as index.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. Three components and grids take its place. If None, a
-            new figure.
+            Axes to draw in. With three or more components, new axes replace it. If
+            None, a new figure.
 
         Returns
         -------
@@ -204,8 +204,8 @@ class LatentSpaceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw in. Three components and grids take its place. If None, a
-            new figure.
+            Axes to draw in. With three or more components, new axes replace it. If
+            None, a new figure.
 
         Returns
         -------
@@ -316,7 +316,7 @@ class LatentSpaceDisplay:
             getattr(ax, f"set_{axis}label")(name)
 
     def _explain_colours(self, ax, options):
-        """Put a colour bar beside the panels, or a legend into an axes."""
+        """Put a color bar beside the panels, or a legend into an axes."""
         if self.labels is None:
             return
         if _are_numbers(self.labels):

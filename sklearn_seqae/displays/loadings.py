@@ -52,7 +52,7 @@ class LoadingsDisplay:
         Bars, lines or image of each panel.
 
     colorbar_ : matplotlib Colorbar or None
-        Colour bar of heat maps and images.
+        Color bar of heat maps and images.
 
     See Also
     --------
@@ -241,7 +241,7 @@ class LoadingsDisplay:
         self._add_colour_bar(self.artists_[-1])
 
     def _draw_map(self, panel, values, largest=None, ax=None):
-        """Draw values in colours from blue to orange, symmetric about 0."""
+        """Draw values in colors from blue to orange, symmetric about 0."""
         if largest is None:
             largest = np.abs(values).max()
         image = panel.imshow(

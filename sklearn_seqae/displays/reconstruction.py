@@ -35,7 +35,7 @@ class ReconstructionDisplay:
     """Samples with their reconstructions: series, images, or rows of a table.
 
     Create it with `from_estimator` or `from_reconstructions`. In a series, each channel
-    has a colour; the sample is a wide pale line, the reconstruction a thin line, and a
+    has a color; the sample is a wide pale line, the reconstruction a thin line, and a
     forecast a dotted line. Images are above their reconstructions. Rows of a table are
     pairs of bars.
 
@@ -343,7 +343,7 @@ class ReconstructionDisplay:
         for axes, (name, images, artists) in zip(self.axes_, rows, strict=True):
             axes[0].set_ylabel(name)
             for panel, image in zip(axes, images, strict=True):
-                if image.ndim == 3 and image.shape[2] == 3:  # colours want [0, 1]
+                if image.ndim == 3 and image.shape[2] == 3:  # colors want [0, 1]
                     shown = np.clip((image - low) / max(high - low, 1e-12), 0, 1)
                     artists.append(panel.imshow(shown))
                 else:
@@ -355,7 +355,7 @@ class ReconstructionDisplay:
 
 
 def _lines(ax, start, values, **style):
-    """Draw each channel in its colour, from a time step on."""
+    """Draw each channel in its color, from a time step on."""
     lines = []
     for channel, series in enumerate(values.T):
         own = {"color": colours()[channel % 4], "ls": LINES[channel // 4 % len(LINES)]}

@@ -29,7 +29,7 @@ class TraversalDisplay:
     Create it with `from_estimator`. The other components keep their median. Each image
     is drawn, with a row of images for each component. Sequences are lines, and the
     features of a table are points on a line, in units of their standard deviation. The
-    colour is the quantile.
+    color is the quantile.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class TraversalDisplay:
         Points, lines or images, a list for each component.
 
     colorbar_ : matplotlib Colorbar or None
-        Colour bar of the quantiles.
+        Color bar of the quantiles.
 
     See Also
     --------
@@ -102,7 +102,7 @@ class TraversalDisplay:
             detector that contains one.
 
         X : {array-like, sequences, images}
-            Samples whose latent codes have the quantiles.
+            Samples whose latent codes determine the quantiles.
 
         components : list of int, default=None
             Components to draw, from 0; by default up to the first four.
@@ -225,7 +225,7 @@ class TraversalDisplay:
             for panel, image in zip(row, images, strict=True):
                 if image.ndim == 3 and image.shape[2] != 3:
                     image = image[:, :, 0]
-                if image.ndim == 3:  # colours want [0, 1]
+                if image.ndim == 3:  # colors want [0, 1]
                     image = (image - low) / max(high - low, 1e-12)
                     shown.append(panel.imshow(image))
                 else:
@@ -248,5 +248,5 @@ class TraversalDisplay:
 
 
 def _colours():
-    """Return a colour for each quantile."""
+    """Return a color for each quantile."""
     return scale_of_colours()(np.linspace(0, 1, len(QUANTILES)))

@@ -31,7 +31,8 @@ class ChunkTrainer(Trainer):
 
     The first chunk determines the scaling, the estimate of missing values, the linear
     path and the batch size. The number of chunks is not known: the learning rate is
-    constant at first, and then decreases with the square root of the number of updates.
+    constant at first, and then decays with the inverse square root of the number of
+    updates.
 
     Parameters
     ----------

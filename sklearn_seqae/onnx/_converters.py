@@ -25,8 +25,9 @@ def register_converters() -> None:
 
     ``skl2onnx.to_onnx(pipeline, X[:1])`` then converts Pipelines and ColumnTransformers
     that contain dense or convolutional autoencoders fitted on tables: `transform` with
-    ``refinement_steps=0``. Recurrent autoencoders and other samples need the function
-    `export`. This requires skl2onnx (``pip install 'sklearn-seqae[onnx]'``).
+    ``refinement_steps=0``. For recurrent autoencoders, and for autoencoders of images
+    or sequences, use `export`. This requires skl2onnx (``pip install
+    'sklearn-seqae[onnx]'``).
 
     Examples
     --------

@@ -194,7 +194,7 @@ class _Nearest(nn.Module):
         return rows.clamp(-LARGEST_OF_32, LARGEST_OF_32).float().double()
 
     def usual(self, rows: Tensor) -> Tensor:
-        """Return the mean distance to the neighbours that are not outlying."""
+        """Return the mean distance to the neighbors that are not outlying."""
         mean: Tensor = self.searches[-1](rows)[0]
         return mean
 
