@@ -40,7 +40,7 @@ TESTS = {
         *("selection", "model_selection", "nearest_codes", "validation_data"),
         *("autoencoders", "partial_fit", "large", "ordered", "missing", "wide"),
         *("sample_weight", "denoising", "forecasting", "encoder_module", "sparse"),
-        *("fitted_state", "bottlenecks", "parameters", "components"),
+        *("fitted_state", "bottlenecks", "parameters", "components", "imputer"),
     ),
     "modules": (
         *("modules", "padding_and_warps", "dense_step", "dense_tile"),
