@@ -41,6 +41,7 @@ TESTS = {
         *("autoencoders", "partial_fit", "large", "ordered", "missing", "wide"),
         *("sample_weight", "denoising", "forecasting", "encoder_module", "sparse"),
         *("fitted_state", "bottlenecks", "parameters", "components", "imputer"),
+        "nearest_gaps",
     ),
     "modules": (
         *("modules", "padding_and_warps", "dense_step", "dense_tile"),
