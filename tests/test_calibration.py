@@ -1,5 +1,6 @@
 """The threshold, and what is promised of it."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -249,6 +250,15 @@ def test_rows_are_calibrated_by_models_that_have_not_seen_them(wine):
         expected[rows] = -np.square(left).mean(axis=1)
     variance = np.var(wine, axis=0).mean()  # the unit of the score
     np.testing.assert_allclose(auto.calibration_scores_, np.sort(expected) / variance)
+
+
+@pytest.mark.parametrize("n, has_warning", [(38, True), (39, False)])
+def test_a_rate_needs_its_inverse_less_one_rows(wine, n, has_warning):
+    detector = AutoencoderAnomalyDetector(PCA(2), false_alarm_rate=0.025)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        detector.fit(wine[:n])
+    assert any("at least 39 training" in str(w.message) for w in found) == has_warning
 
 
 def test_few_rows_are_warned_about_in_fit(wine):

@@ -1,11 +1,13 @@
 """Images, and sequences of one length: what the convolutional family promises."""
 
+import math
 import pickle
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -16,11 +18,39 @@ from sklearn_seqae import (
     ConvolutionalAutoencoderTransformer,
 )
 from sklearn_seqae._images import holds_images, parse_images
+from sklearn_seqae.modules.convolutional import (
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+)
 from tests.containers import EQUAL_CONTAINERS, items
 from tests.instances import convolutional, dense, detector
 
 # What is left of the training: the model stays at epoch 0.
 STANDING_STILL = {"learning_rate_init": 1e-30, "max_iter": 1, "early_stopping": False}
+
+
+@pytest.mark.parametrize("beside_pca", [False, True])
+def test_each_weight_is_a_product_at_each_position_of_the_smaller_image(beside_pca):
+    options = {"shape": (12, 10, 2), "filters": (4, 6), "n_components": 5}
+    options |= {"activation": "relu", "kernel_size": 3, "beside_pca": beside_pca}
+    options["generator"] = torch.Generator().manual_seed(0)
+    encoder, decoder = ConvolutionalEncoder(**options), ConvolutionalDecoder(**options)
+    x, code = torch.zeros(1, 240), torch.zeros(1, 5)
+    beside = x if beside_pca else None
+    calls = [(encoder, (x, None, beside)), (decoder, (code, None, None, beside))]
+    for network, arguments in calls:
+        found = []
+
+        def count(layer, inputs, output, found=found):
+            n_weights = sum(weight.numel() for weight in layer.parameters())
+            sizes = [math.prod(each.shape[2:]) for each in (inputs[0], output)]
+            found.append(n_weights * min(sizes))
+
+        for layer in network.modules():
+            if not list(layer.children()):
+                layer.register_forward_hook(count)
+        network(*arguments)
+        assert network.n_products() == sum(found) > 0
 
 
 def random_samples(*shape, n=12):

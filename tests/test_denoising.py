@@ -1,5 +1,7 @@
 """Denoising: samples corrupted in training, and real pairs of noisy and clean ones."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,7 +91,19 @@ def test_score_of_pairs_is_r2_about_the_mean_of_the_target(family, pairs):
     model = family().fit(noisy, target=clean)
     error = np.square(clean - model.reconstruct(noisy)).sum()
     total = np.square(clean - clean.mean(axis=0)).sum()
-    assert model.score(noisy, target=clean) == pytest.approx(1 - error / total, 1e-4)
+    score = model.score(noisy, target=clean)
+    assert score == pytest.approx(1 - error / total, 1e-4)
+    assert pickle.loads(pickle.dumps(model)).score(noisy, target=clean) == score
+
+
+def test_the_mean_of_the_target_is_weighted(pairs):
+    noisy, clean = pairs
+    weight = np.where(clean[:, 0] > 0, 5, 1)
+    model = dense(max_iter=1).fit(noisy, target=clean, sample_weight=weight)
+    error = np.square(clean - model.reconstruct(noisy)).sum()
+    total = np.square(clean - np.average(clean, axis=0, weights=weight)).sum()
+    score = model.score(noisy, target=clean)
+    assert score == pytest.approx(1 - error / total, 1e-4)
 
 
 def test_the_start_of_pairs_is_the_best_linear_map_of_the_code(pairs):

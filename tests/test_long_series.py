@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import AutoencoderAnomalyDetector, DenseAutoencoderTransformer
+from sklearn_seqae.anomaly._tail import PER_WINDOW, SHARE
 from sklearn_seqae.datasets import load_nyc_taxi
 from tests.instances import dense, recurrent
 
@@ -242,6 +243,17 @@ def test_steps_beside_a_cut_do_not_calibrate(series, alignment, n_edges):
     n = 500 - n_edges * (WINDOW - 1)  # five pieces; ends of the series are no cuts
     assert len(model.calibration_scores_) == n
     assert model._calibration.n_independent == n // WINDOW
+
+
+@pytest.mark.parametrize("step", [1, 5])
+@pytest.mark.parametrize(("alignment", "share"), [("centered", 0.5), ("trailing", 1)])
+def test_windows_that_do_not_overlap_are_counted(series, alignment, share, step):
+    n_steps = 500 if alignment == "centered" else 500 - WINDOW + 1
+    tail = detector(alignment=alignment, step=step).fit(series)._calibration
+    n = n_steps // WINDOW
+    assert tail.n_independent == n
+    # A centered score depends on the steps before and after: fewer are independent.
+    assert tail.n_effective == pytest.approx(share * PER_WINDOW * SHARE * n)
 
 
 def test_few_windows_are_warned_about_in_fit(series):

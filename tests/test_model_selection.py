@@ -232,6 +232,16 @@ def test_held_out_r2_is_that_of_rows_that_were_held_out(family, monkeypatch):
 
 
 @is_short
+def test_held_out_r2_after_a_warm_start_is_beside_that_of_pca():
+    cold = dense(3, max_iter=1).fit(X)
+    warm = dense(3, max_iter=10, early_stopping=False, warm_start=True).fit(X)
+    warm.set_params(max_iter=1, early_stopping=True).fit(X)
+    expected = cold.held_out_r2_["pca"]
+    assert warm.held_out_r2_["pca"] == pytest.approx(expected, abs=1e-5)
+    assert abs(warm.held_out_r2_["model"] - expected) > 1e-3
+
+
+@is_short
 @each_family
 def test_large_data_keep_the_weights_of_the_first_fold(family, monkeypatch):
     small = family(3, max_iter=3).fit(X)

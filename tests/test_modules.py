@@ -1,5 +1,7 @@
 """The networks: padding changes nothing, and each part does what its name says."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -215,6 +217,20 @@ def test_patches_hold_the_steps_side_by_side_and_no_garbage(padded):
     assert patches.shape == (5, 3, 8)
     clean = torch.where(padded[1][:, :, None], padded[0], 0)
     torch.testing.assert_close(patches.reshape(5, 12, 2)[:, :11], clean)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.9])
+def test_scheduled_sampling_hides_this_fraction_of_the_true_steps(share):
+    generator = torch.Generator().manual_seed(0)
+    objective = Objective(
+        "squared_error", scheduled_sampling=share, generator=generator
+    )
+    target, decoder = torch.zeros(100, 40, 2), SimpleNamespace(is_conditional=True)
+    options = objective._teacher_options(decoder, target, True)
+    assert options["teacher"] is target
+    found = options["free_running"].float().mean().item()
+    assert found == pytest.approx(share, abs=0.03)
+    assert objective._teacher_options(decoder, target, False) == {}
 
 
 @pytest.mark.parametrize("loss", LOSSES)

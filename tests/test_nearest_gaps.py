@@ -7,8 +7,10 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_seqae.fitting import refinement
 from sklearn_seqae.modules.batch import Batch
 from sklearn_seqae.modules.bottleneck import NestedDropout, Plain
+from sklearn_seqae.modules.dense_tile import encoder_tile
 from sklearn_seqae.modules.losses import LOSSES
 from sklearn_seqae.modules.nearest import Sizes, nearest_codes
 from sklearn_seqae.modules.objective import Objective
@@ -115,6 +117,16 @@ def test_refined_validation_losses_count_observed_values_only(name):
 
     assert_array_equal(losses(0.0, 2), losses(5.0, 2))
     assert losses(0.0, 2).sum() < losses(0.0, 0).sum()
+
+
+def test_tiles_have_a_limited_number_of_derivatives(monkeypatch):
+    model = fitted("dense")[0].model_
+    n_values = refinement.BLOCK * model.n_components * model.spec.n_features
+    largest = encoder_tile(model.module, model.n_components).n_rows
+    for n_blocks, n_rows in [(0, 1), (1, 1), (2, 2), (10**6, largest)]:
+        monkeypatch.setattr(refinement, "TILE_VALUES", n_blocks * n_values + 1)
+        found = refinement.NearestEncoder(model, 1, has_gaps=True).n_rows
+        assert found == min(n_rows * refinement.BLOCK, largest)
 
 
 def test_values_that_validation_hides_move_no_code():

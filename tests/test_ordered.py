@@ -12,6 +12,9 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_seqae import DenseAutoencoderTransformer
+from sklearn_seqae._containers import Container
+from sklearn_seqae._sequences import Samples
+from sklearn_seqae.fitting.pca_init import estimate_n_components
 from sklearn_seqae.modules.bottleneck import NestedDropout
 from tests.instances import convolutional, dense, recurrent
 
@@ -130,6 +133,25 @@ def test_a_fraction_keeps_the_fewest_components_that_reach_it(halves, fraction):
 def test_a_fraction_needs_no_more_components_than_pca(halves):
     model = DenseAutoencoderTransformer(0.8, max_iter=60, random_state=0)
     assert model.fit(halves[0]).n_components_ < PCA(0.8).fit(halves[0]).n_components_
+
+
+@pytest.mark.parametrize("kind", ["complete", "gaps", "weights"])
+def test_the_estimate_for_a_fraction_does_not_depend_on_the_means(halves, kind):
+    X, weight = halves[0][:300] / 16, None
+    random = np.random.RandomState(0)
+    if kind == "gaps":
+        X[random.uniform(size=X.shape) < 0.2] = np.nan
+    if kind == "weights":
+        weight = random.uniform(0.1, 2, size=len(X))
+    rows = np.arange(len(X))
+    found = [
+        estimate_n_components(samples, None, 0.8, 0, [(rows[100:], rows[:100])])
+        for samples in (
+            Samples(each, None, Container("table"), weight=weight)
+            for each in (X, X + np.linspace(1, 9, X.shape[1]))
+        )
+    ]
+    assert found[0] == found[1] > 5
 
 
 def test_a_fraction_is_sought_among_as_many_sizes_as_held_out_rows_need():

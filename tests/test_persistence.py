@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 from skorch.callbacks import EpochTimer
 
 import sklearn_seqae
-from sklearn_seqae import _files, persistence
+from sklearn_seqae import SequenceScaler, _files, persistence
 from sklearn_seqae.persistence import TRUSTED_TYPES, load, save
 from tests import files_of_formats
 from tests.instances import (
@@ -34,9 +34,11 @@ from tests.instances import (
     RESTRICTED,
     TAKES_SEQUENCES,
     classifier,
+    convolutional,
     dense,
     detector,
     name,
+    recurrent,
 )
 from tests.reading import random_sequences
 from tests.test_fitted_state import assert_same, results
@@ -120,6 +122,26 @@ def test_names_of_columns_are_kept(path):
     assert header["n_features_in"] == 6
     assert header["class"] in TRUSTED_TYPES
     assert header["versions"]["sklearn-seqae"] == sklearn_seqae.__version__
+
+
+@pytest.mark.parametrize(
+    ("estimator", "X", "form", "shape"),
+    [
+        (dense(), X, "table", None),
+        (recurrent(), SEQUENCES, "sequences", None),
+        (convolutional(), np.resize(X, (40, 6, 5, 2)), "images", [6, 5, 2]),
+        (SequenceScaler(), SEQUENCES, "sequences", None),
+        (PCA(2), X, None, None),
+    ],
+)
+def test_the_header_says_what_the_estimator_reads(estimator, X, form, shape, path):
+    save(estimator.fit(X), path)
+    header = json.loads(path.read_bytes().split(b"\n")[1])
+    kind = type(estimator)
+    assert header["class"] == f"{kind.__module__}.{kind.__name__}"
+    assert (header["input_form"], header["input_shape"]) == (form, shape)
+    assert header["n_features_in"] == estimator.n_features_in_
+    assert header["feature_names_in"] is None
 
 
 def test_of_a_search_the_best_estimator_is_saved(path):

@@ -175,8 +175,11 @@ def test_a_column_of_times_is_named(times):
         detector().fit(X)
 
 
-def test_a_column_that_counts_is_warned_about():
+@pytest.mark.parametrize("has_text", [False, True])
+def test_a_column_that_counts_is_warned_about(has_text):
     X = frame().assign(year=np.arange(600) + 1.0)
+    if has_text:  # numbers as text, in a column before it
+        X.insert(0, "text", X.iloc[:, 0].astype(str))
     with pytest.warns(UserWarning, match=r"Column 'year'.*rises by 1.*set_index"):
         detector().fit(X)
 

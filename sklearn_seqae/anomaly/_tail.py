@@ -149,7 +149,7 @@ class Tail:
         """
         offset = np.array([self.threshold(rate)])
         center = float(np.clip(self._fractions(offset, self.shape)[0], TINY, 1))
-        known = max(center, self.share, 1 / len(self.scores))
+        known = max(center, self.share)
         n_windows = self.n_effective / (PER_WINDOW * SHARE)
         variance = (1 - known) / (known * n_windows)
         if center < self.share:

@@ -41,12 +41,12 @@ class NearestEncoder:
     n_steps : int
         Number of steps.
 
-    has_gaps : bool, default=False
+    has_gaps : bool
         Whether the last axis of `x` has the mask of the observed values after the
         values. Only observed values then change the code.
     """
 
-    def __init__(self, model: "FittedModel", n_steps: int, has_gaps: bool = False):
+    def __init__(self, model: "FittedModel", n_steps: int, has_gaps: bool):
         self.has_gaps = has_gaps
         module, size = model.module, model.n_components
         self._whitening = model.whitening_tensors()
