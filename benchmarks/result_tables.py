@@ -72,25 +72,15 @@ def with_labels():
     for known, normal in ((5, 5), (3, 2)):
         found = means.loc[known]
         gains = found["ap"]["labels"] - found["ap"]["none"]
+        both = found.mean().map(three)
         cells = [
-            " / ".join(three(found[measure][kind].mean()) for measure in ("auroc", "ap"))
-            for kind in ("none", "labels")
+            f"{both['auroc', kind]} / {both['ap', kind]}" for kind in ("none", "labels")
         ]
         gain = f"{gains.mean():+.3f} ± {gains.sem():.3f}"
         worse = f"{(gains < -0.01).sum()} of {len(gains)}"
         rows.append([f"{known} and {normal}", *cells, gain, worse])
     header = ["labels", "without", "with labels", "gain in AP", "sets with a loss"]
     return markdown(header, rows)
-
-
-def same_score():
-    """Return the score of the detector with the network, with PCA and without both."""
-    columns = {
-        OURS: "network (default)",
-        "PCA, same score": "PCA",
-        "rows, same score": "rows alone",
-    }
-    return detectors("one-class", columns)
 
 
 def calibration():
@@ -271,7 +261,6 @@ def tables():
     return {
         "one_class": detectors("one-class"),
         "contaminated": detectors("contaminated"),
-        # "same_score": same_score(),
         "labels": with_labels(),
         "calibration": calibration(),
         "explanation": explanation(),
