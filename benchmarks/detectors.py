@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -12,10 +13,10 @@ from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.preprocessing import FunctionTransformer
 
 
-def make_detector(**options):
+def make_detector(random_state=0, **options):
     from sklearn_seqae import AutoencoderAnomalyDetector
 
-    return AutoencoderAnomalyDetector(random_state=0, **options)
+    return AutoencoderAnomalyDetector(random_state=random_state, **options)
 
 
 def by_forest(X_train, X, seed):
@@ -66,6 +67,21 @@ def by_ours(X_train, X, seed, **options):
     return -detector.fit(X_train).score_samples(X)
 
 
+def fitted_default(X, labels=None, **options):
+    """Fit the default without a calibration. The threshold has no meaning."""
+    scores_of = "sklearn_seqae.anomaly._model.Model.scores_of"
+    with (
+        mock.patch("sklearn_seqae.anomaly.calibration.folds", lambda n: []),
+        mock.patch(scores_of, lambda model, parts: np.zeros(len(parts.samples))),
+    ):
+        return make_detector(**options).fit(X, labels=labels)
+
+
+def by_default(X_train, X, seed):
+    detector = fitted_default(X_train, random_state=seed)
+    return -detector.score_samples(X)
+
+
 def by_ours_with_pca(X_train, X, seed):
     return by_ours(X_train, X, seed, estimator=PCA(n_components_of(X)))
 
@@ -75,8 +91,10 @@ def by_ours_of_rows(X_train, X, seed):
     return by_ours(X_train, X, seed, estimator=FunctionTransformer())
 
 
+DEFAULT = "AutoencoderAnomalyDetector, default"
 METHODS = {
     "AutoencoderAnomalyDetector": by_ours,
+    DEFAULT: by_default,
     "IsolationForest": by_forest,
     "kNN (5)": by_neighbors,
     "kNN (20)": by_20_neighbors,

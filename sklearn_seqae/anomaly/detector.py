@@ -115,7 +115,8 @@ class AutoencoderAnomalyDetector(
           square root of the mean distance between these and their own neighbors. The
           distance is that of the values and, with half weight, of the residuals. If
           some training samples are outlying, it is the geometric mean of this distance
-          and of that to the other training samples.
+          and of that to the other training samples. It is larger in small groups that
+          are far from the other training samples.
         - "mahalanobis": Mahalanobis distance in the joint space of a sample and its
           residual. The covariance is estimated from the most central 60 % of the
           training samples. For sequences and windows, the squared Mahalanobis distance
