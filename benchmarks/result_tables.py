@@ -83,6 +83,23 @@ def with_labels():
     return markdown(header, rows)
 
 
+def same_score():
+    """Return the score of the detector with the network, with PCA and without both."""
+    columns = {
+        OURS: "network (default)",
+        "PCA, same score": "PCA",
+        "rows, same score": "rows alone",
+    }
+    return detectors("one-class", columns)
+
+
+def contaminated():
+    """Return the detectors on contaminated rows, ours with and without the share."""
+    others = {key: name for key, name in DETECTORS.items() if key != OURS}
+    ours = {OURS: "sklearn-seqae, 0.1", f"{OURS}, default": "sklearn-seqae, default"}
+    return detectors("contaminated", {**ours, **others})
+
+
 def calibration():
     """Return the realised rate of each table and nominal rate."""
     rates = part_of("calibration").pivot_table(
@@ -260,7 +277,8 @@ def tables():
     """Return the tables by name."""
     return {
         "one_class": detectors("one-class"),
-        "contaminated": detectors("contaminated"),
+        "contaminated": contaminated(),
+        "same_score": same_score(),
         "labels": with_labels(),
         "calibration": calibration(),
         "explanation": explanation(),
