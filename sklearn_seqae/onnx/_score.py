@@ -217,7 +217,8 @@ class _Nearest(nn.Module):
         self, samples: Tensor, errors: Tensor, mean_squares: Tensor, codes: Tensor
     ) -> Tensor:
         rows = self.joint(samples, errors)
-        first, *others = self.searches
+        searches: Any = self.searches  # each of them a `_Neighbors`
+        first, *others = searches
         away, who = first(rows)
         distances: Tensor = first.relative(away, who)
         for other in others:
