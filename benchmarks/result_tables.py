@@ -45,7 +45,7 @@ def part_of(name):
     return results[results["part"] == name]
 
 
-def detectors(part):
+def detectors(part, columns=DETECTORS):
     """Return AUROC and average precision of each table and detector."""
     measures = [
         part_of(part).pivot_table(index="set", columns="method", values=measure)
@@ -53,14 +53,51 @@ def detectors(part):
     ]
     rows = []
     for name in (*sorted(measures[0].index), "mean"):
-        columns = []
+        texts = []
         for measure in measures:
-            measured = measure[list(DETECTORS)]
+            measured = measure[list(columns)]
             values = measured.mean() if name == "mean" else measured.loc[name]
-            columns.append(bold_where(values, three(values.max()), three))
-        cells = [" / ".join(pair) for pair in zip(*columns, strict=True)]
+            texts.append(bold_where(values, three(values.max()), three))
+        cells = [" / ".join(pair) for pair in zip(*texts, strict=True)]
         rows.append(["**mean**" if name == "mean" else name, *cells])
-    return markdown(["set", *DETECTORS.values()], rows)
+    return markdown(["set", *columns.values()], rows)
+
+
+def with_labels():
+    """Return the means with and without a few labels, and their difference."""
+    means = part_of("labels").pivot_table(
+        index=["nominal", "set"], columns="fitted_on", values=["auroc", "ap"]
+    )
+    rows = []
+    for known, normal in ((5, 5), (3, 2)):
+        found = means.loc[known]
+        gains = found["ap"]["labels"] - found["ap"]["none"]
+        both = found.mean().map(three)
+        cells = [
+            f"{both['auroc', kind]} / {both['ap', kind]}" for kind in ("none", "labels")
+        ]
+        gain = f"{gains.mean():+.3f} ± {gains.sem():.3f}"
+        worse = f"{(gains < -0.01).sum()} of {len(gains)}"
+        rows.append([f"{known} and {normal}", *cells, gain, worse])
+    header = ["labels", "without", "with labels", "gain in AP", "sets with a loss"]
+    return markdown(header, rows)
+
+
+def same_score():
+    """Return the score of the detector with the network, with PCA and without both."""
+    columns = {
+        OURS: "network (default)",
+        "PCA, same score": "PCA",
+        "rows, same score": "rows alone",
+    }
+    return detectors("one-class", columns)
+
+
+def contaminated():
+    """Return the detectors on contaminated rows, ours with and without the share."""
+    others = {key: name for key, name in DETECTORS.items() if key != OURS}
+    ours = {OURS: "sklearn-seqae, 0.1", f"{OURS}, default": "sklearn-seqae, default"}
+    return detectors("contaminated", {**ours, **others})
 
 
 def calibration():
@@ -240,7 +277,9 @@ def tables():
     """Return the tables by name."""
     return {
         "one_class": detectors("one-class"),
-        "contaminated": detectors("contaminated"),
+        "contaminated": contaminated(),
+        "same_score": same_score(),
+        "labels": with_labels(),
         "calibration": calibration(),
         "explanation": explanation(),
         "univariate": long_series("univariate"),

@@ -140,13 +140,54 @@ def test_a_group_of_anomalies_is_no_neighbour_of_its_members(group):
     fitted = Nearest().fit(group)
     away = fitted.distances(group)
     assert np.median(away[400:]) > np.quantile(away[:400], 0.9)
-    fitted.spreads = fitted.spreads[:1]  # neighbors among all samples
+    fitted.to_group = np.zeros(412)  # neighbors among all samples, of any group
+    fitted.spreads = fitted.spreads[:1]
     assert np.median(fitted.distances(group)[400:]) < np.median(away[:400])
     rows = np.arange(400)
     clean = Nearest().fit(group.take(rows))
     assert len(clean.spreads) == 1
     plain = clean.distances(group.take(rows))
     assert np.corrcoef(plain, away[:400])[0, 1] > 0.99
+
+
+def on_a_line(values):
+    rows = np.asarray(values, dtype=float)[:, np.newaxis]
+    return parts(0 * rows, rows - rows.mean())
+
+
+def test_the_distance_to_a_large_group_is_that_at_which_the_own_group_is_large():
+    line = on_a_line([*range(100), 110, 110.25, 110.5])
+    found = Nearest().fit(line).to_group
+    np.testing.assert_allclose(found, [1] * 100 + [11] * 3, rtol=1e-6)
+    few = on_a_line([*range(30), 50])  # less than one sample is 3 % of them
+    np.testing.assert_array_equal(Nearest().fit(few).to_group, 0)
+
+
+def test_a_group_with_no_other_neighbours_has_the_distance_to_the_nearest_others():
+    group = 2000 + np.arange(25) / 8  # more than the neighbors of a sample
+    found = Nearest().fit(on_a_line([*range(1000), *group])).to_group
+    np.testing.assert_allclose(found[:1000], 1, rtol=1e-5)
+    np.testing.assert_allclose(found[1000:], group - 999, rtol=1e-6)
+
+
+def test_samples_in_a_small_group_are_far_from_the_large_ones():
+    steps = np.arange(1000)
+    line = np.column_stack([steps, np.sin(steps)])
+    group = np.column_stack([300 + np.arange(20) / 10, np.full(20, 40)])
+    rows = np.vstack([line, group])
+    fitted = Nearest().fit(parts(0 * rows, rows))
+    away = fitted.distances(parts(0 * rows, rows))
+    fitted.to_group = np.zeros(len(rows))
+    without = fitted.distances(parts(0 * rows, rows))
+    assert np.all(away[1000:] > 10 * without[1000:])
+    np.testing.assert_allclose(away[:1000], without[:1000], rtol=0.2)
+
+
+def test_distances_between_equal_samples_are_finite():
+    rows = np.repeat(np.eye(2), 100, axis=0)
+    fitted = Nearest().fit(parts(0 * rows, rows))
+    for each in (rows, rows + 1):
+        assert np.isfinite(fitted.distances(parts(0 * each, each))).all()
 
 
 @pytest.mark.parametrize(

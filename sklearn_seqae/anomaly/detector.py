@@ -113,10 +113,10 @@ class AutoencoderAnomalyDetector(
 
         - "nearest": mean distance to the 5 nearest training samples, divided by the
           square root of the mean distance between these and their own neighbors. The
-          distance is computed from the values and, with half weight, from the
-          residuals. If some training samples are outlying, it is the geometric mean of
-          this distance and of the distance to the training samples that are not
-          outlying.
+          distance is that of the values and, with half weight, of the residuals. If
+          some training samples are outlying, it is the geometric mean of this distance
+          and of that to the other training samples. It is larger in small groups that
+          are far from the other training samples.
         - "mahalanobis": Mahalanobis distance in the joint space of a sample and its
           residual. The covariance is estimated from the most central 60 % of the
           training samples. For sequences and windows, the squared Mahalanobis distance

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_seqae._numbers import overall_scale
 from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly, tile_rows
 
 N_NEIGHBORS = 5
+N_AROUND = 20  # neighbors that show the distances inside a group
+GROUP = 0.03  # fraction of the training samples in a large group
+INSIDE = 0.9  # distance to a large group, relative to `N_AROUND`, that is usual
 MOST_NEIGHBORS = 20_000  # maximum number of training samples to search
 WEIGHT_OF_ERRORS = 0.5  # relative to the sample
 CORE = 0.6  # fraction of the training samples in a trimmed covariance
@@ -157,6 +162,41 @@ def are_outlying(parts: Parts) -> np.ndarray:
     return (far[0] > limits[0]) & (far[1] > limits[1])
 
 
+def distances_to_groups(away: np.ndarray, who: np.ndarray) -> np.ndarray:
+    """Return the distance of each training sample to a large group, (N,).
+
+    Groups merge in the order of their distances (single linkage). The result is the
+    distance at which the group of a sample becomes large, or infinite if it never does.
+    It is 0 if each sample alone is large.
+
+    Parameters
+    ----------
+    away, who : ndarray of shape (N, K)
+        Distances to neighbors, and their numbers.
+    """
+    n, k = who.shape
+    least = GROUP * n
+    if least <= 1:
+        return np.zeros(n)
+    lengths = np.maximum(away, np.finfo(away.dtype).tiny)  # 0 would be no edge
+    edges = lengths.ravel(), who.ravel(), np.arange(0, n * k + 1, k)
+    tree = minimum_spanning_tree(csr_array(edges, shape=(n, n))).tocoo()
+    found = np.full(n, np.inf)
+    groups = [[row] for row in range(n)]  # of each sample
+    for edge in np.argsort(tree.data, kind="stable"):
+        large, small = groups[tree.row[edge]], groups[tree.col[edge]]
+        if len(large) < len(small):
+            large, small = small, large
+        if len(large) + len(small) >= least:
+            for group in (large, small):
+                if len(group) < least:
+                    found[group] = tree.data[edge]
+        large.extend(small)
+        for row in small:
+            groups[row] = large
+    return found
+
+
 class Nearest:
     """Mean distance to the nearest training samples, relative to their local spread.
 
@@ -168,7 +208,10 @@ class Nearest:
 
     Groups of anomalies among the training samples would be neighbors of each other.
     If some training samples are outlying, the distance is the geometric mean of two:
-    to all training samples, and to those that are not outlying.
+    to all training samples, and to those that are not outlying. It is then multiplied
+    by the distance to a large group of training samples, divided by the mean distance
+    to the nearest ones, if this ratio exceeds 1: a sample in a small group is near to
+    others, but the group is far from the rest.
 
     The training samples are kept centered, in float32.
     """
@@ -181,16 +224,19 @@ class Nearest:
         self.samples, self.errors = self._rounded(parts.take(rows))
         joint = np.hstack([self.samples, self.errors])
         self.is_usual = ~are_outlying(parts.take(rows))
+        away, who = self._neighbors(joint, joint, 0.0, N_AROUND)
         # Of all training samples, and of those that are not outlying.
-        self.spreads = [
-            self._spread(joint[kept])
-            for kept in (slice(None), self.is_usual)[: 2 - self.is_usual.all()]
-        ]
+        self.spreads = [away[:, :N_NEIGHBORS].mean(axis=1)]
+        if not self.is_usual.all():
+            usual = joint[self.is_usual]
+            self.spreads.append(self._neighbors(usual, usual, 0.0)[0].mean(axis=1))
+        self.to_group = distances_to_groups(away, who)
+        is_far = np.isinf(self.to_group)
+        if is_far.any():
+            near = joint[~is_far]
+            away, _ = self._neighbors(joint[is_far], near, 0.0, 1)
+            self.to_group[is_far] = away[:, 0]
         return self
-
-    def _spread(self, reference: np.ndarray) -> np.ndarray:
-        """Return the mean distance of each sample to its neighbors."""
-        return self._neighbors(reference, reference, 0.0)[0].mean(axis=1)
 
     def distances(self, parts: Parts) -> np.ndarray:
         return self.search(self.joint(parts))[0]
@@ -201,20 +247,26 @@ class Nearest:
         The latter are those to the nearest training samples that are not outlying.
         """
         reference = np.hstack([self.samples, self.errors])
-        distances, usual = self._relative(joint, reference, self.spreads[0])
-        if len(self.spreads) == 1:
-            return distances, usual
-        reference = reference[self.is_usual]
-        others, usual = self._relative(joint, reference, self.spreads[1])
-        return np.sqrt(distances * others), usual
+        least = self.spreads[0].mean() / 3
+        away, who = self._neighbors(joint, reference, least, N_AROUND)
+        distances, usual = self._relative(away, who, self.spreads[0])
+        if len(self.spreads) == 2:
+            reference, spread = reference[self.is_usual], self.spreads[1]
+            found = self._neighbors(joint, reference, spread.mean() / 3)
+            others, usual = self._relative(*found, spread)
+            distances = np.sqrt(distances * others)
+        to_group = np.maximum(away, self.to_group[who]).min(axis=1)
+        inside = INSIDE * np.maximum(away.mean(axis=1), least)
+        ratio = np.divide(to_group, inside, out=np.ones_like(inside), where=inside > 0)
+        return distances * np.maximum(ratio, 1), usual
 
+    @staticmethod
     def _relative(
-        self, joint: np.ndarray, reference: np.ndarray, spread: np.ndarray
+        away: np.ndarray, who: np.ndarray, spread: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean distances, relative to the local spread and plain."""
-        least = spread.mean() / 3
-        away, who = self._neighbors(joint, reference, least)
-        around = np.maximum(spread[who].mean(axis=1), least)
+        away, who = away[:, :N_NEIGHBORS], who[:, :N_NEIGHBORS]
+        around = np.maximum(spread[who].mean(axis=1), spread.mean() / 3)
         mean = away.mean(axis=1)
         relative = np.divide(mean, np.sqrt(around), out=mean.copy(), where=around > 0)
         return relative, mean
@@ -233,13 +285,17 @@ class Nearest:
         return samples, errors
 
     def _neighbors(
-        self, joint: np.ndarray, reference: np.ndarray, least: float
+        self,
+        joint: np.ndarray,
+        reference: np.ndarray,
+        least: float,
+        n_neighbors: int = N_NEIGHBORS,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the distances to the neighbors of each row, and their numbers.
 
         `least` is a small distance.
         """
-        n = min(N_NEIGHBORS + 1, len(reference))
+        n = min(n_neighbors + 1, len(reference))
         search = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(reference)
         size = tile_rows(joint.shape[1])
         parts = [

@@ -7,9 +7,11 @@ from torch import Tensor, nn
 
 from sklearn_seqae.anomaly.scoring import (
     EXPONENT,
+    INSIDE,
     LARGEST,
     LARGEST_OF_32,
     LEAST_SHARE,
+    N_AROUND,
     N_NEIGHBORS,
     SAME,
     WEIGHT_OF_ERRORS,
@@ -151,17 +153,18 @@ class _MahalanobisOfCode(nn.Module):
 class _Neighbors(nn.Module):
     """Search of the nearest rows of a reference, which the graph contains."""
 
-    def __init__(self, reference: Tensor, spread: Any):
+    def __init__(self, reference: Tensor, spread: Any, n_neighbors: int):
         super().__init__()
         self.reference = reference  # float32
         self.spread = torch.tensor(spread)
         self.least = float(spread.mean() / 3)
+        self.n_neighbors = n_neighbors
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean distance, and the same relative to the local spread."""
+        """Return the distances to the neighbors, and their numbers."""
         reference = self.reference.double()
         squares = reference.square().sum(1) - 2 * rows @ reference.t()  # + a constant
-        n = min(N_NEIGHBORS + 1, len(reference))
+        n = min(self.n_neighbors + 1, len(reference))
         who = squares.topk(n, dim=1, largest=False)[1]
         left = reference[who] - rows[:, None]
         away, order = left.square().sum(2).topk(n, dim=1, largest=False)
@@ -170,10 +173,18 @@ class _Neighbors(nn.Module):
             is_itself = away[:, :1] <= SAME * self.least
             away = torch.where(is_itself, away[:, 1:], away[:, :-1])
             who = torch.where(is_itself, who[:, 1:], who[:, :-1])
+        return away, who
+
+    def relative(self, away: Tensor, who: Tensor) -> Tensor:
+        """Return the mean distance to neighbors, relative to the local spread."""
+        away, who = away[:, :N_NEIGHBORS], who[:, :N_NEIGHBORS]
         around = self.spread[who].mean(1).clamp(min=self.least)
-        mean = away.mean(1)
-        divisor = torch.where(around > 0, around, torch.ones_like(around))
-        return mean, mean / divisor.sqrt()
+        return away.mean(1) / _or_one(around).sqrt()
+
+
+def _or_one(values: Tensor) -> Tensor:
+    """Return the positive values, and 1 in place of the others."""
+    return torch.where(values > 0, values, torch.ones_like(values))
 
 
 class _Nearest(nn.Module):
@@ -186,7 +197,11 @@ class _Nearest(nn.Module):
         reference = torch.cat(both, 1)
         usual = reference[torch.tensor(scorer.is_usual)]
         references = (reference, usual)[: len(scorer.spreads)]
-        self.searches = nn.ModuleList(map(_Neighbors, references, scorer.spreads))
+        numbers = N_AROUND, N_NEIGHBORS
+        self.searches = nn.ModuleList(
+            map(_Neighbors, references, scorer.spreads, numbers)
+        )
+        self.to_group = torch.tensor(scorer.to_group)
 
     def joint(self, samples: Tensor, errors: Tensor) -> Tensor:
         """Return samples in the joint space, rounded to float32."""
@@ -195,15 +210,23 @@ class _Nearest(nn.Module):
 
     def usual(self, rows: Tensor) -> Tensor:
         """Return the mean distance to the neighbors that are not outlying."""
-        mean: Tensor = self.searches[-1](rows)[0]
-        return mean
+        away: Tensor = self.searches[-1](rows)[0]
+        return away[:, :N_NEIGHBORS].mean(1)
 
     def forward(
         self, samples: Tensor, errors: Tensor, mean_squares: Tensor, codes: Tensor
     ) -> Tensor:
         rows = self.joint(samples, errors)
-        first, *others = (search(rows)[1] for search in self.searches)
-        return (first * others[0]).sqrt() if others else first
+        searches: Any = self.searches  # each of them a `_Neighbors`
+        first, *others = searches
+        away, who = first(rows)
+        distances: Tensor = first.relative(away, who)
+        for other in others:
+            distances = (distances * other.relative(*other(rows))).sqrt()
+        to_group = torch.maximum(away, self.to_group[who]).amin(1)
+        inside = INSIDE * away.mean(1).clamp(min=first.least)
+        ratio = torch.where(inside > 0, to_group / _or_one(inside), 1.0)
+        return distances * ratio.clamp(min=1)
 
 
 class _NearKnown(nn.Module):
@@ -223,7 +246,7 @@ class _NearKnown(nn.Module):
         left = rows[:, None] - self.known.double()
         away = left.square().sum(2).sqrt().amin(1)
         both = away + self.nearest.usual(rows)
-        share = away / torch.where(both > 0, both, torch.ones_like(both))
+        share = away / _or_one(both)
         share = torch.where(both > 0, share, torch.ones_like(share))
         distance: Tensor = self.distances(samples, errors, mean_squares, codes)
         return distance / share.clamp(min=LEAST_SHARE) ** EXPONENT
