@@ -176,6 +176,13 @@ def test_intervals_before_the_last_large_drop_are_kept(min_drop, kept):
     assert found == [expected[number] for number in kept]
 
 
+def test_steps_that_cause_an_alarm_by_themselves_are_an_interval():
+    is_exact = np.isin(np.arange(60), [10, 11, 12, 40])
+    rule, scores = IntervalRule(**RULE), np.where(is_exact, -5.0, -1.0)
+    found = rule.intervals(scores, is_exact, quiet(), (), is_exact)
+    assert found == [(10, 12, -5), (40, 40, -5)]
+
+
 def test_without_alarms_there_are_no_intervals():
     assert intervals_of(quiet((20, 24)), slice(0, 0)) == []
 

@@ -9,6 +9,7 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch
 from sklearn_seqae.modules.bottleneck import NestedDropout, Plain, truncate
 from sklearn_seqae.modules.dense import DenseNetwork
+from sklearn_seqae.modules.dense_step import has_hooks
 from sklearn_seqae.modules.layers import (
     CELLS,
     convolution,
@@ -217,6 +218,22 @@ def test_patches_hold_the_steps_side_by_side_and_no_garbage(padded):
     assert patches.shape == (5, 3, 8)
     clean = torch.where(padded[1][:, :, None], padded[0], 0)
     torch.testing.assert_close(patches.reshape(5, 12, 2)[:, :11], clean)
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
+        torch.nn.Module.register_forward_hook,
+        torch.nn.Module.register_forward_pre_hook,
+        torch.nn.Module.register_full_backward_hook,
+        torch.nn.Module.register_full_backward_pre_hook,
+    ],
+)
+def test_each_kind_of_hook_is_found(register):
+    module = torch.nn.Sequential(torch.nn.Identity())
+    assert not has_hooks(module)
+    register(module[0], lambda *arguments: None)
+    assert has_hooks(module)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.9])
