@@ -19,6 +19,9 @@ N_NEIGHBORS = 5
 N_AROUND = 20  # neighbors that show the distances inside a group
 GROUP = 0.03  # fraction of the training samples in a large group
 INSIDE = 0.9  # distance to a large group, relative to `N_AROUND`, that is usual
+# The largest factor of a sample in a small group. Many normal samples may be in small
+# groups, as repeated measurements are; a larger factor would raise the threshold.
+MOST_OF_GROUPS = 2.0
 MOST_NEIGHBORS = 20_000  # maximum number of training samples to search
 WEIGHT_OF_ERRORS = 0.5  # relative to the sample
 CORE = 0.6  # fraction of the training samples in a trimmed covariance
@@ -210,8 +213,8 @@ class Nearest:
     If some training samples are outlying, the distance is the geometric mean of two:
     to all training samples, and to those that are not outlying. It is then multiplied
     by the distance to a large group of training samples, divided by the mean distance
-    to the nearest ones, if this ratio exceeds 1: a sample in a small group is near to
-    others, but the group is far from the rest.
+    to the nearest ones, if this ratio exceeds 1, and by 2 at most: a sample in a small
+    group is near to others, but the group is far from the rest.
 
     The training samples are kept centered, in float32.
     """
@@ -232,7 +235,9 @@ class Nearest:
             self.spreads.append(self._neighbors(usual, usual, 0.0)[0].mean(axis=1))
         self.to_group = distances_to_groups(away, who)
         is_far = np.isinf(self.to_group)
-        if is_far.any():
+        if is_far.all():  # there are small groups only
+            self.to_group[:] = 0
+        elif is_far.any():
             near = joint[~is_far]
             away, _ = self._neighbors(joint[is_far], near, 0.0, 1)
             self.to_group[is_far] = away[:, 0]
@@ -258,7 +263,7 @@ class Nearest:
         to_group = np.maximum(away, self.to_group[who]).min(axis=1)
         inside = INSIDE * np.maximum(away.mean(axis=1), least)
         ratio = np.divide(to_group, inside, out=np.ones_like(inside), where=inside > 0)
-        return distances * np.maximum(ratio, 1), usual
+        return distances * np.clip(ratio, 1, MOST_OF_GROUPS), usual
 
     @staticmethod
     def _relative(

@@ -11,6 +11,7 @@ from sklearn_seqae.anomaly.scoring import (
     LARGEST,
     LARGEST_OF_32,
     LEAST_SHARE,
+    MOST_OF_GROUPS,
     N_AROUND,
     N_NEIGHBORS,
     SAME,
@@ -226,7 +227,7 @@ class _Nearest(nn.Module):
         to_group = torch.maximum(away, self.to_group[who]).amin(1)
         inside = INSIDE * away.mean(1).clamp(min=first.least)
         ratio = torch.where(inside > 0, to_group / _or_one(inside), 1.0)
-        return distances * ratio.clamp(min=1)
+        return distances * ratio.clamp(1, MOST_OF_GROUPS)
 
 
 class _NearKnown(nn.Module):
