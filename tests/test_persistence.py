@@ -26,6 +26,7 @@ from skorch.callbacks import EpochTimer
 
 import sklearn_seqae
 from sklearn_seqae import SequenceScaler, _files, persistence
+from sklearn_seqae.anomaly.scoring import MOST_OF_GROUPS
 from sklearn_seqae.persistence import TRUSTED_TYPES, load, save
 from tests import files_of_formats
 from tests.instances import (
@@ -289,6 +290,21 @@ def test_files_of_each_format_version_load(version, kept, data, method):
     found = np.concatenate([np.asarray(each).ravel() for each in found])
     expected = np.load(folder / "expected.npz")[kept]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("with_labels", [False, True])
+def test_a_detector_without_groups_scores_as_before(with_labels, wine):
+    labels = np.where(np.arange(len(wine)) < 3, -1, 0) if with_labels else None
+    model = detector(PCA(2), contamination="auto").fit(wine, labels=labels)
+    state = model.__getstate__()
+    scorer = state["_model"]["scorer"]
+    del (scorer["nearest"] if with_labels else scorer)["to_group"]
+    old = type(model).__new__(type(model))
+    old.__setstate__(state)
+    found, scores = old.score_samples(wine), model.score_samples(wine)
+    assert np.all(found >= scores)
+    assert np.any(found > scores)  # some rows are in small groups
+    assert np.all(MOST_OF_GROUPS * found <= scores + 1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"window_size": 4}], ids=["rows", "series"])

@@ -44,5 +44,4 @@ class PlainDetectorState(PlainState):
         scorer = known["_model"].scorer
         if isinstance(scorer, Nearest):
             is_usual = np.ones(len(scorer.samples), dtype=bool)
-            known = {"spreads": [vars(scorer)["spread"]], "is_usual": is_usual}
-            vars(scorer).update(known, to_group=np.zeros(len(is_usual)))
+            vars(scorer).update(spreads=[vars(scorer)["spread"]], is_usual=is_usual)

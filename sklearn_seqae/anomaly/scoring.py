@@ -220,6 +220,7 @@ class Nearest:
     """
 
     needs_codes = False
+    to_group: np.ndarray | None = None  # of one that was fitted before groups counted
 
     def fit(self, parts: Parts) -> "Nearest":
         rows = evenly(len(parts.samples), MOST_NEIGHBORS)
@@ -260,6 +261,8 @@ class Nearest:
             found = self._neighbors(joint, reference, spread.mean() / 3)
             others, usual = self._relative(*found, spread)
             distances = np.sqrt(distances * others)
+        if self.to_group is None:
+            return distances, usual
         to_group = np.maximum(away, self.to_group[who]).min(axis=1)
         inside = INSIDE * np.maximum(away.mean(axis=1), least)
         ratio = np.divide(to_group, inside, out=np.ones_like(inside), where=inside > 0)

@@ -202,7 +202,8 @@ class _Nearest(nn.Module):
         self.searches = nn.ModuleList(
             map(_Neighbors, references, scorer.spreads, numbers)
         )
-        self.to_group = torch.tensor(scorer.to_group)
+        to_group = scorer.to_group
+        self.to_group = None if to_group is None else torch.tensor(to_group)
 
     def joint(self, samples: Tensor, errors: Tensor) -> Tensor:
         """Return samples in the joint space, rounded to float32."""
@@ -224,6 +225,8 @@ class _Nearest(nn.Module):
         distances: Tensor = first.relative(away, who)
         for other in others:
             distances = (distances * other.relative(*other(rows))).sqrt()
+        if self.to_group is None:
+            return distances
         to_group = torch.maximum(away, self.to_group[who]).amin(1)
         inside = INSIDE * away.mean(1).clamp(min=first.least)
         ratio = torch.where(inside > 0, to_group / _or_one(inside), 1.0)
