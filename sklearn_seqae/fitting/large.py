@@ -160,9 +160,7 @@ def rows_of_codes(samples: Samples, n_components: int, seed: int) -> Samples:
     if not isinstance(values, ScaledRows) or len(samples) <= most:
         return samples
     rows: Any = some_rows(len(samples), seed, most)
-    some: Any = ScaledRows(values.rows.take(rows), values.scaling)
-    weight = None if samples.weight is None else samples.weight[rows]
-    return replace(samples, values=some, weight=weight)
+    return _chosen(samples, rows, ScaledRows(values.rows.take(rows), values.scaling))
 
 
 def sampled(samples: Samples, seed: int, most: int = PCA_ROWS) -> Samples:
@@ -171,8 +169,13 @@ def sampled(samples: Samples, seed: int, most: int = PCA_ROWS) -> Samples:
     if not isinstance(values, ScaledRows):
         return samples
     rows = some_rows(len(samples), seed, min(values.rows.n_sampled, most))
+    return _chosen(samples, rows, values[rows])
+
+
+def _chosen(samples: Samples, rows: Any, values: Any) -> Samples:
+    """Return some rows of samples, with their values."""
     weight = None if samples.weight is None else samples.weight[rows]
-    return replace(samples, values=values[rows], weight=weight)
+    return replace(samples, values=values, weight=weight)
 
 
 def scaled(samples: Samples, scaling: Scaling) -> Samples:

@@ -403,6 +403,7 @@ class Trainer:
         sizes = range(1, width + 1) if spec.is_ordered else [width]
         some = rows_of_codes(data, width, self.config.seed)
         batches = self._batches(some, EVALUATION_BATCH_SIZE)
+        all_rows = batches if some is data else self._batches(data, batches.batch_size)
         codes, residuals = codes_and_residuals(
             pca.autoencoder, batches, sizes, objective
         )
@@ -413,8 +414,7 @@ class Trainer:
         if self.config.is_penalized:
             residuals = residuals.where(residuals > 0, MIN_UNIT)
         residuals = residuals.expand(-1, width).to(codes.device)
-        x = self._batches(data, EVALUATION_BATCH_SIZE).x
-        self.family.set_units(module, x, pca.basis, codes, residuals[0])
+        self.family.set_units(module, all_rows.x, pca.basis, codes, residuals[0])
         if spec.is_variational:
             to_probabilistic_pca(module, codes, self.config.loss)
         if module.forecaster is not None:
