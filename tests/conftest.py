@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import StandardScaler
 
-from tests.containers import EQUAL_CONTAINERS, RAGGED_CONTAINERS
+from tests.containers import EQUAL_CONTAINERS, RAGGED_CONTAINERS, with_gaps
 from tests.instances import SLOW_INSTANCES
 
 # A busy machine may take any time for an example.
@@ -93,6 +93,21 @@ def ragged(digits):
     """60 sequences of 3 to 8 steps and 3 channels: the digits, cut short."""
     lengths = np.random.RandomState(0).randint(3, 9, size=len(digits))
     return [digit[:n] for digit, n in zip(digits, lengths, strict=True)]
+
+
+@pytest.fixture(scope="session")
+def factors():
+    """Rows of 8 columns with two factors and little noise."""
+    random = np.random.RandomState(0)
+    loadings = random.normal(size=(2, 8))
+    noise = 0.1 * random.normal(size=(300, 8))
+    return random.normal(size=(300, 2)) @ loadings + noise + np.arange(8)
+
+
+@pytest.fixture(scope="session")
+def gappy(factors):
+    """The same rows with a fifth of their values missing."""
+    return with_gaps(factors)
 
 
 @pytest.fixture(params=EQUAL_CONTAINERS)

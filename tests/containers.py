@@ -53,6 +53,12 @@ def items(output):
     return [np.asarray(item) for item in output]
 
 
+def with_gaps(X, fraction=0.2, seed=0):
+    """Return X with a random fraction of its values missing."""
+    hidden = np.random.RandomState(seed).uniform(size=X.shape) < fraction
+    return np.where(hidden, np.nan, X)
+
+
 # Libraries whose objects are converted. Each takes an (N, D) array.
 
 

@@ -6,21 +6,7 @@ import pytest
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting.imputer import LinearImputer
 from sklearn_seqae.fitting.scaling import Scaling, weighted_mean
-from tests.test_missing import with_gaps
-
-
-@pytest.fixture(scope="module")
-def factors():
-    """Rows of 8 columns with two factors and little noise."""
-    random = np.random.RandomState(0)
-    loadings = random.normal(size=(2, 8))
-    noise = 0.1 * random.normal(size=(300, 8))
-    return random.normal(size=(300, 2)) @ loadings + noise + np.arange(8)
-
-
-@pytest.fixture(scope="module")
-def gappy(factors):
-    return with_gaps(factors)
+from tests.containers import with_gaps
 
 
 @pytest.mark.parametrize("weights", [None, [1, 3, 2, 2]])

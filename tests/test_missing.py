@@ -22,31 +22,11 @@ from sklearn_seqae._inputs import InputFormat, parse
 from sklearn_seqae._numbers import resample
 from sklearn_seqae.conversion import sequences_from_padded
 from sklearn_seqae.windows import sliding_windows
-from tests.containers import RAGGED_CONTAINERS, items
+from tests.containers import RAGGED_CONTAINERS, items, with_gaps
 from tests.instances import classifier, convolutional, dense, detector, recurrent
 
 FAMILIES = {"dense": dense, "recurrent": recurrent, "convolutional": convolutional}
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-
-
-def with_gaps(X, fraction=0.2, seed=0):
-    """Return X with a random fraction of its values missing."""
-    hidden = np.random.RandomState(seed).uniform(size=X.shape) < fraction
-    return np.where(hidden, np.nan, X)
-
-
-@pytest.fixture(scope="module")
-def factors():
-    """Rows of 8 columns with two factors and little noise."""
-    random = np.random.RandomState(0)
-    loadings = random.normal(size=(2, 8))
-    noise = 0.1 * random.normal(size=(300, 8))
-    return random.normal(size=(300, 2)) @ loadings + noise + np.arange(8)
-
-
-@pytest.fixture(scope="module")
-def gappy(factors):
-    return with_gaps(factors)
 
 
 # Reading --------------------------------------------------------------------------
