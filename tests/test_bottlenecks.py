@@ -112,7 +112,9 @@ def test_one_grid_searches_bottleneck_and_noise(wine):
 @each_family
 @pytest.mark.filterwarnings("ignore:.*no better than their mean")
 @pytest.mark.parametrize("bottleneck", BOTTLENECKS)
-@pytest.mark.parametrize("init", ["pca", "random"])
+@pytest.mark.parametrize(
+    "init", ["pca", pytest.param("random", marks=pytest.mark.slow)]
+)
 def test_a_code_may_be_larger_than_the_data(family, bottleneck, init, wine):
     X = wine[:60, :4]
     model = family(6, bottleneck=bottleneck, init=init, max_iter=2).fit(X)

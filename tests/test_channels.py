@@ -79,7 +79,11 @@ def test_all_channels_are_scored_jointly_without_switches(series, options):
 
 
 @pytest.mark.parametrize("scaler", [None, "standard"])
-@pytest.mark.parametrize("estimator", [None, dense(), recurrent()], ids=str)
+@pytest.mark.parametrize(
+    "estimator",
+    [None, dense(), pytest.param(recurrent(), marks=pytest.mark.slow)],
+    ids=["default", "dense", "recurrent"],
+)
 def test_scores_without_events_are_those_of_the_sensors(estimator, scaler):
     options = {"contamination": 0.05, "scaler": scaler, "window_size": "auto"}
     if estimator is not None:

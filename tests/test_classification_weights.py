@@ -68,7 +68,9 @@ def softmax(logits):
 @each_family
 @pytest.mark.parametrize("bottleneck", BOTTLENECKS)
 @pytest.mark.parametrize("whiten", [pytest.param(False, marks=pytest.mark.slow), True])
-@pytest.mark.parametrize("freeze_encoder", [False, True])
+@pytest.mark.parametrize(
+    "freeze_encoder", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_the_head_takes_the_codes_of_each_bottleneck(
     family, bottleneck, whiten, freeze_encoder, wine, labels
 ):

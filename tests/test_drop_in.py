@@ -37,7 +37,7 @@ def flowers():
 
 
 @every_model
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_pipeline_in_grid_search(Model, images, n_jobs):
     pipe = Pipeline(
         [

@@ -16,7 +16,7 @@ def sine_series(n_steps=300, n_channels=3):
 
 @pytest.mark.parametrize("scaler", ["standard", "robust", StandardScaler()])
 @pytest.mark.parametrize("window_size", [None, 12])
-@pytest.mark.parametrize("n_observed", [0, 1, 40])
+@pytest.mark.parametrize("n_observed", [0, 1, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_column_that_few_rows_have_can_be_scaled(scaler, window_size, n_observed):
     X = sine_series(150)
     gappy = X.copy()

@@ -166,7 +166,9 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("part", ["encoder", "reconstruction"])
+@pytest.mark.parametrize(
+    "part", [pytest.param("encoder", marks=pytest.mark.slow), "reconstruction"]
+)
 @pytest.mark.parametrize("form", FORMS)
 def test_samples_have_the_shape_that_fit_read(form, part, digits, tmp_path):
     estimator, shape = FORMS[form]

@@ -8,11 +8,12 @@ from tests.instances import recurrent
 pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("sklearn_seqae.onnx")
+slow = pytest.mark.slow
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "binary_cross_entropy"])
-@pytest.mark.parametrize("init", ["pca", "random"])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("init", ["pca", pytest.param("random", marks=slow)])
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("gru", marks=slow), "rnn"])
 def test_the_loop_of_a_conditional_decoder_has_any_length(
     cell, init, loss, digits, tmp_path
 ):

@@ -31,6 +31,7 @@ for model, codes in zip(models, expected):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not os.path.exists("/proc/self/statm"), reason="no limit of the address space"
 )

@@ -67,6 +67,10 @@ FITS = {
 }
 
 
+# Fits of detectors with three other models, and of sequences that are interrupted in
+# the next test, too.
+SLOW = ("detector", "generator of a detector", "detector of sequences")
+SLOW += ("folds of sequences",)
 # Names in benchmarks/resume.py.
 KILLED = ("dense", "recurrent", "convolutional", "detector", "classifier")
 
@@ -121,7 +125,10 @@ def fit_until_done(case, checkpoint):
     raise AssertionError("the fit makes no progress")
 
 
-@pytest.mark.parametrize("case", FITS)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(each, marks=[pytest.mark.slow] * (each in SLOW)) for each in FITS],
+)
 def test_a_fit_interrupted_after_each_epoch_ends_in_the_bits_of_a_whole_one(
     case, tmp_path, monkeypatch
 ):
@@ -362,14 +369,9 @@ def test_a_search_in_two_workers_has_the_scores_of_one_without(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-@pytest.mark.parametrize(
-    ("name", "repeats"),
-    [
-        ("dense", 1),
-        *[pytest.param(name, 5, marks=pytest.mark.slow) for name in KILLED],
-    ],
-)
-def test_after_kill_9_a_fit_ends_in_the_same_bits(name, repeats):
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KILLED)
+def test_after_kill_9_a_fit_ends_in_the_same_bits(name, repeats=5):
     script = ROOT / "benchmarks" / "resume.py"
     arguments = ["-W", "ignore", script, name, "--repeats", repeats]
     done = subprocess.run(
