@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold
@@ -117,6 +117,21 @@ def test_the_interval_is_narrower_with_more_windows():
         assert 0 < low < 0.01 < high < 1
         widths.append(high / low)
     assert widths == sorted(widths, reverse=True) and widths[-1] < 2
+
+
+@pytest.mark.parametrize("n", [300, 1000])
+def test_inside_the_tail_of_independent_scores_the_interval_is_binomial(n):
+    scores = np.sort(np.random.RandomState(0).normal(size=n))
+    tail = Tail.fit(scores, n, per_window=1)
+    low, high = tail.interval(tail.share)
+    expected = binomtest(round(tail.share * n), n).proportion_ci(0.9)
+    assert low == pytest.approx(expected.low, rel=0.2)
+    assert high == pytest.approx(expected.high, rel=0.2)
+
+
+def test_no_interval_goes_beyond_1():
+    low, high = of_windows(SCORES, 5).interval(0.9)
+    assert low < 0.9 < high <= 1
 
 
 @pytest.mark.parametrize("shape", [1e-3, -1e-3])

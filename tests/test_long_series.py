@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import AutoencoderAnomalyDetector, DenseAutoencoderTransformer
+from sklearn_seqae.anomaly._series import dominant_period
 from sklearn_seqae.anomaly._tail import PER_WINDOW, SHARE
 from sklearn_seqae.datasets import load_nyc_taxi
 from tests.instances import dense, recurrent
@@ -197,6 +198,21 @@ def test_the_automatic_window_has_two_periods():
         X = np.sin(steps * 2 * np.pi / period)[:, None]
         model = detector(window_size="auto", step=50).fit(X)
         assert model.window_size_ == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_period_is_the_highest_peak_of_the_autocorrelation(seed):
+    rng, steps = np.random.RandomState(seed), np.arange(600)
+    values = sum(
+        rng.uniform(0.2, 1) * np.sin(2 * np.pi * steps / period)
+        for period in rng.uniform(5, 90, size=4)
+    )
+    values = values + rng.normal(size=600)
+    values -= values.mean()
+    curve = np.correlate(values, values, "full")[599:800]
+    peaks = np.flatnonzero((curve[1:-1] > curve[:-2]) & (curve[1:-1] >= curve[2:])) + 1
+    peaks = peaks[peaks >= 3]
+    assert dominant_period(values[:, np.newaxis]) == peaks[np.argmax(curve[peaks])]
 
 
 def test_an_automatic_window_leaves_four_in_a_short_series(series):

@@ -343,6 +343,9 @@ def test_a_wide_table_trains_alike_in_the_space_of_its_rows(is_ordered):
         if columns == "span":
             objective = RowSpaceObjective(objective, module, basis)
             batch = Batch(x @ basis.T, None, None, 25)
+            whole = RowSpaceObjective(Objective("squared_error"), module, basis)
+            parts = [term() for term in whole.shards(module, batch)]
+            torch.testing.assert_close(sum(parts), whole(module, batch))
         losses.append(objective(module, batch))
         gradients.append(torch.autograd.grad(losses[-1], weights))
     torch.testing.assert_close(*losses)

@@ -7,7 +7,12 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import LocalOutlierFactor
 
 from sklearn_seqae import AutoencoderAnomalyDetector
-from sklearn_seqae.anomaly._covariance import ShrunkCovariance, evenly, in_tiles
+from sklearn_seqae.anomaly._covariance import (
+    ShrunkCovariance,
+    _in_span,
+    evenly,
+    in_tiles,
+)
 from sklearn_seqae.anomaly.scoring import (
     MOST_OF_GROUPS,
     N_NEIGHBORS,
@@ -245,6 +250,14 @@ def test_the_covariance_in_the_span_of_few_rows_is_that_of_ledoit_and_wolf(n, p)
     assert found.vectors.shape[1] <= min(n, p)
     small = ShrunkCovariance().fit(1e-3 * rows)  # it has no unit
     np.testing.assert_allclose(small.squares(1e-3 * others), found.squares(others))
+
+
+def test_two_rows_have_no_shrinkage():
+    rows = np.array([[1.0, 2, 3, 4, 5], [3, 1, 2, 6, 9]])
+    assert LedoitWolf().fit(rows).shrinkage_ == 0
+    variances, _, rest = _in_span(rows - rows.mean(axis=0))
+    np.testing.assert_allclose(variances, np.square(rows[1] - rows[0]).sum() / 4)
+    assert rest == 0
 
 
 @pytest.mark.parametrize("rows", [np.zeros((5, 3)), np.zeros((3, 5)), np.ones((1, 4))])

@@ -9,6 +9,7 @@ from sklearn_seqae.fitting.selection import (
     INTERIM_STANDARD_ERRORS,
     Selection,
     components_needed,
+    gain_lower_bound,
 )
 from sklearn_seqae.modules.batch import RowLosses
 
@@ -92,6 +93,11 @@ def test_few_rows_must_be_surer_than_many(n, is_sure):
     assert (gaining(n, worth_it + 2.6).best_epoch() == 1) == is_sure
     assert gaining(n, worth_it + 3.2).best_epoch() == 1
     assert gaining(n, worth_it + 2.4).best_epoch() == 0
+
+
+def test_one_row_has_a_bound_for_each_gain():
+    bound = gain_lower_bound(np.ones((1, 3, 2)), 2)
+    np.testing.assert_array_equal(bound, np.full((3, 2), -np.inf), strict=True)
 
 
 def test_one_row_is_never_sure():

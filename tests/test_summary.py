@@ -193,6 +193,16 @@ def test_the_diagram_links_to_the_pages_of_the_estimator(estimator):
 
 
 @has_attributes
+@pytest.mark.parametrize(
+    ("step", "window"), [(1, "centered<"), (3, "centered, step 3<")]
+)
+def test_the_step_of_windows_is_told_if_it_is_not_1(step, window):
+    series = np.sin(np.arange(120.0))[:, np.newaxis]
+    options = {"contamination": 0.1, "window_size": 10, "step": step}
+    model = AutoencoderAnomalyDetector(dense(1), **options).fit(series)
+    assert f"10 time steps, {window}" in estimator_html_repr(model)
+
+
 def test_a_classifier_shows_its_result(wine):
     y = np.where(np.arange(len(wine)) % 3, -1, load_wine().target)
     classifier = AutoencoderClassifier(dense(), random_state=0, max_iter=2).fit(wine, y)
@@ -201,4 +211,7 @@ def test_a_classifier_shows_its_result(wine):
     tuned = "<td>fine-tuned encoder</td>" in page
     assert tuned == (classifier.best_epoch_ > 0)
     assert tuned != ("<td>logistic regression on latent codes</td>" in page)
+    losses = classifier.validation_loss_curve_
+    for when, loss in (("before", losses[0]), ("after", losses[-1])):
+        assert re.search(f"validation loss {when} fine-tuning.*?{loss:.4f}", page, re.S)
     assert "Classifier summary" not in estimator_html_repr(clone(classifier))

@@ -10,6 +10,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from sklearn_seqae import AutoencoderAnomalyDetector, SequenceScaler
+from sklearn_seqae.anomaly._time import warn_of_gaps
 from tests.instances import recurrent
 
 WINDOW = 24
@@ -264,3 +265,12 @@ def test_a_time_index_survives_pyarrow():
     pd.testing.assert_series_equal(
         scores, detector().fit(X).score_samples(X), check_freq=False
     )
+
+
+@pytest.mark.parametrize(
+    ("n_gaps", "named"), [(1, "(a)"), (3, "(a; b; c)"), (5, "(a; b; c and 2 more)")]
+)
+def test_at_most_three_gaps_are_named_and_the_others_counted(n_gaps, named):
+    with pytest.warns(UserWarning, match="The times of X have gaps") as caught:
+        warn_of_gaps(list("abcde"[:n_gaps]))
+    assert named in str(caught[0].message)
