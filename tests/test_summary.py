@@ -203,6 +203,7 @@ def test_the_step_of_windows_is_told_if_it_is_not_1(step, window):
     assert f"10 time steps, {window}" in estimator_html_repr(model)
 
 
+@has_attributes
 def test_a_classifier_shows_its_result(wine):
     y = np.where(np.arange(len(wine)) % 3, -1, load_wine().target)
     classifier = AutoencoderClassifier(dense(), random_state=0, max_iter=2).fit(wine, y)
