@@ -67,10 +67,10 @@ FITS = {
 }
 
 
-# Fits of detectors with three other models, and of sequences that are interrupted in
-# the next test, too.
-SLOW = ("detector", "generator of a detector", "detector of sequences")
-SLOW += ("folds of sequences",)
+# The detector of series is a quick case of detectors, and the two of sequences are
+# interrupted in threads, too.
+SLOW = ("detector", "generator of a detector")
+SLOW += ("detector of sequences", "folds of sequences")
 # Names in benchmarks/resume.py.
 KILLED = ("dense", "recurrent", "convolutional", "detector", "classifier")
 
