@@ -8,7 +8,8 @@ the other normal rows and all anomalies ::
 The plain split fits the same score on half of the training rows and calibrates on the
 others. The procedure of Benjamini and Hochberg is applied to both. Printed are the mean
 share of normal rows among the selected ones over data sets and seeds, its standard
-error over data sets, and the mean share of anomalies that are selected (power).
+error over data sets, the mean share of anomalies that are selected (power), and the
+mean difference of the powers with its standard error.
 """
 
 import argparse
@@ -80,6 +81,9 @@ def main():
     print(means.unstack(["alpha", "method"]).round(3).to_string())
     groups = means.groupby(["alpha", "method"])
     print(groups.agg({"false": ["mean", "sem"], "power": "mean"}).round(3))
+    power = means["power"].unstack("method")
+    difference = (power["select"] - power["plain split"]).groupby("alpha")
+    print(difference.agg(["mean", "sem"]).round(3))
 
 
 if __name__ == "__main__":
