@@ -13,9 +13,9 @@ the repository until the first failure, the fastest first. If a fixture executes
 line, the whole test file runs, since its tests share fixtures.
 
 All places have the same chance; one of the operators that fit the place is drawn.
-Annotations are left out. A mutant whose tests take more than ``--limit`` processor
-seconds counts as noticed, because an endless loop is, and so does one that waits for
-`PATIENCE` times as long.
+Annotations and the ``*`` of parameter lists are left out. A mutant whose tests take
+more than ``--limit`` processor seconds counts as noticed, because an endless loop is,
+and so does one that waits for `PATIENCE` times as long.
 """
 
 import argparse
@@ -97,8 +97,10 @@ STATES = ("FAILED", "ERROR ")  # first letters of the summary of a failure
 COPIED = ("sklearn_seqae", "tests", "docs", "examples", "benchmarks", "pyproject.toml")
 
 
-def is_annotation(node):
-    """Return whether a node is part of an annotation."""
+def is_syntax(node):
+    """Return whether a node is part of an annotation, or a star that is no operator."""
+    if node.parent is not None and node.parent.type in ("parameters", "dictorsetmaker"):
+        return True
     while node.parent is not None:
         parent = node.parent
         if parent.type == "annassign" and node is parent.children[1]:
@@ -119,7 +121,7 @@ def mutants_of(path):
         operator, occurrence = get_operator(name)(), 0
         for node in ast_nodes(tree):
             for start, end in operator.mutation_positions(node):
-                if not is_annotation(node):
+                if not is_syntax(node):
                     places[start, end].append((name, occurrence))
                 occurrence += 1
     return places

@@ -19,7 +19,11 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import Batch
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.linear_path import LinearPath
-from sklearn_seqae.modules.stacked_weights import StackedWeights
+from sklearn_seqae.modules.stacked_weights import (
+    StackedWeights,
+    aligned,
+    aligned_stack,
+)
 
 PADDING = 8  # the last batch is padded to a multiple of this number of rows
 VECTOR = 64  # values, a multiple of what a vectorized loop computes at once
@@ -179,7 +183,7 @@ class NetworkPass:
         layers = [_layer(cast(nn.Linear, a), b, views, n_rows) for a, b in pairs]
         self.unit, self.unscaled = unit, layers[-1].weight
         if unit is not None:
-            scaled = torch.empty_like(self.unscaled)
+            scaled = aligned(self.unscaled, *self.unscaled.shape)
             layers[-1] = layers[-1]._replace(
                 weight=scaled, transposed=scaled.transpose(1, 2)
             )
@@ -297,7 +301,7 @@ class Path(NamedTuple):
         """Return the linear paths of autoencoders."""
 
         def stack(of: Callable[[Any], Tensor]) -> Tensor:
-            tensor = torch.stack([of(module).detach() for module in modules])
+            tensor = aligned_stack([of(module).detach() for module in modules])
             return tensor[:, :, None] if tensor.ndim == 2 else tensor
 
         decoder = stack(lambda m: m.linear_path.decoder.weight)
@@ -354,9 +358,9 @@ class BatchPass:
         self.code = self.encoder.last.sums.values
         self.error = self.decoder.last.sums.values
         self.code_grad = self.encoder.last.output_grad.values
-        self.clamped = torch.empty_like(self.code) if path else self.code
+        self.clamped = aligned(self.code, *self.code.shape) if path else self.code
         self.is_outside = torch.empty_like(self.code, dtype=torch.bool)
-        self.weighted = torch.empty_like(self.error)
+        self.weighted = aligned(self.error, *self.error.shape)
         self.clamped_transposed = self.clamped.transpose(1, 2)
         self.errors, self.weighted_errors = (
             self.error.flatten(1),
@@ -513,14 +517,17 @@ class DenseStep:
                 torch.ones_like(b.x[:, 0]) if b.weight is None else b.weight
                 for b in rows
             ]
-            weight = torch.stack([_padded(each, n) for each in ones])[:, None]
-        target = x = torch.stack([_padded(batch.x, n) for batch in rows]).transpose(
-            1, 2
-        )
-        negative, code, path = -target, None, self.path
+            weight = aligned_stack([_padded(each, n) for each in ones])[:, None]
+        samples = aligned_stack([_padded(batch.x, n) for batch in rows])
+        target = x = samples.transpose(1, 2)
+        negative = aligned(samples, *samples.shape).transpose(1, 2)
+        torch.neg(target, out=negative)
+        code, path = None, self.path
         if path is not None:
-            x = torch.clamp(target, path.low, path.high)
-            code = torch.baddbmm(path.encoder_bias, path.encoder, target)
+            x = aligned(samples, *samples.shape).transpose(1, 2)
+            torch.clamp(target, path.low, path.high, out=x)
+            code = aligned(samples, *path.encoder_bias.shape[:2], n)
+            torch.baddbmm(path.encoder_bias, path.encoder, target, out=code)
             negative.add_(path.decoder_bias)
         return Columns(x, negative, code, weight)
 

@@ -1,5 +1,6 @@
-"""Weights of several networks of one shape, in one tensor."""
+"""Weights and other tensors of several networks of one shape, in one tensor."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -29,8 +30,7 @@ class StackedWeights:
         self.networks = list(networks)
         self._starts = [0]
         for weight in self.networks[0]:
-            size = -(-weight.numel() // ALIGNMENT) * ALIGNMENT
-            self._starts.append(self._starts[-1] + size)
+            self._starts.append(self._starts[-1] + _aligned(weight.numel()))
         example = self.networks[0][0]
         self.values = example.new_zeros(len(networks), self._starts[-1])
         for k, weights in enumerate(self.networks):
@@ -73,6 +73,29 @@ class StackedWeights:
         self.networks = [self.networks[k] for k in kept]
         self.values = self.values[kept]
         self._share(self.gradients[kept])
+
+
+def _aligned(size: int) -> int:
+    """Return a number of values rounded up to a multiple of `ALIGNMENT`."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def aligned(example: Tensor, n_networks: int, *shape: int) -> Tensor:
+    """Allocate a tensor (K, ...) like the example, with an aligned address for each K.
+
+    The bits of the products of a network are then the same alone and among others.
+    """
+    size = math.prod(shape)
+    memory = example.new_empty(n_networks, _aligned(size))
+    return memory[:, :size].view(n_networks, *shape)
+
+
+def aligned_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Copy K tensors of one shape into one, each to an aligned address."""
+    stacked = aligned(tensors[0], len(tensors), *tensors[0].shape)
+    for place, tensor in zip(stacked, tensors, strict=True):
+        place.copy_(tensor)
+    return stacked
 
 
 def release(weights: Sequence[nn.Parameter]) -> None:
