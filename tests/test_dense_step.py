@@ -5,7 +5,6 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from sklearn_seqae import DenseAutoencoderTransformer
 from sklearn_seqae.modules.autoencoder import Autoencoder
@@ -175,34 +174,6 @@ def test_a_network_has_the_same_bits_alone_and_among_others(
             assert one[1][0] == all_of_them[1][k]
             for gradient, other in zip(one[2][0], all_of_them[2][k], strict=True):
                 assert torch.equal(gradient, other)
-
-
-class Distances(TorchFunctionMode):
-    """Distances in bytes between the networks in the operands of products."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if func.__name__ in ("bmm", "baddbmm", "baddbmm_"):
-            operands = [*args, *kwargs.values()]
-            tensors = [each for each in operands if isinstance(each, torch.Tensor)]
-            self.found += [t.stride(0) * t.element_size() for t in tensors]
-        return func(*args, **kwargs)
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("init", ["pca", "random"])
-def test_the_memory_of_each_network_has_the_same_alignment(init, weighted):
-    # On some CPUs, the bits of a product depend on the addresses modulo 64 bytes.
-    modules = [dense_autoencoder(init=init, hidden=(7, 5)) for _ in range(3)]
-    step = DenseStep.stack([SQUARES.step(module) for module in modules])
-    with Distances() as distances:
-        list(step([rows_of(weighted=weighted)] * 3, 5, [1.0] * 3))
-    assert len(distances.found) > 20
-    assert all(distance % 64 == 0 for distance in distances.found)
 
 
 def test_networks_that_remain_keep_their_weights_and_their_bits():

@@ -517,8 +517,8 @@ class DenseStep:
                 torch.ones_like(b.x[:, 0]) if b.weight is None else b.weight
                 for b in rows
             ]
-            weight = aligned_stack([_padded(each, n) for each in ones])[:, None]
-        samples = aligned_stack([_padded(batch.x, n) for batch in rows])
+            weight = aligned_stack(ones, n)[:, None]
+        samples = aligned_stack([batch.x for batch in rows], n)
         target = x = samples.transpose(1, 2)
         negative = aligned(samples, *samples.shape).transpose(1, 2)
         torch.neg(target, out=negative)
@@ -545,12 +545,3 @@ def padded_rows(n_rows: int, batch_size: int) -> int:
     """
     n_last = n_rows % batch_size
     return n_rows - n_last + min(-(-n_last // PADDING) * PADDING, batch_size)
-
-
-def _padded(values: Tensor, n_rows: int) -> Tensor:
-    """Append rows of zeros."""
-    if len(values) == n_rows:
-        return values
-    padded = values.new_zeros(n_rows, *values.shape[1:])
-    padded[: len(values)] = values
-    return padded

@@ -90,11 +90,13 @@ def aligned(example: Tensor, n_networks: int, *shape: int) -> Tensor:
     return memory[:, :size].view(n_networks, *shape)
 
 
-def aligned_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Copy K tensors of one shape into one, each to an aligned address."""
-    stacked = aligned(tensors[0], len(tensors), *tensors[0].shape)
+def aligned_stack(tensors: Sequence[Tensor], n_rows: int | None = None) -> Tensor:
+    """Copy K tensors to aligned addresses of one tensor, with zeros up to `n_rows`."""
+    shape = len(tensors[0]) if n_rows is None else n_rows, *tensors[0].shape[1:]
+    stacked = aligned(tensors[0], len(tensors), *shape)
     for place, tensor in zip(stacked, tensors, strict=True):
-        place.copy_(tensor)
+        place[: len(tensor)] = tensor
+        place[len(tensor) :] = 0
     return stacked
 
 
