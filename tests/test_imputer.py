@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
 
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.fitting import imputer
@@ -18,15 +19,17 @@ def test_the_mean_is_that_of_observed_values(weights):
     random = np.random.RandomState(0)
     table, sequences = random.normal(size=(4, 3)), random.normal(size=(4, 3, 2))
     table[1, 0] = table[:, 2] = sequences[1, 0] = sequences[:, 1, 0] = np.nan
+    table[1:, 1] = sequences[1:, 2, 1] = np.nan  # one is observed
     copies = [1, 1, 1, 1] if weights is None else weights
     of_table = np.append(np.nanmean(np.repeat(table, copies, axis=0)[:, :2], axis=0), 0)
     steps = np.repeat(sequences, copies, axis=0)
     of_sequences = np.nanmean(np.delete(steps, 1, axis=1), axis=0)
     of_step = [np.nanmean(steps[:, :, 0]), np.nanmean(steps[:, 1, 1])]
     expected = np.insert(of_sequences, 1, of_step, axis=0)
-    weight = None if weights is None else np.array(weights, dtype=float)
-    np.testing.assert_allclose(weighted_mean(table, weight), of_table)
-    np.testing.assert_allclose(weighted_mean(sequences, weight), expected)
+    for unit in (1.0, 0.1) if weights else (1.0,):
+        weight = None if weights is None else unit * np.array(weights)
+        np.testing.assert_allclose(weighted_mean(table, weight), of_table)
+        np.testing.assert_allclose(weighted_mean(sequences, weight), expected)
 
 
 def test_the_factor_model_of_complete_rows_has_their_covariance(factors):
@@ -196,6 +199,14 @@ def test_the_initial_factor_model_is_that_of_rows_as_often_as_their_weight(
     least = 1e-3 * repeated.var(axis=0).mean()
     expected = np.square(left).mean(axis=0).clip(least)
     np.testing.assert_allclose(found.noise, expected)
+
+
+def test_the_initial_factor_model_has_the_mean_in_place_of_gaps(factors, gappy):
+    filled = SimpleImputer().fit_transform(gappy)
+    weight = np.ones(len(gappy))
+    found, expected = (imputer._initial(X, weight, 2, 0) for X in (gappy, filled))
+    np.testing.assert_allclose(found.mean, expected.mean)
+    np.testing.assert_allclose(found.loadings, expected.loadings, atol=1e-8)
 
 
 @pytest.mark.parametrize(
