@@ -49,7 +49,7 @@ TESTS = {
         *("sample_weight", "denoising", "forecasting", "encoder_module", "sparse"),
         *("fitted_state", "bottlenecks", "nearest_gaps", "units", "callbacks"),
         *("never_worse_than_pca", "differences_from_pca", "parameters", "components"),
-        "imputer",
+        *("imputer", "validation_monitor"),
     ),
     "modules": (
         *("modules", "padding_and_warps", "dense_step", "dense_tile"),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -219,6 +220,55 @@ def test_the_divergence_is_the_closed_form():
     torch.testing.assert_close(
         divergence(mean, log_variance), expected, atol=1e-6, rtol=1e-6
     )
+
+
+def posterior_of_start(X, n_components, **options):
+    """Return mean and variance of the codes at the start, in units of the prior."""
+    options |= {"learning_rate_init": 1e-30, "max_iter": 1, "early_stopping": False}
+    model = dense(n_components, bottleneck="variational", **options).fit(X)
+    mean, log_variance = model.module_.posterior(tensor_of(model, X))
+    return mean.detach().numpy(), log_variance.exp().detach().numpy()
+
+
+@pytest.mark.parametrize("n_components", [1, 3])
+def test_variational_codes_start_with_the_posterior_of_probabilistic_pca(
+    n_components, wine
+):
+    """The noise variance is PCA's mean squared residual."""
+    pca = PCA(n_components).fit(wine)
+    codes = pca.transform(wine)
+    noise = np.square(wine - pca.inverse_transform(codes)).mean()
+    signal = codes.var(axis=0)
+    mean, variance = posterior_of_start(wine, n_components)
+    expected = np.tile(noise / signal, (len(wine), 1))
+    np.testing.assert_allclose(variance, expected, rtol=1e-4)
+    spread = np.sqrt(1 - noise / signal)  # law of total variance: with the prior's 1
+    np.testing.assert_allclose(
+        np.abs(mean), np.abs(codes) / codes.std(axis=0) * spread, atol=1e-3
+    )
+
+
+def test_the_curvature_of_binary_cross_entropy_is_that_of_a_probability(halves):
+    images = (halves[0] > 0.5).astype(float)
+    model = dense(
+        4,
+        bottleneck="plain",
+        loss="binary_cross_entropy",
+        learning_rate_init=1e-30,
+        max_iter=1,
+        early_stopping=False,
+    ).fit(images)
+    path = model.module_.linear_path
+    code = path.encode(tensor_of(model, images)).detach().numpy()
+    slopes = path.decoder.weight.detach().numpy()  # of the logits
+    signal = code.var(axis=0) * np.square(slopes).sum(axis=0)
+    _, variance = posterior_of_start(images, 4, loss="binary_cross_entropy")
+    # Laplace's approximation: 1 / variance = 1 + p (1 - p) signal, prior and data.
+    curvature = (1 / variance - 1) / signal
+    p = np.array([0.05, 0.5])
+    low, high = p * (1 - p)
+    assert (low < curvature).all() and (curvature <= high).all()
+    np.testing.assert_allclose(curvature, curvature[0, 0], rtol=1e-3)
 
 
 @pytest.fixture(scope="module")

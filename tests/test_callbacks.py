@@ -5,6 +5,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import EarlyStopping
 
 from sklearn_seqae import DenseAutoencoderTransformer
 from tests.instances import dense, recurrent
@@ -71,6 +72,20 @@ def test_a_callback_that_returns_true_stops_the_training(wine):
     model = dense(max_iter=5, early_stopping=False)
     assert model.set_callbacks(Diary(stop_after=2)).fit(wine).n_iter_ == 2
     assert model.set_callbacks().fit(wine).n_iter_ == 5
+
+
+@pytest.mark.parametrize("validation_data", [False, True])
+def test_a_callback_may_monitor_the_validation_loss(wine, validation_data):
+    stop = EarlyStopping("valid_loss", patience=1, threshold=0.99, sink=lambda _: None)
+    model = dense(max_iter=20, skorch_callbacks=[stop])
+    options = {"validation_data": (wine[120:],)} if validation_data else {}
+    assert model.fit(wine[:120], **options).n_iter_ < 20
+
+
+def test_a_callback_may_not_monitor_the_validation_loss_without_validation(wine):
+    model = dense(early_stopping=False, skorch_callbacks=[EarlyStopping()])
+    with pytest.raises(ValueError, match="EarlyStopping monitors 'valid_loss'"):
+        model.fit(wine)
 
 
 def test_a_fit_that_fails_tears_its_callbacks_down(wine):

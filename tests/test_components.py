@@ -1,8 +1,11 @@
 """Loadings and R² of features: the right values, for every estimator."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -194,3 +197,28 @@ def test_both_need_a_fit(wine):
     for method in ("loadings", "r2_by_feature"):
         with pytest.raises(NotFittedError):
             getattr(dense(), method)(wine)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_loadings_are_derivatives_even_for_a_component_with_a_small_spread(whiten):
+    random = np.random.RandomState(0)
+    codes = random.normal(size=(80, 2)) * [1, 1e-3]
+    bent = np.column_stack([codes, np.square(codes[:, 1]) / 1e-3])
+    X = 50 * bent @ random.normal(size=(3, 5))
+    model = dense(whiten=whiten, early_stopping=False, max_iter=20).fit(X)
+    Z = model.transform(X[:7])
+    module, unit = copy.deepcopy(model.module_).double(), model.model_.code_unit
+    white = model.model_.whitening_tensors()
+
+    def decode(code):
+        if white is not None:
+            code = code @ white.inverse.double() + white.mean.double()
+        return model.model_.scaling.scale * module.decode(code)
+
+    derivatives = [
+        torch.autograd.functional.jacobian(decode, row[None])[0, :, 0] / unit
+        for row in torch.from_numpy(Z / unit)
+    ]
+    expected = torch.stack(derivatives).mean(0).numpy()
+    away = np.abs(model.loadings(X[:7]) - expected)
+    assert (away <= 1e-4 * np.abs(expected).max(axis=0)).all(axis=None)

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.decomposition import PCA
 
 from sklearn_seqae._sequences import Samples
@@ -77,16 +78,18 @@ def test_large_data_is_fitted_like_small_data(request, estimator, data):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("exact", [True, False], ids=["covariance", "iterations"])
-@pytest.mark.parametrize("n_steps", [None, 6], ids=["table", "sequences"])
+@pytest.mark.parametrize("kind", ["table", "sequences", "sparse"])
 def test_statistics_and_pca_are_those_of_all_rows(
-    monkeypatch, read_in_chunks, weighted, exact, n_steps
+    monkeypatch, read_in_chunks, weighted, exact, kind
 ):
     random = np.random.default_rng(0)
     X = random.normal(size=(200, 18)) * 0.8 ** np.arange(18) + 5
+    n_steps = 6 if kind == "sequences" else None
     X = X if n_steps is None else X.reshape(-1, 6, 3)
-    weight = random.uniform(0.5, 2, size=200) if weighted else None
+    weight = random.uniform(0.1, 2, size=200) if weighted else None
     options = {"n_steps": n_steps, "centered": True}
-    samples = Samples(Rows(X), None, None, weight=weight)
+    rows = Rows(sparse.csr_array(X) if kind == "sparse" else X)
+    samples = Samples(rows, None, None, weight=weight)
     found = scaling_of(samples, **options)
     wanted = Scaling.fit(X, None, weight=weight, **options)
     np.testing.assert_allclose(found.mean, wanted.mean, rtol=1e-12)
@@ -95,7 +98,7 @@ def test_statistics_and_pca_are_those_of_all_rows(
 
     if not exact:
         monkeypatch.setattr(large, "EXACT_COLUMNS", 0)
-    products = large._Products(ScaledRows(Rows(X), found), weight)
+    products = large._Products(ScaledRows(rows, found), weight)
     components = products.components(5, seed=0)
     flat = X.reshape(200, -1)
     if weighted:
@@ -106,6 +109,32 @@ def test_statistics_and_pca_are_those_of_all_rows(
     cosines = np.abs((components * wanted).sum(axis=1))
     np.testing.assert_allclose(cosines, 1, atol=1e-6)
     np.testing.assert_allclose(components @ components.T, np.eye(5), atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"noise": "gaussian"},
+        {"noise": "masking"},
+        {"loss": "binary_cross_entropy"},
+        {"objective": "predict"},
+        {"objective": "composite"},
+    ],
+    ids=str,
+)
+def test_the_start_is_that_of_small_data(request, digits, options):
+    family = recurrent if "objective" in options else dense
+    X = digits if "objective" in options else digits.reshape(len(digits), -1)
+    still = {"learning_rate_init": 1e-30, "max_iter": 1, "early_stopping": False}
+    model = family(3, **still, **options)
+    codes = [model.fit(X).transform(X)]
+    rebuilt = [model.inverse_transform(codes[0])]
+    request.getfixturevalue("read_in_chunks")
+    codes.append(model.fit(X).transform(X))
+    rebuilt.append(model.inverse_transform(codes[1]))
+    np.testing.assert_allclose(*np.abs(codes), atol=1e-3)
+    np.testing.assert_allclose(*rebuilt, atol=1e-3)
 
 
 @pytest.mark.parametrize(("exact", "n_passes"), [(1024, 1), (5, large.PASSES)])

@@ -129,6 +129,23 @@ def test_tiles_have_a_limited_number_of_derivatives(monkeypatch):
         assert found == min(n_rows * refinement.BLOCK, largest)
 
 
+@pytest.mark.parametrize("network", ["encoder", "decoder"])
+@pytest.mark.parametrize("has_gaps", [False, True])
+def test_a_hook_of_one_network_is_called_and_changes_no_code(network, has_gaps):
+    estimator, X = fitted("dense")
+    X = hidden_in(X) if has_gaps else X
+    expected, called = estimator.transform(X), []
+    layer = getattr(estimator.module_, network).layers[0]
+    handle = layer.register_forward_hook(lambda *arguments: called.append(1))
+    try:
+        codes = estimator.transform(X)
+    finally:
+        handle.remove()
+    assert called
+    assert_allclose(codes, expected, atol=1e-3 * np.abs(expected).max())
+    assert_array_equal(estimator.transform(X), expected)
+
+
 def test_values_that_validation_hides_move_no_code():
     estimator, X = fitted("dense")
     module = estimator.model_.module

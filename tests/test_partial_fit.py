@@ -12,6 +12,7 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from sklearn_seqae import DenseAutoencoderTransformer, SequenceScaler
 from sklearn_seqae.fitting import incremental
+from tests.containers import with_gaps
 from tests.instances import convolutional, dense, recurrent
 
 CASES = [
@@ -95,6 +96,16 @@ def test_chunks_may_be_sparse_or_have_missing_values_or_fewer_rows_than_columns(
     gappy[::4, 2] = np.nan
     model.partial_fit(gappy).partial_fit(wine[100:101])
     assert np.isfinite(model.transform(gappy)).all() and model.n_iter_ == 4
+
+
+@pytest.mark.parametrize("has_gaps", [False, True])
+def test_missing_values_are_estimated_by_the_first_chunk(wine, has_gaps):
+    first, *others = chunks_of(with_gaps(wine) if has_gaps else wine)
+    model = dense().partial_fit(first)
+    imputer = model.model_.imputer
+    for chunk in (*others, with_gaps(others[0] + 1)):
+        model.partial_fit(chunk)
+        assert model.model_.imputer is imputer is not None
 
 
 def test_weights_of_0_drop_rows(wine):

@@ -1,5 +1,7 @@
 """Weights: 0 is as if the row were absent, 2 as if it were there twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -7,6 +9,11 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 
 from sklearn_seqae import DenseAutoencoderTransformer
+from sklearn_seqae._sequences import Samples
+from sklearn_seqae.fitting.batching import make_batches
+from sklearn_seqae.fitting.family import NetworkSpec
+from sklearn_seqae.fitting.pca_init import codes_and_residuals, pca_init
+from sklearn_seqae.modules.objective import Objective
 from tests.instances import BAD_WEIGHTS, convolutional, dense, recurrent
 
 FAMILIES = {"dense": dense, "recurrent": recurrent, "convolutional": convolutional}
@@ -66,6 +73,35 @@ def test_ratios_of_an_ordered_start_are_those_of_rows_that_often(wine, weight):
     np.testing.assert_allclose(
         model.explained_variance_, pca.explained_variance_, rtol=0.02
     )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_residuals_of_the_start_are_those_of_rows_that_often(wine, weight, weighted):
+    copies = weight if weighted else np.ones_like(weight)
+    rows = np.flatnonzero(copies)
+    data = Samples(wine[rows].astype(np.float32), None, None)
+    if weighted:
+        data = replace(data, weight=copies[rows] / copies[rows].mean())
+    spec = NetworkSpec(
+        n_features=13,
+        n_steps=None,
+        n_components=3,
+        hidden_layer_sizes=(),
+        has_linear_path=True,
+        is_ordered=True,
+    )
+    linear = pca_init(spec, data, loss="squared_error", seed=0).autoencoder
+    batches = make_batches(data, "cpu", None, batch_size=50)
+    objective = Objective("squared_error")
+    codes, residuals = codes_and_residuals(linear, batches, [1, 2, 3], objective)
+    repeated = wine.repeat(copies, axis=0)
+    pca = PCA(3).fit(repeated)
+    np.testing.assert_allclose(codes, pca.transform(wine[rows]), atol=1e-4)
+    for size, residual in zip([1, 2, 3], residuals[0], strict=True):
+        pca = PCA(size).fit(repeated)
+        left = repeated - pca.inverse_transform(pca.transform(repeated))
+        expected = np.sqrt(np.square(left).mean())
+        assert residual.item() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.slow

@@ -73,6 +73,12 @@ def test_of_epochs_that_reach_no_fraction_the_one_with_the_least_error_is_best()
     ]
     assert needed[1] < needed[2] < needed[0]
     assert min(needed) > 3
+    for unit in (1e-9, 1e9):
+        rows, mean = (
+            RowLosses(*(unit * field for field in losses))
+            for losses in (at(selection.history, 1), selection.mean)
+        )
+        assert components_needed(rows, mean, 0.95) == pytest.approx(needed[1])
 
 
 def gaining(n, standard_errors):
@@ -100,14 +106,25 @@ def test_one_row_has_a_bound_for_each_gain():
     np.testing.assert_array_equal(bound, np.full((3, 2), -np.inf), strict=True)
 
 
+def first_rows(selection, n):
+    """The same selection with the first n rows only."""
+    some = slice(n)
+    history = at(selection.history, (slice(None), some))
+    mean, pca = at(selection.mean, some), at(selection.pca, some)
+    return replace(selection, history=history, mean=mean, pca=pca)
+
+
 def test_one_row_is_never_sure():
     many = gaining(20, 50)
     assert many.best_epoch() == 1
-    first = slice(1)
-    history = at(many.history, (slice(None), first))
-    mean, pca = at(many.mean, first), at(many.pca, first)
-    one = replace(many, history=history, mean=mean, pca=pca)
-    assert one.best_epoch() == 0
+    assert first_rows(many, 1).best_epoch() == 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("standard_errors", [-3, 0, 50])
+def test_one_row_does_not_decide_for_the_other_folds(standard_errors):
+    fold = of_a_fold(20, standard_errors)
+    assert not first_rows(fold, 1).is_decided(100)
 
 
 def test_a_size_that_may_gain_nothing_keeps_the_start():
