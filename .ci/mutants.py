@@ -56,7 +56,7 @@ TESTS = {
         *("shard_gradients", "nearest_codes", "convolutional", "bottlenecks"),
         *("denoising", "forecasting", "wide", "networks_of_tutorials", "ordered"),
         *("nearest_gaps", "autoencoders", "missing", "encoder_module", "partial_fit"),
-        *("shards", "parallel"),
+        *("shards", "parallel", "objectives", "recurrent_networks"),
     ),
     "anomaly": (
         *("scoring", "calibration", "intervals", "windows_in_parts", "long_series"),
