@@ -57,7 +57,7 @@ TESTS = {
         *("denoising", "forecasting", "wide", "networks_of_tutorials", "ordered"),
         *("nearest_gaps", "autoencoders", "missing", "encoder_module", "partial_fit"),
         *("shards", "parallel", "objectives", "recurrent_networks"),
-        "penalties",
+        *("penalties", "autoencoder_module"),
     ),
     "anomaly": (
         *("scoring", "calibration", "intervals", "windows_in_parts", "long_series"),

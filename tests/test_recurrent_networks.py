@@ -156,24 +156,22 @@ def test_a_conditional_decoder_reads_its_own_previous_patch(beside_pca, is_logis
         is_logistic=is_logistic,
     )
     assert not module.stack.backward_layers
-    code = torch.randn(1, 3, generator=seeded())
-    base = torch.randn(1, 7, 2, generator=seeded()) if beside_pca else None
-    found = module(code, None, 7, base)[0]
-    beside = patches_of(base[0], 2) if beside_pca else torch.zeros(4, 4)
-    inputs, time = torch.zeros(0, module.stack.forward_layers[0].input_size), cosines(4)
-    previous = torch.zeros(4)
-    for p in range(4):
-        parts = [code[0], time[p], beside[p], previous]
-        step = torch.cat(parts if beside_pca else [parts[0], previous])
-        inputs = torch.cat([inputs, step[None]])
-        patch = module.head(states_of(module.stack, inputs)[-1])
-        previous = patch
-        if is_logistic:  # what the correction adds to the probabilities
-            previous = (beside[p] + patch).sigmoid() - beside[p].sigmoid()
-        n_left = min(2, 7 - 2 * p)
-        torch.testing.assert_close(
-            found[2 * p : 2 * p + 2], patch.reshape(2, 2)[:n_left]
-        )
+    codes = torch.randn(2, 3, generator=seeded())
+    base = torch.randn(2, 7, 2, generator=seeded()) if beside_pca else None
+    found, time = module(codes, None, 7, base), cosines(4)
+    for row, code in enumerate(codes):
+        beside = patches_of(base[row], 2) if beside_pca else torch.zeros(4, 4)
+        inputs, previous = [], torch.zeros(4)
+        for p in range(4):
+            parts = [code, time[p], beside[p], previous]
+            inputs.append(torch.cat(parts if beside_pca else [code, previous]))
+            patch = module.head(states_of(module.stack, torch.stack(inputs))[-1])
+            previous = patch
+            if is_logistic:  # what the correction adds to the probabilities
+                previous = (beside[p] + patch).sigmoid() - beside[p].sigmoid()
+            steps = found[row, 2 * p : 2 * p + 2]
+            torch.testing.assert_close(steps, patch.reshape(2, 2)[: len(steps)])
+            assert len(steps) == min(2, 7 - 2 * p)
 
 
 def test_a_decoder_reads_its_own_output_at_the_free_steps_alone():
@@ -289,7 +287,7 @@ def test_a_recurrent_layer_starts_with_glorot_weights_and_open_gates(cell):
     assert torch.equal(bias, expected)
 
 
-@pytest.mark.parametrize("larger", [(16, 12), (1, 40), (40, 1), (1, 1)])
+@pytest.mark.parametrize("larger", [(16, 12), (1, 40), (40, 1), (1, 1), (2, 3)])
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_convolutions_start_with_the_spread_of_inputs_per_output(larger, kernel):
     halves = [(n + 1) // 2 for n in larger]
@@ -298,9 +296,12 @@ def test_convolutions_start_with_the_spread_of_inputs_per_output(larger, kernel)
     up = convolution(20, 30, kernel=kernel + 1, transposed=True, **options)
     assert list(down(torch.zeros(1, 20, *larger)).shape[2:]) == halves
     output = up(torch.zeros(1, 20, *halves))
-    assert list(output.shape[2:]) == [2 * n if n > 1 else 1 for n in halves]
+    assert list(output.shape[2:]) == [
+        2 * ((n + 1) // 2) if n > 1 else 1 for n in larger
+    ]
     # Number of inputs of an output far from the borders, if all weights are 1.
-    for layer, size in ((down, larger), (up, halves)):
+    for layer in (down, up):
+        size = [40 if n > 1 else 1 for n in larger]
         sizes = layer.kernel_size, layer.stride, layer.padding
         ones = empty(type(layer), 20, 30, *sizes, bias=False)
         nn.init.ones_(ones.weight)
