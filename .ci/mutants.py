@@ -57,7 +57,7 @@ TESTS = {
         *("denoising", "forecasting", "wide", "networks_of_tutorials", "ordered"),
         *("nearest_gaps", "autoencoders", "missing", "encoder_module", "partial_fit"),
         *("shards", "parallel", "objectives", "recurrent_networks"),
-        *("penalties", "autoencoder_module"),
+        *("penalties", "autoencoder_module", "networks_by_hand", "nearest_steps"),
     ),
     "anomaly": (
         *("scoring", "calibration", "intervals", "windows_in_parts", "long_series"),
