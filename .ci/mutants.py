@@ -56,7 +56,8 @@ TESTS = {
         *("shard_gradients", "nearest_codes", "convolutional", "bottlenecks"),
         *("denoising", "forecasting", "wide", "networks_of_tutorials", "ordered"),
         *("nearest_gaps", "autoencoders", "missing", "encoder_module", "partial_fit"),
-        *("shards", "parallel", "stacked_weights"),
+        *("shards", "parallel", "stacked_weights", "objectives", "recurrent_networks"),
+        *("penalties", "autoencoder_module", "networks_by_hand", "nearest_steps"),
     ),
     "anomaly": (
         *("scoring", "calibration", "intervals", "windows_in_parts", "long_series"),

@@ -7,6 +7,12 @@ import torch
 from sklearn_seqae.modules.batch import Batch
 from sklearn_seqae.modules.bottleneck import Contractive, KLSparsity, L1Sparsity
 from sklearn_seqae.modules.objective import Objective, _warped
+from sklearn_seqae.modules.resampling import (
+    interpolate,
+    resample,
+    stretch,
+    time_warp,
+)
 from sklearn_seqae.training.batches import Batches
 from tests.test_modules import LENGTHS, seeded, sequence_autoencoder
 
@@ -123,3 +129,66 @@ def test_losses_of_padded_rows_are_those_of_each_row_alone(has_gaps, x):
         alone = ragged_batch(x[row : row + 1, :length], LENGTHS[row : row + 1], **own)
         loss = objective.rows(module, alone).total
         np.testing.assert_allclose(together.total[row].item(), loss.item(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 7, 11, 30])
+def test_resampled_sequences_are_interpolated_as_by_numpy(n_steps, x):
+    each = {None: [11] * 5, "lengths": LENGTHS.tolist()}
+    for key, numbers in each.items():
+        lengths = None if key is None else LENGTHS
+        found = resample(x, lengths, n_steps)
+        back = stretch(x, lengths, n_steps)  # eleven steps, whatever the length
+        for row, n in enumerate(numbers):
+            for channel in range(2):
+                values = x[row, :, channel]
+                at = np.linspace(0, n - 1, n_steps)
+                expected = np.interp(at, np.arange(n), values[:n])
+                np.testing.assert_allclose(found[row, :, channel], expected, atol=1e-5)
+                own = n_steps if lengths is None else n
+                at = np.minimum(np.arange(n_steps) / max(own - 1, 1), 1) * 10
+                expected = np.interp(at, np.arange(11), values)
+                np.testing.assert_allclose(back[row, :, channel], expected, atol=1e-5)
+
+
+def test_a_position_after_the_end_is_the_last_step(x):
+    position = torch.tensor([[0.0, 2.25, 9.5, 10.0, 12.5]]).expand(5, -1)
+    for values, found in zip(x, interpolate(x, position), strict=True):
+        for channel in range(2):
+            steps = values[:, channel]
+            expected = np.interp(position[0], np.arange(11), steps)
+            np.testing.assert_allclose(found[:, channel], expected, atol=1e-5)
+
+
+def test_a_warp_is_the_sum_of_three_sines_whose_scale_is_uniform():
+    n, n_steps, strength = 4000, 41, 1e-3  # weak: no step leaves the sequence
+    lengths = torch.full((n,), n_steps)
+    lengths[: n // 2] = 31
+    step = torch.arange(50.0)
+    ramps = torch.where(step < lengths[:, None], step, 0)[:, :, None]
+    warped = time_warp(ramps, lengths, strength, seeded())[:, :, 0]
+    amplitudes = []
+    for length in (31, 41):
+        time = np.arange(length) / (length - 1)
+        moved = warped[lengths == length][:, :length].double().numpy()
+        shift = moved / (length - 1) - time
+        waves = np.sin(np.pi * np.outer(np.arange(1, 9), time[1:-1]))
+        found = 2 / (length - 1) * shift[:, 1:-1] @ waves.T
+        assert np.abs(found[:, 3:]).max() < 0.02 * strength
+        assert np.abs(shift[:, [0, -1]]).max() < 1e-7
+        amplitudes.append(found[:, :3] / strength)
+    amplitudes = np.concatenate(amplitudes)
+    # The product of a uniform scale (mean square 1/3) and a normal number, over k.
+    expected = 1 / 3 / np.array([1, 4, 9])
+    np.testing.assert_allclose(np.square(amplitudes).mean(0), expected, rtol=0.1)
+    assert np.abs(amplitudes.mean(0)).max() < 0.05
+    sizes = np.square(amplitudes * [1, 2, 3]).sum(1)
+    # The mean of U**4 (Z1² + Z2² + Z3²)² is 15 / 5, and 15 / 9 for equal scales.
+    assert np.square(sizes).mean() == pytest.approx(3, rel=0.2)
+    equal = time_warp(ramps[n // 2 :, :41], None, strength, seeded())
+    assert (equal - ramps[n // 2 :, :41]).abs().max() > 0
+
+
+def test_equal_sequences_are_warped_as_sequences_of_full_length(x):
+    full = torch.full((5,), 11)
+    expected = time_warp(x, full, 0.3, seeded())
+    torch.testing.assert_close(time_warp(x, None, 0.3, seeded()), expected)
