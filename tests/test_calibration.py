@@ -225,6 +225,19 @@ def test_blocks_hold_out_each_step_once_and_pieces_of_some_windows(lengths):
     assert max(sizes) < 0.7 * sum(lengths)
 
 
+@pytest.mark.parametrize("lengths", [[1000], [60] * 12, [20] * 12, [20, 900, 35, 80]])
+def test_a_block_is_a_fifth_of_the_steps_up_to_whole_pieces(lengths):
+    found = blocks(lengths, 20)
+    assert len(found) == 5
+    fifth = sum(lengths) / 5
+    before = np.cumsum([0, *lengths])
+    for block, pieces in enumerate(found):
+        for number, at in pieces:
+            edges = np.array([at.start, at.stop]) + before[number]
+            inside = np.clip(edges, block * fifth, (block + 1) * fifth)
+            assert np.ptp(inside) >= min(at.stop - at.start, fifth) / 2
+
+
 def test_with_few_windows_there_are_no_blocks():
     assert blocks([70], 20) == []
     assert blocks([20] * 9, 20) == []

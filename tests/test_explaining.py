@@ -95,6 +95,23 @@ def test_a_channel_and_a_moment_are_found_in_sequences(digits):
     assert (causes["time"] == 4).mean() >= 0.9
 
 
+@pytest.mark.parametrize("scaler", [None, "standard"])
+def test_an_alarm_of_a_short_sequence_is_explained_by_its_own_steps(ragged, scaler):
+    model = AutoencoderAnomalyDetector(recurrent(), scaler=scaler, **PLAIN).fit(ragged)
+    row = [len(item) for item in ragged].index(4)
+    X = [ragged[model.score_samples(ragged).argmax()], ragged[row].copy()]
+    X[1][2, 1] += 9
+    causes = model.explain(X, n_causes=9)
+    assert (causes["row"] == 1).all() and set(causes["feature"]) == {"x0", "x1", "x2"}
+    assert causes[["feature", "time"]].iloc[0].tolist() == ["x1", 2]
+    assert causes["share"].sum() == pytest.approx(1)
+    expected = X[1] - model.reconstruction_errors(X)[1]
+    for cause in causes.itertuples():
+        at = cause.time, int(cause.feature[1:])
+        assert cause.value == X[1][at]
+        assert cause.expected == pytest.approx(expected[at])
+
+
 def test_a_channel_and_an_interval_are_found_in_a_series():
     rng = np.random.RandomState(0)
     steps = np.arange(2000)

@@ -208,7 +208,7 @@ def distance_to_a_large_group(joint, least):
 
 
 def ordered_distances(row, among):
-    """Numbers of the rows that are not the row itself, the nearest first, and how far."""
+    """Return the numbers of other rows, the nearest first, and their distances."""
     away = cdist([row], among)[0]
     order = np.argsort(away, kind="stable")
     order = order[away[order] > 1e-9]
