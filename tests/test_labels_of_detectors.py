@@ -182,6 +182,14 @@ def test_short_pieces_are_left_out():
     assert len(model.calibration_scores_) == 400
 
 
+def test_the_shortest_pieces_between_known_anomalies_are_one_window():
+    X, labels = SERIES[:320], np.ones(320, dtype=int)
+    labels[[20, 40, 299]] = -1
+    model = of_series(contamination=0.1).fit(X, labels=labels)
+    rest = clone(model).fit([X[:20], X[41:299], X[300:]])
+    assert_same_fit(model, rest, [X])
+
+
 def test_fit_predict_accepts_labels():
     labels = labels_of(TABLE)
     model = detector(PCA(2))

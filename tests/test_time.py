@@ -186,8 +186,11 @@ def test_one_channel_may_be_one_dimensional(one):
 @pytest.mark.parametrize("times", [HOURS, HOURS.astype(str), HOURS.to_period("h")])
 def test_a_column_of_times_is_named(times):
     X = frame().reset_index(drop=True).assign(stamp=times)
-    with pytest.raises(ValueError, match=r"Column 'stamp'.*set_index\('stamp'\)"):
+    message = r"Column 'stamp' of {} holds.*set_index\('stamp'\)"
+    with pytest.raises(ValueError, match=message.format("X")):
         detector().fit(X)
+    with pytest.raises(ValueError, match=message.format("series 1 of X")):
+        detector().fit([X[["load"]], X])
 
 
 @pytest.mark.parametrize("has_text", [False, True])
