@@ -15,11 +15,13 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_seqae import (
     AutoencoderAnomalyDetector,
+    ConvolutionalAutoencoderTransformer,
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
     SequenceScaler,
 )
 from sklearn_seqae._containers import Container
+from sklearn_seqae._inputs import InputFormat, parse
 from sklearn_seqae._sequences import Samples
 from sklearn_seqae.anomaly._model import default_estimator
 from sklearn_seqae.anomaly.scoring import (
@@ -122,17 +124,22 @@ def test_the_default_for_sequences_is_recurrent(ragged):
         ((50, 100), True, 8, 20),
         ((31, 256), True, 7, 20),
         ((3, 100), True, 1, 20),
+        ((50, 2, 5, 1), False, 5, 30),
+        ((50, 9, 9, 1), False, 32, 30),
+        ((50, 1, 1, 1), False, 1, 30),
     ],
 )
 def test_the_default_has_half_of_the_size_of_a_sample_at_most(
     shape, windows, n_components, max_iter
 ):
-    form = "table" if len(shape) == 2 else "sequences"
-    samples = Samples(np.ones(shape), None, Container(form))
+    form = {2: "table", 3: "sequences", 4: "images"}[len(shape)]
+    family = {
+        "table": DenseAutoencoderTransformer,
+        "sequences": RecurrentAutoencoderTransformer,
+        "images": ConvolutionalAutoencoderTransformer,
+    }[form]
+    samples = parse(np.ones(shape), InputFormat(form), name="")
     model = default_estimator(samples, windows=windows)
-    family = DenseAutoencoderTransformer
-    if form == "sequences":
-        family = RecurrentAutoencoderTransformer
     assert type(model) is family
     assert (model.n_components, model.max_iter) == (n_components, max_iter)
     assert not model.early_stopping

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
 from sklearn_seqae import AutoencoderAnomalyDetector, displays
+from sklearn_seqae.anomaly._attribution import Attribution
 from tests.instances import dense, recurrent
 
 PLAIN = {"contamination": 0.05, "random_state": 0}
@@ -69,6 +71,30 @@ def test_errors_are_what_x_is_more_than_its_reconstruction(plant, n_features):
     expected = X - pca.inverse_transform(pca.transform(X))
     np.testing.assert_allclose(model.reconstruction_errors(X), expected, atol=1e-9)
     assert (model.feature_scores(X) >= 0).all()
+
+
+@pytest.mark.parametrize("width", [3, 8, 120])
+def test_an_attribution_is_the_decrease_in_distance_by_the_most_likely_value(width):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(90, width)) @ rng.normal(size=(width, width)) + 5
+    rows[:, 1] = 5 + 1e-9 * rng.normal(size=90)  # nearly constant
+    new = rows[:7] + rng.normal(size=(7, width))
+    new[:, 1] = 5
+    found = Attribution().fit(rows, 4.0).of(new)
+    spread = rows.std(axis=0)
+    spread = np.maximum(spread, 0.01 * np.sqrt(np.mean(spread**2)))
+    standardized = (rows - rows.mean(axis=0)) / spread
+    covariance = LedoitWolf().fit(standardized)
+    others = (new - rows.mean(axis=0)) / spread
+    before = covariance.mahalanobis(others)
+    for column in (0, 1, width - 1):
+        rest = np.delete(np.arange(width), column)
+        within = covariance.covariance_[np.ix_(rest, rest)]
+        slopes = np.linalg.solve(within, covariance.covariance_[rest, column])
+        corrected = others.copy()
+        corrected[:, column] = others[:, rest] @ slopes
+        decrease = before - covariance.mahalanobis(corrected)
+        np.testing.assert_allclose(found[:, column], decrease, rtol=1e-3, atol=1e-6)
 
 
 def test_errors_of_sequences_keep_their_shapes(ragged):

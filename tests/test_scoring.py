@@ -14,6 +14,7 @@ from sklearn_seqae.anomaly._covariance import (
     _in_span,
     evenly,
     in_tiles,
+    tile_rows,
 )
 from sklearn_seqae.anomaly.scoring import (
     INSIDE,
@@ -306,6 +307,12 @@ def test_rows_are_spread_evenly_where_there_are_too_many():
     np.testing.assert_array_equal(evenly(4, 9), np.arange(4))
     rows = evenly(1000, 10)
     assert len(set(rows)) == 10 and rows[0] == 0 and rows[-1] == 999
+
+
+@pytest.mark.parametrize("n_columns", [0, 1, 8192, 8193, 100_000, 2**22, 2**23])
+def test_a_tile_has_at_most_512_rows_and_4_million_values(n_columns):
+    n = tile_rows(n_columns)
+    assert n == max([1, *(k for k in range(513) if k * n_columns <= 2**22)])
 
 
 def test_tiles_give_what_the_whole_gives():
