@@ -63,7 +63,7 @@ TESTS = {
         *("scoring", "calibration", "intervals", "windows_in_parts", "long_series"),
         *("explaining", "detector", "detector_scaler", "stream", "time"),
         *("missing_in_detectors", "summary", "sparse", "fitted_state", "channels"),
-        *("labels_of_detectors", "calibration_in_threads"),
+        *("labels_of_detectors", "calibration_in_threads", "missing"),
     ),
     "classification": (
         *("fine_tuning", "classification", "classification_weights", "fitted_state"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import beta, binomtest, genpareto, norm, t
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold
@@ -129,6 +129,81 @@ def test_inside_the_tail_of_independent_scores_the_interval_is_binomial(n):
     assert high == pytest.approx(expected.high, rel=0.2)
 
 
+def of_pareto(shape, n=400, n_independent=40):
+    """A tail of 100 of 400 scores, whose excesses below 2 have a scale of 3."""
+    scores = np.r_[2 - genpareto.isf(np.arange(1, 101) / 101, shape, scale=3), 2:9:300j]
+    return Tail(np.sort(scores), n_independent, 24.0, 2.0, 0.25, shape, np.log(3))
+
+
+@pytest.mark.parametrize("shape", [-0.3, -1e-3, 0.0, 0.2])
+def test_p_values_in_the_tail_are_those_of_a_predictive_pareto_distribution(shape):
+    tail = of_pareto(shape)
+    scores = np.r_[-6:1.9:20j]
+    p = tail.p_values(scores)
+    # One more score at or below each, as in conformal p-values; shape + 1 / n.
+    of_tail = genpareto.sf(2 - scores, shape + 1 / 24, scale=3)
+    np.testing.assert_allclose(p, of_tail * (1 + 40 * 0.25) / 41)
+    above = tail.scores[150::50]
+    n_below = np.searchsorted(tail.scores, above, side="right")
+    np.testing.assert_allclose(tail.p_values(above), (1 + 40 * n_below / 400) / 41)
+
+
+@pytest.mark.parametrize("shape", [-0.15, 0.0, 0.2])
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_the_interval_in_the_tail_follows_from_the_information(shape, rate):
+    tail = of_pareto(shape)
+    score = tail.threshold(rate)
+
+    def log_rate(parameters):
+        return np.log(
+            genpareto.sf(2 - score, parameters[0], scale=np.exp(parameters[1]))
+        )
+
+    center = 0.25 * np.exp(log_rate([shape, np.log(3)]))
+    u = (np.arange(4000) + 0.5) / 4000  # mean over the distribution of the excesses
+    excesses = genpareto.isf(u, shape, scale=3)
+
+    def log_densities(parameters):
+        return genpareto.logpdf(excesses, parameters[0], scale=np.exp(parameters[1]))
+
+    steps, at = 1e-4 * np.eye(2), np.array([shape, np.log(3)])
+    slopes = [(log_densities(at + h) - log_densities(at - h)) / 2e-4 for h in steps]
+    information = 24 * np.cov(slopes, bias=True) + np.diag([0.1**-2, 0])
+    gradient = np.array([log_rate(at + h) - log_rate(at - h) for h in steps]) / 2e-4
+    variance = gradient @ np.linalg.solve(information, gradient)
+    variance += (1 - 0.25) / (0.25 * 40)  # of the share, from 40 windows
+    factor = np.exp(t.ppf(0.95, 24) * np.sqrt(variance))
+    expected = center / factor, min(center * factor, 1)
+    assert tail.interval(rate) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["normal", "exponential", "heavy", "bounded"])
+@pytest.mark.parametrize("n_windows", [20, 500])
+def test_shape_and_scale_are_the_most_likely_ones(name, n_windows):
+    scores = np.sort(TAILS[name])
+    tail = Tail.fit(scores, n_windows, per_window=2)
+    n_tail = int(0.2 * len(scores))
+    assert tail.start == scores[n_tail] and tail.share == n_tail / len(scores)
+    assert tail.n_effective == pytest.approx(0.4 * n_windows)
+
+    def loss(shape, log_scale):
+        excesses = tail.start - scores[:n_tail]
+        logs = genpareto.logpdf(excesses, shape, scale=np.exp(log_scale))
+        return -tail.n_effective * logs.mean() + (shape / 0.1) ** 2 / 2
+
+    least = loss(tail.shape, tail.log_scale)
+    for step in ([0.02, 0], [-0.02, 0], [0, 0.02], [0, -0.02]):
+        assert loss(*(np.array([tail.shape, tail.log_scale]) + step)) > least
+
+
+@pytest.mark.parametrize(("n", "rate"), [(9, 0.1), (99, 0.05), (150, 0.3), (5, 0.01)])
+def test_the_interval_of_samples_is_that_of_an_order_statistic(n, rate):
+    known = Conformal(np.arange(n))
+    k = max(1, int(rate * (n + 1)))
+    assert known.threshold(rate) == k - 1
+    assert known.interval(rate) == pytest.approx(beta.interval(0.9, k, n + 1 - k))
+
+
 def test_no_interval_goes_beyond_1():
     low, high = of_windows(SCORES, 5).interval(0.9)
     assert low < 0.9 < high <= 1
@@ -223,6 +298,19 @@ def test_blocks_hold_out_each_step_once_and_pieces_of_some_windows(lengths):
         assert len(steps) == 1 or min(map(len, steps)) >= 60
     sizes = [sum(at.stop - at.start for _, at in block) for block in found]
     assert max(sizes) < 0.7 * sum(lengths)
+
+
+@pytest.mark.parametrize("lengths", [[1000], [60] * 12, [20] * 12, [20, 900, 35, 80]])
+def test_a_block_is_a_fifth_of_the_steps_up_to_whole_pieces(lengths):
+    found = blocks(lengths, 20)
+    assert len(found) == 5
+    fifth = sum(lengths) / 5
+    before = np.cumsum([0, *lengths])
+    for block, pieces in enumerate(found):
+        for number, at in pieces:
+            edges = np.array([at.start, at.stop]) + before[number]
+            inside = np.clip(edges, block * fifth, (block + 1) * fifth)
+            assert np.ptp(inside) >= min(at.stop - at.start, fifth) / 2
 
 
 def test_with_few_windows_there_are_no_blocks():

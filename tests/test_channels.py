@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import AutoencoderAnomalyDetector
+from sklearn_seqae.anomaly._channels import Channels
 from sklearn_seqae.persistence import load, save
 from tests.instances import dense, recurrent
 
@@ -137,6 +138,41 @@ def test_a_transition_that_training_never_showed_is_an_alarm(fitted):
     assert set(differs) <= {100}
     event = fitted._channels.scores[1]
     assert scores[0][100] == min(event, scores[1][100])
+
+
+def residual_of_step(before, value, low, high, rises, falls):
+    """The residual of a switch at one step, in words of the class `Channels`."""
+    if np.isnan(value):
+        return np.nan
+    if value not in (low, high):
+        nearest = low if abs(value - low) <= abs(value - high) else high
+        return 0 if value == before else value - nearest
+    is_known = {(low, high): rises, (high, low): falls}.get((before, value), True)
+    return 0 if is_known else value - before
+
+
+@pytest.mark.parametrize("case", range(6))
+def test_residuals_of_switches_are_those_of_single_steps(case):
+    rng = np.random.default_rng(case)
+    training = np.array([[0, 2, 5], [0, 3, 5], [1, 3, 5], [0, 3, 5.0]])
+    channels = Channels(np.ones(3, dtype=bool)).fit([training[:2], training[2:]])
+    assert channels.rises[:2].tolist() == [False, True]
+    assert channels.falls[:2].tolist() == [True, False]
+    series = rng.choice([0, 1, 2, 3, 5, 2.5, 0.25, np.nan], size=(200, 3))
+    found = channels.residuals(series)
+    before = np.vstack([np.full(3, np.nan), series[:-1]])
+    for c, known in enumerate([(0, 1, False, True), (2, 3, True, False), (5, 5, 0, 0)]):
+        expected = [
+            residual_of_step(*pair, *known)
+            for pair in zip(before[:, c], series[:, c], strict=True)
+        ]
+        np.testing.assert_array_equal(found[:, c], expected)
+
+
+def test_rates_count_the_events_of_held_out_blocks_and_one_more(fitted):
+    n = len(fitted.calibration_scores_)
+    n_events = np.array([0, 1, 0])  # other blocks do not show that the pump rises
+    np.testing.assert_array_equal(fitted._channels.rates, (1 + n_events) / (1 + n))
 
 
 def test_events_that_occur_in_training_are_less_rare():

@@ -15,10 +15,15 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_seqae import (
     AutoencoderAnomalyDetector,
+    ConvolutionalAutoencoderTransformer,
     DenseAutoencoderTransformer,
     RecurrentAutoencoderTransformer,
     SequenceScaler,
 )
+from sklearn_seqae._containers import Container
+from sklearn_seqae._inputs import InputFormat, parse
+from sklearn_seqae._sequences import Samples
+from sklearn_seqae.anomaly._model import default_estimator
 from sklearn_seqae.anomaly.scoring import (
     Mahalanobis,
     MahalanobisOfCode,
@@ -104,6 +109,71 @@ def test_the_default_for_sequences_is_recurrent(ragged):
     assert isinstance(detector.estimator_, RecurrentAutoencoderTransformer)
     upset = np.random.RandomState(0).permutation(ragged[0].ravel()).reshape(-1, 3)
     assert detector.score_samples([upset * 5])[0] < detector.offset_
+
+
+@pytest.mark.parametrize(
+    ("shape", "windows", "n_components", "max_iter"),
+    [
+        ((50, 1), False, 1, 30),
+        ((50, 7), False, 3, 30),
+        ((50, 100), False, 32, 30),
+        ((50, 3, 5), False, 7, 30),
+        ((50, 9, 5), False, 8, 30),
+        ((50, 1, 1), False, 1, 30),
+        ((50, 7), True, 3, 20),
+        ((50, 100), True, 8, 20),
+        ((31, 256), True, 7, 20),
+        ((3, 100), True, 1, 20),
+        ((50, 2, 5, 1), False, 5, 30),
+        ((50, 9, 9, 1), False, 32, 30),
+        ((50, 1, 1, 1), False, 1, 30),
+    ],
+)
+def test_the_default_has_half_of_the_size_of_a_sample_at_most(
+    shape, windows, n_components, max_iter
+):
+    form = {2: "table", 3: "sequences", 4: "images"}[len(shape)]
+    family = {
+        "table": DenseAutoencoderTransformer,
+        "sequences": RecurrentAutoencoderTransformer,
+        "images": ConvolutionalAutoencoderTransformer,
+    }[form]
+    samples = parse(np.ones(shape), InputFormat(form), name="")
+    model = default_estimator(samples, windows=windows)
+    assert type(model) is family
+    assert (model.n_components, model.max_iter) == (n_components, max_iter)
+    assert not model.early_stopping
+
+
+@pytest.mark.parametrize(("n", "n_pca"), [(300, 64), (64, 64), (20, 20)])
+def test_windows_of_more_than_256_values_are_reduced_with_pca(n, n_pca):
+    samples = Samples(np.ones((n, 257)), None, Container("table"))
+    pca, dense_one = (
+        step for _, step in default_estimator(samples, windows=True).steps
+    )
+    assert (pca.n_components, pca.random_state) == (n_pca, 0)
+    assert dense_one.n_components == min(8, n // 4)
+    with_gaps = Samples(np.full((n, 257), np.nan), None, Container("table"))
+    model = default_estimator(with_gaps, windows=True)  # PCA reads no NaN
+    assert type(model) is DenseAutoencoderTransformer
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "refused"),
+    [
+        ("contamination", [1e-9, 0.5, "auto"], [0, 0.51, -0.1, None]),
+        ("false_alarm_rate", [1e-9, 0.999], [0, 1, 1.5]),
+        ("window_size", [1, 10**6, None, "auto"], [0, 2.5]),
+        ("step", [1, 10**6], [0, -1, 2.5]),
+        ("checkpoint", [None, "folder"], [1]),
+    ],
+)
+def test_the_limits_of_parameters(name, accepted, refused):
+    for value in accepted:
+        AutoencoderAnomalyDetector(**{name: value})._validate_params()
+    for value in refused:
+        with pytest.raises(ValueError, match=f"'{name}' parameter"):
+            AutoencoderAnomalyDetector(**{name: value})._validate_params()
 
 
 def test_the_default_cannot_rebuild_everything():

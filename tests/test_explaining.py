@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
 from sklearn_seqae import AutoencoderAnomalyDetector, displays
+from sklearn_seqae.anomaly._attribution import Attribution
 from tests.instances import dense, recurrent
 
 PLAIN = {"contamination": 0.05, "random_state": 0}
@@ -71,6 +73,30 @@ def test_errors_are_what_x_is_more_than_its_reconstruction(plant, n_features):
     assert (model.feature_scores(X) >= 0).all()
 
 
+@pytest.mark.parametrize("width", [3, 8, 120])
+def test_an_attribution_is_the_decrease_in_distance_by_the_most_likely_value(width):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(90, width)) @ rng.normal(size=(width, width)) + 5
+    rows[:, 1] = 5 + 1e-9 * rng.normal(size=90)  # nearly constant
+    new = rows[:7] + rng.normal(size=(7, width))
+    new[:, 1] = 5
+    found = Attribution().fit(rows, 4.0).of(new)
+    spread = rows.std(axis=0)
+    spread = np.maximum(spread, 0.01 * np.sqrt(np.mean(spread**2)))
+    standardized = (rows - rows.mean(axis=0)) / spread
+    covariance = LedoitWolf().fit(standardized)
+    others = (new - rows.mean(axis=0)) / spread
+    before = covariance.mahalanobis(others)
+    for column in (0, 1, width - 1):
+        rest = np.delete(np.arange(width), column)
+        within = covariance.covariance_[np.ix_(rest, rest)]
+        slopes = np.linalg.solve(within, covariance.covariance_[rest, column])
+        corrected = others.copy()
+        corrected[:, column] = others[:, rest] @ slopes
+        decrease = before - covariance.mahalanobis(corrected)
+        np.testing.assert_allclose(found[:, column], decrease, rtol=1e-3, atol=1e-6)
+
+
 def test_errors_of_sequences_keep_their_shapes(ragged):
     model = AutoencoderAnomalyDetector(recurrent(), **PLAIN).fit(ragged)
     errors = model.reconstruction_errors(ragged)
@@ -93,6 +119,23 @@ def test_a_channel_and_a_moment_are_found_in_sequences(digits):
     assert len(causes) > 20
     assert (causes["feature"] == "x1").mean() >= 0.9
     assert (causes["time"] == 4).mean() >= 0.9
+
+
+@pytest.mark.parametrize("scaler", [None, "standard"])
+def test_an_alarm_of_a_short_sequence_is_explained_by_its_own_steps(ragged, scaler):
+    model = AutoencoderAnomalyDetector(recurrent(), scaler=scaler, **PLAIN).fit(ragged)
+    row = [len(item) for item in ragged].index(4)
+    X = [ragged[model.score_samples(ragged).argmax()], ragged[row].copy()]
+    X[1][2, 1] += 9
+    causes = model.explain(X, n_causes=9)
+    assert (causes["row"] == 1).all() and set(causes["feature"]) == {"x0", "x1", "x2"}
+    assert causes[["feature", "time"]].iloc[0].tolist() == ["x1", 2]
+    assert causes["share"].sum() == pytest.approx(1)
+    expected = X[1] - model.reconstruction_errors(X)[1]
+    for cause in causes.itertuples():
+        at = cause.time, int(cause.feature[1:])
+        assert cause.value == X[1][at]
+        assert cause.expected == pytest.approx(expected[at])
 
 
 def test_a_channel_and_an_interval_are_found_in_a_series():

@@ -8,6 +8,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_wine
 
+from sklearn_seqae.classification import _fine_tuning
 from sklearn_seqae.classification._fine_tuning import (
     CrossEntropy,
     FineTuning,
@@ -15,6 +16,8 @@ from sklearn_seqae.classification._fine_tuning import (
     Network,
 )
 from sklearn_seqae.modules.batch import Batch
+from sklearn_seqae.training.batches import Batches
+from tests.instances import dense
 from tests.test_classification import both
 
 
@@ -78,3 +81,43 @@ def test_the_logits_of_the_network_are_those_of_its_head_on_centered_codes():
     logits = network(torch.tensor(codes, dtype=torch.float32)).detach()
     expected = (codes - center) / 2.5 @ coef.T + intercept
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "n_rows", "size", "n_batches"),
+    [
+        ("auto", 5, 5, 10),
+        ("auto", 60, 8, 16),  # two passes of 8
+        ("auto", 99, 9, 11),
+        ("auto", 178, 17, 11),
+        (50, 178, 50, 4),
+        (1, 30, 1, 30),
+        (500, 178, 178, 1),
+    ],
+)
+def test_an_epoch_has_at_least_ten_batches_of_a_tenth_of_the_rows(
+    batch_size, n_rows, size, n_batches, wine, monkeypatch
+):
+    made, epochs = [], []
+
+    class Recorded(Batches):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+        def __iter__(self):
+            batches = list(super().__iter__())
+            epochs.append([len(batch.target) for batch in batches])
+            return iter(batches)
+
+    monkeypatch.setattr(_fine_tuning, "Batches", Recorded)
+    rows = np.arange(n_rows)
+    targets = rows % 2
+    fitted = dense().fit(wine)
+    config = FineTuningConfig(0.0, batch_size, 0.01, 2, 0)
+    samples = fitted._read(wine)
+    tuning = FineTuning(config, fitted.model_, samples, rows, targets)
+    _, losses, history = tuning.train(rows, n_epochs=2)
+    assert len(losses) == 2 and not history
+    assert [max(sizes) for sizes in epochs] == [size, size]
+    assert [len(sizes) for sizes in epochs] == [n_batches, n_batches]

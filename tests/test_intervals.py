@@ -183,6 +183,14 @@ def test_steps_that_cause_an_alarm_by_themselves_are_an_interval():
     assert found == [(10, 12, -5), (40, 40, -5)]
 
 
+def test_steps_without_an_error_are_in_no_interval():
+    errors = quiet((20, 24))
+    errors[25:29] = errors[16:20] = np.nan
+    assert intervals_of(errors, slice(12, 32)) == [(20, 24)]
+    errors[22] = np.nan  # inside of an event
+    assert intervals_of(errors, slice(12, 32)) == [(20, 24)]
+
+
 def test_without_alarms_there_are_no_intervals():
     assert intervals_of(quiet((20, 24)), slice(0, 0)) == []
 

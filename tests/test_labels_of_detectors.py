@@ -182,6 +182,27 @@ def test_short_pieces_are_left_out():
     assert len(model.calibration_scores_) == 400
 
 
+def test_the_shortest_pieces_between_known_anomalies_are_one_window():
+    X, labels = SERIES[:320], np.ones(320, dtype=int)
+    labels[[20, 40, 299]] = -1
+    model = of_series(contamination=0.1).fit(X, labels=labels)
+    rest = clone(model).fit([X[:20], X[41:299], X[300:]])
+    assert_same_fit(model, rest, [X])
+
+
+@pytest.mark.filterwarnings("ignore:The times of X have gaps")
+def test_series_are_cut_at_gaps_in_time_and_at_known_anomalies():
+    labels = np.zeros(600, dtype=int)
+    labels[[100, 350]] = -1
+    times = TIMES + pd.to_timedelta(1.0 * (np.arange(600) >= 200), unit="D")
+    X = pd.DataFrame(SERIES, index=times)
+    model = of_series(contamination=0.1).fit(X, labels=labels)
+    rest = clone(model).fit(
+        [SERIES[:100], SERIES[101:200], SERIES[200:350], SERIES[351:]]
+    )
+    assert_same_fit(model, rest, [SERIES])
+
+
 def test_fit_predict_accepts_labels():
     labels = labels_of(TABLE)
     model = detector(PCA(2))

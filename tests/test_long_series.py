@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_seqae import AutoencoderAnomalyDetector, DenseAutoencoderTransformer
-from sklearn_seqae.anomaly._series import dominant_period
+from sklearn_seqae.anomaly._series import Windows, dominant_period
 from sklearn_seqae.anomaly._tail import PER_WINDOW, SHARE
 from sklearn_seqae.datasets import load_nyc_taxi
 from tests.instances import dense, recurrent
@@ -147,6 +147,19 @@ def test_the_newest_step_of_a_short_series_is_scored(series, step, n, alignment)
         assert getattr(model, method)(series[-n:]) is not None
     newest = model.score_samples(series[-n:])[-1]
     np.testing.assert_allclose(newest, model.score_samples(series)[-1])
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+@pytest.mark.parametrize("size", [1, 5])
+@pytest.mark.parametrize("n_steps", [5, 6, 11, 20])
+def test_windows_start_a_step_apart_and_the_last_one_ends_with_the_series(
+    n_steps, size, step
+):
+    starts = Windows(size, min(step, size), False, False).starts(n_steps)
+    assert starts[0] == 0 and starts[-1] == n_steps - size
+    gaps = np.diff(starts)
+    assert (gaps[:-1] == min(step, size)).all()
+    assert ((gaps > 0) & (gaps <= min(step, size))).all()
 
 
 def test_a_step_larger_than_the_window_is_refused(series):

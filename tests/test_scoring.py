@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import cdist
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.neighbors import LocalOutlierFactor
@@ -12,8 +14,10 @@ from sklearn_seqae.anomaly._covariance import (
     _in_span,
     evenly,
     in_tiles,
+    tile_rows,
 )
 from sklearn_seqae.anomaly.scoring import (
+    INSIDE,
     MOST_OF_GROUPS,
     N_NEIGHBORS,
     SCORES,
@@ -194,6 +198,69 @@ def test_a_group_with_no_other_neighbours_has_the_distance_to_the_nearest_others
     np.testing.assert_allclose(found[1000:], group - 999, rtol=1e-6)
 
 
+def distance_to_a_large_group(joint, least):
+    """The height of the first single-linkage cluster of a row with `least` rows."""
+    members, found = [[row] for row in range(len(joint))], np.full(len(joint), np.nan)
+    for one, other, height, _ in linkage(joint, "single"):
+        members.append(members[int(one)] + members[int(other)])
+        if len(members[-1]) >= least:
+            found[members[-1]] = np.fmin(found[members[-1]], height)
+    return found
+
+
+def ordered_distances(row, among):
+    """Return the numbers of other rows, the nearest first, and their distances."""
+    away = cdist([row], among)[0]
+    order = np.argsort(away, kind="stable")
+    order = order[away[order] > 1e-9]
+    return order, away[order]
+
+
+def nearest_reference(joint, new, n_usual):
+    """The distance of `Nearest` in the joint space, one row after the other."""
+    to_group = distance_to_a_large_group(joint, 0.03 * len(joint))
+    groups = [joint] if n_usual == len(joint) else [joint, joint[:n_usual]]
+    spreads = [
+        np.array([ordered_distances(row, group)[1][:5].mean() for row in group])
+        for group in groups
+    ]
+    found = []
+    for row in new:
+        factors = []
+        for group, spread in zip(groups, spreads, strict=True):
+            who, away = ordered_distances(row, group)
+            around = max(spread[who[:5]].mean(), spread.mean() / 3)
+            factors.append(away[:5].mean() / np.sqrt(around))
+        who, away = ordered_distances(row, joint)
+        to_large = np.maximum(away[:20], to_group[who[:20]]).min()
+        ratio = to_large / (0.9 * max(away[:20].mean(), spreads[0].mean() / 3))
+        found.append(np.prod(factors) ** (1 / len(groups)) * np.clip(ratio, 1, 2))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("n_outlying", [0, 6])
+def test_the_distance_is_relative_to_neighbors_and_groups(n_outlying):
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(-1, 1, size=(206, 2)) @ np.diag([6, 2]) + 50
+    rows[:60] = 50 + 0.02 * rng.normal(size=(60, 2))  # dense: a third of the spread
+    rows[200:] = [90, 20] + 0.1 * rng.normal(size=(6, 2))
+    rows = rows[: 200 + n_outlying]
+    errors = 0.3 * rng.normal(size=rows.shape)
+    errors[:60] /= 50
+    fitted = Nearest().fit(parts(errors, rows))
+    assert np.flatnonzero(~fitted.is_usual).tolist() == list(range(200, len(rows)))
+    chosen = np.r_[0:200:9, 200 : len(rows)]
+    new = np.vstack([rows[chosen], rng.normal(size=(20, 2)) * 4 + 50, [[90, 20.5]]])
+    new_errors = np.vstack([errors[chosen], rng.normal(size=(21, 2))])
+    joints = [
+        np.hstack([each - rows.mean(axis=0), left / 2]).astype(np.float32)
+        for each, left in [(rows, errors), (new, new_errors)]
+    ]
+    expected = nearest_reference(*joints, 200)
+    found = fitted.distances(parts(new_errors, new))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_samples_in_a_small_group_are_far_from_the_large_ones():
     steps = np.arange(1000)
     line = np.column_stack([steps, np.sin(steps)])
@@ -205,6 +272,19 @@ def test_samples_in_a_small_group_are_far_from_the_large_ones():
     without = fitted.distances(parts(0 * rows, rows))
     np.testing.assert_allclose(away[1000:], MOST_OF_GROUPS * without[1000:])
     np.testing.assert_allclose(away[:1000], without[:1000], rtol=0.2)
+
+
+def test_a_tight_group_is_at_least_as_wide_as_a_third_of_the_usual_spread():
+    group = 999.8 + np.arange(25) / 1e4  # no other neighbors
+    line = on_a_line([*range(1000), *group])
+    fitted = Nearest().fit(line)
+    away = fitted.distances(line)
+    fitted.to_group = np.zeros(1025)
+    ratios = away / fitted.distances(line)
+    least = np.mean([1, 1, 2, 2, 3]) * 1000 / 1025 / 3
+    # The group becomes large at the distance of its neighbors from each other.
+    np.testing.assert_allclose(ratios[1000:], 1 / (INSIDE * least), rtol=0.01)
+    np.testing.assert_allclose(ratios[20:980], 1)
 
 
 def test_distances_between_equal_samples_are_finite():
@@ -227,6 +307,12 @@ def test_rows_are_spread_evenly_where_there_are_too_many():
     np.testing.assert_array_equal(evenly(4, 9), np.arange(4))
     rows = evenly(1000, 10)
     assert len(set(rows)) == 10 and rows[0] == 0 and rows[-1] == 999
+
+
+@pytest.mark.parametrize("n_columns", [0, 1, 8192, 8193, 100_000, 2**22, 2**23])
+def test_a_tile_has_at_most_512_rows_and_4_million_values(n_columns):
+    n = tile_rows(n_columns)
+    assert n == max([1, *(k for k in range(513) if k * n_columns <= 2**22)])
 
 
 def test_tiles_give_what_the_whole_gives():

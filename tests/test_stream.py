@@ -114,6 +114,23 @@ def test_missing_values_are_gaps_in_a_stream_too(detectors, name, chunk):
     np.testing.assert_allclose(given.iloc[:, 3:], shares, rtol=1e-9)
 
 
+@pytest.mark.parametrize("chunk", [1, 5, 60])
+@pytest.mark.filterwarnings("ignore:The times of X have gaps")
+def test_missing_rows_before_and_after_a_gap_in_time_are_no_long_run(detectors, chunk):
+    whole = series_of(60)
+    whole.index = whole.index.where(
+        np.arange(60) < 30, whole.index + pd.Timedelta("9h")
+    )
+    whole.iloc[28:32] = np.nan  # at most three in a row are inside windows
+    stream = detectors["dense"].stream()
+    parts = [whole[i : i + chunk] for i in range(0, 60, chunk)]
+    given = pd.concat([stream.update(part)["score"] for part in parts])
+    expected = detectors["dense"].score_samples(whole)
+    np.testing.assert_array_equal(given, expected)
+    scored = [*range(SIZE - 1, 30), *range(30 + SIZE - 1, 60)]
+    np.testing.assert_array_equal(np.flatnonzero(expected.notna()), scored)
+
+
 def test_each_row_is_scored_for_any_step():
     train, whole = series_of(200, seed=1), series_of(N_STEPS)
     sparse = detector_around(PCA(3), step=5).fit(train)

@@ -10,7 +10,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from sklearn_seqae import AutoencoderAnomalyDetector, SequenceScaler
-from sklearn_seqae.anomaly._time import warn_of_gaps
+from sklearn_seqae.anomaly._time import Calendar, steps_of, warn_of_gaps
 from tests.instances import recurrent
 
 WINDOW = 24
@@ -125,6 +125,20 @@ def test_pieces_shorter_than_a_window_have_no_score():
         model.score_samples(pieces)
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_steps_do_not_depend_on_the_unit_of_the_index(unit):
+    seconds = np.cumsum([0, 1, 1, 2, 1, 1, 7])
+    index = pd.Timestamp("2024-03-01") + pd.to_timedelta(seconds, unit="s")
+    expected = np.diff(seconds) * 1e9
+    for each in (index, index - index[0], index.tz_localize("Europe/Berlin")):
+        np.testing.assert_array_equal(steps_of(each.as_unit(unit)), expected)
+    np.testing.assert_array_equal(
+        steps_of(pd.period_range("2024-03-01", periods=3, freq="min")), 60e9
+    )
+    gaps = Calendar.fit([index]).gaps(index.as_unit(unit))
+    np.testing.assert_array_equal(gaps, [3, 6])
+
+
 CALENDARS = {
     "business hours": HOURS[(HOURS.hour >= 9) & (HOURS.hour < 17)],
     "weekdays": pd.bdate_range("2020-01-01", periods=600),
@@ -172,8 +186,11 @@ def test_one_channel_may_be_one_dimensional(one):
 @pytest.mark.parametrize("times", [HOURS, HOURS.astype(str), HOURS.to_period("h")])
 def test_a_column_of_times_is_named(times):
     X = frame().reset_index(drop=True).assign(stamp=times)
-    with pytest.raises(ValueError, match=r"Column 'stamp'.*set_index\('stamp'\)"):
+    message = r"Column 'stamp' of {} holds.*set_index\('stamp'\)"
+    with pytest.raises(ValueError, match=message.format("X")):
         detector().fit(X)
+    with pytest.raises(ValueError, match=message.format("series 1 of X")):
+        detector().fit([X[["load"]], X])
 
 
 @pytest.mark.parametrize("has_text", [False, True])
