@@ -9,6 +9,7 @@ from sklearn_seqae.modules.dense_tile import (
     BLOCK,
     MOST_BLOCKS,
     N_TILES,
+    TILE_VALUES,
     DenseTile,
     DenseTiles,
     decoder_tile,
@@ -19,6 +20,7 @@ from sklearn_seqae.modules.dense_tile import (
     WIDE as WIDE_LAYER,
 )
 from sklearn_seqae.modules.layers import ACTIVATIONS, linear
+from tests.test_dense_step import dense_autoencoder, randn
 
 RNG = np.random.RandomState(0)
 X = RNG.normal(size=(60, 5)) @ RNG.normal(size=(5, 9)) + 3
@@ -167,3 +169,147 @@ def test_changed_weights_change_the_codes():
     assert not np.allclose(model.transform(data), before)
     model.module_.encoder.layers[0] = linear(9, 256, generator=torch.Generator())
     assert model.transform(data).shape == before.shape
+
+
+class Scaling:
+    """Whitening of codes of three components."""
+
+    mean = torch.tensor([0.5, -1.0, 2.0])
+    inverse = torch.tril(randn(3, 3)).mT  # of fewer components: its first rows
+    factor = torch.linalg.inv(inverse)
+
+
+@pytest.mark.parametrize("is_whitened", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"is_ordered": True}, {"rank": 4}]  # random weights have no row space
+    + [{"init": "random"}, {"init": "random", "is_ordered": True}],
+    ids=str,
+)
+def test_passes_of_any_network_and_size_are_those_of_the_module(options, is_whitened):
+    module = dense_autoencoder(hidden=(5, 4), **options)
+    units = {"encoder_unit": torch.tensor([0.5, 2.0, 3.0])}
+    units["decoder_unit"] = torch.tensor([4.0, 0.7, 1.3])
+    units["code_scale"] = torch.tensor([0.1, 10.0, 2.0])
+    module.set_units(**units)
+    whitening = Scaling if is_whitened else None
+    for n_rows in (BLOCK, 2 * BLOCK):
+        x, codes = randn(n_rows, 6), randn(n_rows, 3, seed=1)
+        for k in range(1, 4) if "is_ordered" in options else [3]:
+            white = codes[:, :k]
+            with torch.no_grad():
+                expected = module.encode(x)[:, :k]
+                code = white
+                if is_whitened:
+                    expected = (module.encode(x) - Scaling.mean) @ Scaling.factor
+                    code = white @ Scaling.inverse[:k, :k] + Scaling.mean[:k]
+                kept = torch.full((n_rows,), k)
+                code = torch.nn.functional.pad(code, (0, 3 - k))
+                output = module.decode(code, kept=kept)
+                if not is_whitened or k == 3:
+                    found = encoder_tile(module, k, whitening)(x)
+                    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+                found = decoder_tile(module, k, whitening)(white)
+                torch.testing.assert_close(found, output, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("is_logistic", [False, True])
+@pytest.mark.parametrize("has_sigmoid", [False, True])
+@pytest.mark.parametrize("as_logits", [False, True])
+def test_a_pass_ends_with_a_sigmoid_if_the_output_is_a_probability(
+    as_logits, has_sigmoid, is_logistic
+):
+    options = {"is_logistic": is_logistic, "has_sigmoid": has_sigmoid}
+    module, code = dense_autoencoder(init="random", **options), randn(BLOCK, 3)
+    output = module.decode(code).detach()
+    if is_logistic and not as_logits and not has_sigmoid:
+        output = output.sigmoid()
+    with torch.no_grad():
+        found = decoder_tile(module, 3, as_logits=as_logits)(code)
+    torch.testing.assert_close(found, output, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_features", [1, 255, 256, 257, 682, 683, 1500, 2730, 10**4])
+def test_a_tile_has_as_many_blocks_as_its_values_allow(n_features):
+    network = torch.nn.Module()
+    network.low, network.layers = torch.zeros(n_features), torch.nn.Sequential()
+    network.rotated_in = network.rotated_out = None
+    found = [tile_rows(network)]
+    network.low = torch.zeros(1)
+    network.layers.append(torch.nn.Linear(1, n_features, device="meta"))
+    found.append(tile_rows(network))
+    network.layers = torch.nn.Sequential()
+    network.rotated_in = n_features
+    found.append(tile_rows(network))
+    network.rotated_in, network.rotated_out = None, n_features
+    found.append(tile_rows(network))
+    blocks = [n for n in range(1, 9) if n * BLOCK * n_features <= TILE_VALUES]
+    assert found == [BLOCK * max(blocks, default=1)] * 4
+
+
+def test_few_samples_have_a_tile_of_one_block_in_narrow_networks():
+    for n_hidden, fewest in [(WIDE_LAYER, BLOCK), (WIDE_LAYER + 1, 8 * BLOCK)]:
+        tiles = encoder_tile(dense_autoencoder(hidden=(n_hidden,)), 3)
+        assert tiles.n_rows == MOST_BLOCKS * BLOCK == 8 * BLOCK
+        assert tiles.n_tiles == N_TILES
+        rows = [tiles.rows_for(n) for n in (1, BLOCK, BLOCK + 1, 1000)]
+        assert rows == [fewest, fewest, 8 * BLOCK, 8 * BLOCK]
+    assert encoder_tile(dense_autoencoder(hidden=(2000,)), 3).n_tiles is None
+
+
+def test_the_buffers_of_a_size_are_allocated_once():
+    built = []
+
+    def build(n_rows):
+        built.append(n_rows)
+        return lambda tile: tile + n_rows
+
+    tiles = DenseTiles(build, 8)
+    for n in (8, 4, 8, 4):
+        assert torch.equal(tiles(torch.zeros(n)), torch.full((n,), float(n)))
+    assert built == [8, 4]
+
+
+PARTS = {
+    "network": lambda module: module.decoder,
+    "layers": lambda module: module.decoder.layers,
+    "layer": lambda module: module.decoder.layers[0],
+    "activation": lambda module: module.decoder.layers[1],
+    "path": lambda module: module.linear_path,
+    "layer of the path": lambda module: module.linear_path.decoder,
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("kind", ["forward_hook", "forward_pre_hook"])
+def test_a_module_with_a_hook_has_no_pass(kind, part):
+    module = dense_autoencoder()
+    assert decoder_tile(module, 3) is not None
+    getattr(PARTS[part](module), f"register_{kind}")(lambda *arguments: None)
+    assert decoder_tile(module, 3) is None
+
+
+def test_other_networks_have_no_pass():
+    def change(layers):
+        module = dense_autoencoder()
+        module.decoder.layers = torch.nn.Sequential(*layers)
+        return module
+
+    first, function, last = dense_autoencoder().decoder.layers
+    modules = {
+        "as it was": change([first, function, last]),
+        "dropout": change([first, torch.nn.Dropout(), last]),
+        "no last layer": change([first, function]),
+        "not linear": change([first, function, torch.nn.Identity()]),
+        "another device": dense_autoencoder().to("meta"),
+        "without a path": dense_autoencoder(),
+        "with a path": dense_autoencoder(init="random"),
+        "no network": dense_autoencoder(),
+        "another path": dense_autoencoder(),
+    }
+    modules["with a path"].linear_path = modules["without a path"].linear_path
+    modules["without a path"].linear_path = modules["no network"].decoder = None
+    modules["another path"].linear_path = torch.nn.Identity()
+    passes = {name: decoder_tile(module, 3) for name, module in modules.items()}
+    assert passes.pop("as it was") is not None
+    assert set(passes.values()) == {None}

@@ -236,6 +236,14 @@ def test_each_kind_of_hook_is_found(register):
     assert has_hooks(module)
 
 
+@pytest.mark.parametrize("kind", ["hook", "post_accumulate_grad_hook"])
+def test_each_kind_of_hook_of_a_weight_is_found(kind):
+    module = torch.nn.Sequential(linear(2, 3, generator=seeded()))
+    assert not has_hooks(module)
+    getattr(module[0].bias, f"register_{kind}")(lambda gradient: None)
+    assert has_hooks(module)
+
+
 @pytest.mark.parametrize("share", [0.2, 0.9])
 def test_scheduled_sampling_hides_this_fraction_of_the_true_steps(share):
     generator = torch.Generator().manual_seed(0)

@@ -71,6 +71,8 @@ def test_convolutional_networks_are_chains_of_functions(size, filters, beside_pc
         )[:, :, : sizes[i][0], : sizes[i][1]]
     found = decoder(code, None, None, rows)
     torch.testing.assert_close(found, x.permute(0, 2, 3, 1).reshape(N, -1))
+    kernels = [max(stage.kernel_size) for stage in (*encoder.stages, *decoder.stages)]
+    assert kernels == [3] * len(filters) + [4] * len(filters)
     assert (decoder.skip is not None) == (beside_pca and bool(filters))
 
 

@@ -126,8 +126,6 @@ class Objective:
         It depends on shapes alone, so that no result depends on the number of threads.
         """
         smallest = module.min_shard
-        if n_rows < 2 * smallest.n_rows:
-            return 1
         n_products = n_rows * module.n_products(n_steps)
         n_shards, large = 1, 2 * smallest.n_products
         while min(n_rows / (2 * smallest.n_rows), n_products / large) >= n_shards:
