@@ -160,7 +160,7 @@ def resamples():
 
 
 def in_time():
-    """Return the error ratios of a table that is split in time, means over the seeds."""
+    """Return the error ratios of a table that is split in time, means of the seeds."""
     cells = pd.read_csv(RESULTS / "representation_in_time.csv")
     ratios = cells.groupby(["split", "n_components"])["ratio"].agg(geometric_mean)
     table = ratios.unstack()

@@ -351,25 +351,6 @@ def test_a_frozen_estimator_must_know_the_columns(wine):
         classifier(fitted).fit(wine[:, :5], np.arange(len(wine)) % 2)
 
 
-@pytest.mark.parametrize(
-    ("name", "accepted", "refused"),
-    [
-        ("freeze_encoder", [True, False], [2, None]),
-        ("alpha", [0, 5.0], [-1e-9, None]),
-        ("batch_size", [1, 10**6, "auto"], [0, 2.5, None]),
-        ("learning_rate_init", [1e-9, 1.0], [0, -1]),
-        ("max_iter", [1, 10**6], [0, 2.5]),
-        ("early_stopping", [True, False], [2, None]),
-    ],
-)
-def test_the_limits_of_parameters(name, accepted, refused):
-    for value in accepted:
-        AutoencoderClassifier(**{name: value})._validate_params()
-    for value in refused:
-        with pytest.raises(ValueError, match=f"'{name}' parameter"):
-            AutoencoderClassifier(**{name: value})._validate_params()
-
-
 # Its parts -------------------------------------------------------------------------
 
 

@@ -121,3 +121,22 @@ def test_an_epoch_has_at_least_ten_batches_of_a_tenth_of_the_rows(
     assert len(losses) == 2 and not history
     assert [max(sizes) for sizes in epochs] == [size, size]
     assert [len(sizes) for sizes in epochs] == [n_batches, n_batches]
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "refused"),
+    [
+        ("freeze_encoder", [True, False], [2, None]),
+        ("alpha", [0, 5.0], [-1e-9, None]),
+        ("batch_size", [1, 10**6, "auto"], [0, 2.5, None]),
+        ("learning_rate_init", [1e-9, 1.0], [0, -1]),
+        ("max_iter", [1, 10**6], [0, 2.5]),
+        ("early_stopping", [True, False], [2, None]),
+    ],
+)
+def test_the_limits_of_parameters(name, accepted, refused):
+    for value in accepted:
+        AutoencoderClassifier(**{name: value})._validate_params()
+    for value in refused:
+        with pytest.raises(ValueError, match=f"'{name}' parameter"):
+            AutoencoderClassifier(**{name: value})._validate_params()
