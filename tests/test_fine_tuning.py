@@ -8,6 +8,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_wine
 
+from sklearn_seqae import AutoencoderClassifier
 from sklearn_seqae.classification import _fine_tuning
 from sklearn_seqae.classification._fine_tuning import (
     CrossEntropy,
