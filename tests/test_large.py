@@ -198,6 +198,16 @@ def test_no_more_codes_of_large_data_are_kept_than_memory_holds(
     np.testing.assert_allclose(encoder.high, scaled.max(axis=0), rtol=1e-6)
 
 
+def test_so_many_nearest_points_are_computed_at_once_as_memory_holds(monkeypatch, wine):
+    scaling = Scaling.fit(wine, None, n_steps=None, centered=True)
+    rows = Samples(ScaledRows(Rows(wine), scaling), None, None)
+    derivatives = 3 * wine.shape[1]  # of a row with three components
+    for n_rows, most, expected in [(10.5, 512, 10), (10, 4, 4), (0.1, 512, 1)]:
+        monkeypatch.setattr(large, "DERIVATIVES", int(n_rows * derivatives))
+        assert large.evaluation_rows(rows, 3, most) == expected
+    assert large.evaluation_rows(Samples(wine, None, None), 3, 512) == 512
+
+
 def test_missing_values_of_large_arrays_are_read(read_in_chunks, wine):
     gappy = wine.copy()
     gappy[::3, 2] = np.nan

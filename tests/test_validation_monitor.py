@@ -145,6 +145,14 @@ def test_training_stops_after_epochs_without_a_gain(seed, tol, patience):
     assert train(monitor, 30) == expected
 
 
+def test_a_gain_is_more_than_a_share_of_the_loss_at_the_start():
+    equal = monitor_of(Net(np.ones(31)), n_iter_no_change=4)
+    assert train(equal, 30) == 4
+    slow = np.r_[100, 50 - 0.7 * np.arange(30)]
+    monitor = monitor_of(Net(slow), tol=0.01, n_iter_no_change=4)
+    assert train(monitor, 30) == 5
+
+
 def test_training_continues_if_the_nearest_points_gain():
     # The codes of the encoder gain nothing.
     losses = np.full(31, 9.0)
@@ -173,9 +181,13 @@ def as_arrays(state):
 
 
 @pytest.mark.parametrize("refined", [False, True])
-@pytest.mark.parametrize("interrupted", [1, 7, 15])
-def test_a_restored_training_continues_as_if_nothing_had_happened(interrupted, refined):
-    losses, other = series_of(3), series_of(4) if refined else None
+@pytest.mark.parametrize("interrupted, best", [(1, 15), (7, 1), (7, 15), (15, 15)])
+def test_a_restored_training_continues_as_if_nothing_had_happened(
+    interrupted, best, refined
+):
+    losses, other = series_of(3), series_of(4)
+    losses[best] = other[best] = 1
+    other = other if refined else None
     options = {"tol": 0.01, "n_iter_no_change": 12}
     whole = monitor_of(Net(losses, other), **options)
     last = train(whole, 30)
@@ -186,7 +198,7 @@ def test_a_restored_training_continues_as_if_nothing_had_happened(interrupted, r
     run, second = TrainingRun(**parts), monitor_of(Net(losses, other), **options)
     run.restore(record, second)
     assert run.loss_curve == [1.0]
-    assert train(second, 30, start=interrupted) == last > 15
+    assert train(second, 30, start=interrupted) == last > interrupted
     found, expected = second.selection(), whole.selection()
     np.testing.assert_array_equal(found.history.total, expected.history.total)
     np.testing.assert_array_equal(found.compared.total, expected.compared.total)
