@@ -10,14 +10,16 @@ from scipy.special import expit, xlogy
 from sklearn_seqae.modules import objective as objective_file
 from sklearn_seqae.modules.batch import Batch, ShardSize
 from sklearn_seqae.modules.bottleneck import (
+    WARM_UP,
     L1Sparsity,
     NestedDropout,
+    Plain,
     Variational,
     size_weights,
 )
 from sklearn_seqae.modules.losses import LOSSES, masked_loss
 from sklearn_seqae.modules.noise import Noise
-from sklearn_seqae.modules.objective import OBJECTIVES, Objective
+from sklearn_seqae.modules.objective import OBJECTIVES, Objective, _warped
 from tests.test_modules import LENGTHS, seeded, sequence_autoencoder
 
 LONG = LENGTHS.clamp(min=2)  # one step has none ahead
@@ -220,6 +222,61 @@ def test_an_ordered_loss_is_the_weighted_mean_over_all_sizes(batch):
     torch.testing.assert_close(rows.loss, by_size[:, 2])
 
 
+def test_an_ordered_code_is_trained_with_the_weight_of_its_drawn_size(batch):
+    data, module = batch(is_weighted=True), sequence_autoencoder()
+    weights = torch.tensor([0.2, 0.5, 1.5])
+    objective = Objective("squared_error", bottleneck=NestedDropout(weights, seeded()))
+    kept = NestedDropout(weights, seeded()).draw(5)
+    with torch.no_grad():
+        found = objective(module, data)
+        cut = module.encode(data.x) * (torch.arange(3) < kept[:, None])
+        each = (module.decode(cut, None, 11) - data.x).square().sum((1, 2))
+    expected = (each * weights[kept - 1] * data.weight).sum() / data.x.numel()
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_variational_penalty_is_small_at_the_first_training_step(batch):
+    data, module = batch(), sequence_autoencoder()
+    module.is_variational = True
+    module.encoder.head.weight.data = module.encoder.head.weight.data.repeat(2, 1)
+    losses = []
+    for weight in (0.0, 1.0):
+        variational = Variational("squared_error", weight, seeded())
+        objective = Objective("squared_error", bottleneck=variational)
+        losses.append(objective(module, data))
+    penalty = variational(module, data.x, None, False).penalty.sum() / data.n_values
+    torch.testing.assert_close(losses[1] - losses[0], penalty / WARM_UP)
+
+
+def test_a_conditional_decoder_receives_the_truth_in_training_alone(batch):
+    data, module = batch(LONG), sequence_autoencoder(is_conditional=True)
+    objective = Objective("squared_error", kind="composite")
+    with torch.no_grad():
+        code, x, losses = module.encode(data.x, LONG), data.x, []
+        for options in ({}, {"free_running": None}):
+            teacher = [{**options, "teacher": each} for each in (x, x[:, 1:])]
+            teacher = teacher if options else [{}, {}]
+            first = module.decode(code, LONG, 11, **teacher[0]) - x
+            second = module.forecast(code, LONG - 1, 10, **teacher[1]) - x[:, 1:]
+            pairs = (first, data.mask), (second, data.mask[:, 1:])
+            losses.append([e[mask].square().mean() for e, mask in pairs])
+        rows = objective.rows(module, data)
+        torch.testing.assert_close(objective(module, data), sum(losses[1]))
+        torch.testing.assert_close(rows.loss.sum() / data.n_values, losses[0][0])
+
+
+@pytest.mark.parametrize("has_gaps", [False, True])
+@pytest.mark.parametrize("has_generator", [False, True])
+def test_sequences_are_warped_if_there_is_a_generator(has_generator, has_gaps, batch):
+    data, module = batch(has_gaps=has_gaps), sequence_autoencoder()
+    plain, generator = Objective("squared_error"), seeded() if has_generator else None
+    warped = _warped(data, 0.3, seeded()) if has_generator else data
+    with torch.no_grad():
+        found = Objective("squared_error", warp=0.3, generator=generator)(module, data)
+        torch.testing.assert_close(found, plain(module, warped))
+        assert (found != plain(module, data)) == has_generator
+
+
 def test_the_weights_of_sizes_make_the_losses_of_pca_equal():
     unit = torch.tensor([4.0, 2.0, 1.0, 0.5])
     weights = size_weights(unit)
@@ -289,6 +346,29 @@ def test_shards_are_no_smaller_than_their_minimum(large, monkeypatch):
             assert number == max(fits)
             found.setdefault(number, n_rows)
     assert list(found) == [1, 2, 4, 8, 16]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("is_conditional", [False, True])
+def test_a_batch_is_divided_if_shards_have_its_loss(
+    is_conditional, share, monkeypatch, batch
+):
+    monkeypatch.setattr(Objective, "n_shards", lambda *args: 2)
+
+    def n_terms(module, bottleneck):
+        options = {"scheduled_sampling": share, "generator": seeded()}
+        objective = Objective("squared_error", bottleneck=bottleneck, **options)
+        return len(objective.shards(module, batch()))
+
+    module = sequence_autoencoder(is_conditional=is_conditional)
+    number = 1 if is_conditional and share else 2
+    assert n_terms(module, Plain()) == number
+    module.forecaster = None
+    assert n_terms(module, Plain()) == number
+    assert n_terms(module, NestedDropout(torch.ones(3), seeded())) == number
+    assert n_terms(module, L1Sparsity("squared_error", 1.0, seeded())) == 1
+    module.encoder.register_forward_hook(lambda *args: None)
+    assert n_terms(module, Plain()) == 1
 
 
 @pytest.mark.parametrize("number", [2, 4])
