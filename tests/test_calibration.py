@@ -285,6 +285,21 @@ def test_selected_samples_keep_the_false_discovery_rate(alpha):
     assert np.mean(power) > 0.3
 
 
+def test_a_p_value_of_alpha_is_selected(wine):
+    detector = AutoencoderAnomalyDetector(PCA(2), false_alarm_rate=0.1).fit(wine)
+    row = wine[[detector.p_values(wine).argmin()]]
+    p = float(detector.p_values(row)[0])
+    assert detector.select(row, alpha=p).all()
+    assert not detector.select(row, alpha=np.nextafter(p, 0)).any()
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_equal_scores_have_no_tail(n):
+    tail = of_windows(np.full(n, 3.0), 1)
+    assert (tail.start, tail.share) == (3, 0)
+    np.testing.assert_array_equal(tail.p_values(np.array([2.9, 3.0, 4.0])), [0, 1, 1])
+
+
 @pytest.mark.parametrize(
     "lengths", [[1000], [90, 400, 20], [60] * 12, [20] * 12, [1000, 20, 20, 700]]
 )

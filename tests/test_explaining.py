@@ -79,7 +79,7 @@ def test_an_attribution_is_the_decrease_in_distance_by_the_most_likely_value(wid
     rows = rng.normal(size=(90, width)) @ rng.normal(size=(width, width)) + 5
     rows[:, 1] = 5 + 1e-9 * rng.normal(size=90)  # nearly constant
     new = rows[:7] + rng.normal(size=(7, width))
-    new[:, 1] = 5
+    new[:, 1] = 5.3
     found = Attribution().fit(rows, 4.0).of(new)
     spread = rows.std(axis=0)
     spread = np.maximum(spread, 0.01 * np.sqrt(np.mean(spread**2)))

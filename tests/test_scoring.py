@@ -104,6 +104,19 @@ def test_a_trimmed_covariance_is_not_widened_by_anomalies(cloud):
     assert gap(trimmed) > 2 * gap(plain)
 
 
+@pytest.mark.parametrize(("core", "n_rounds"), [(0.6, 3), (0.9, 3), (1, 1)])
+def test_the_covariance_is_that_of_the_most_central_samples(core, n_rounds, cloud):
+    joint = np.hstack([cloud.samples, cloud.errors])
+    joint[:40] *= 3
+    rows = np.arange(300)
+    for _ in range(n_rounds):
+        away = LedoitWolf().fit(joint[rows]).mahalanobis(joint)
+        rows = np.argsort(away)[: round(core * 300)]
+    both = parts(joint[:, 4:], joint[:, :4])
+    found = Mahalanobis(core).fit(both).distances(both)
+    np.testing.assert_allclose(found, np.sqrt(away))
+
+
 @pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
 def test_code_and_error_count_in_units_of_their_training_means(cloud, unit):
     errors = unit * cloud.errors
