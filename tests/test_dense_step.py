@@ -301,15 +301,6 @@ def test_other_modules_use_autograd(change):
     assert SQUARES.step(module) is None
 
 
-def test_other_outputs_use_autograd():
-    assert SQUARES.step(dense_autoencoder(init="random")) is not None
-    for options in ({"has_sigmoid": True}, {"forecaster": nn.Identity()}):
-        assert SQUARES.step(dense_autoencoder(init="random", **options)) is None
-    module = dense_autoencoder()
-    module.linear_path = None  # its networks are still clamped
-    assert SQUARES.step(module) is None
-
-
 def test_other_devices_use_autograd():
     assert SQUARES.step(dense_autoencoder().to("meta")) is None
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from sklearn_seqae import DenseAutoencoderTransformer
+from sklearn_seqae.modules.dense_step import PADDING, padded_rows
 from sklearn_seqae.modules.dense_tile import (
     BLOCK,
     MOST_BLOCKS,
@@ -20,7 +21,7 @@ from sklearn_seqae.modules.dense_tile import (
     WIDE as WIDE_LAYER,
 )
 from sklearn_seqae.modules.layers import ACTIVATIONS, linear
-from tests.test_dense_step import dense_autoencoder, randn
+from tests.test_dense_step import SQUARES, dense_autoencoder, randn
 
 RNG = np.random.RandomState(0)
 X = RNG.normal(size=(60, 5)) @ RNG.normal(size=(5, 9)) + 3
@@ -313,3 +314,35 @@ def test_other_networks_have_no_pass():
     passes = {name: decoder_tile(module, 3) for name, module in modules.items()}
     assert passes.pop("as it was") is not None
     assert set(passes.values()) == {None}
+
+
+# Training steps -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 8, 16, 20, 100])
+def test_a_last_batch_is_padded_to_the_next_multiple(batch_size):
+    for n_rows in range(1, 130):
+        n_last = n_rows % batch_size
+        sizes = [n for n in range(n_last, n_last + PADDING) if n % PADDING == 0]
+        found = padded_rows(n_rows, batch_size)
+        assert found == n_rows - n_last + min(sizes[0], batch_size)
+
+
+def test_networks_of_one_shape_are_stacked():
+    def shape(**options):
+        return SQUARES.step(dense_autoencoder(**options)).shape
+
+    assert shape() == shape(hidden=(5,)) is not None
+    others = [{"hidden": (4,)}, {"n_components": 2}, {"init": "random"}]
+    others += [{"activation": "relu"}, {"hidden": ()}]
+    assert len({shape(), *(shape(**each) for each in others)}) == 1 + len(others)
+    assert shape(hidden=(1,)) is shape(n_components=1) is None
+
+
+def test_other_outputs_use_autograd():
+    assert SQUARES.step(dense_autoencoder(init="random")) is not None
+    for options in ({"has_sigmoid": True}, {"forecaster": torch.nn.Identity()}):
+        assert SQUARES.step(dense_autoencoder(init="random", **options)) is None
+    module = dense_autoencoder()
+    module.linear_path = None  # its networks are still clamped
+    assert SQUARES.step(module) is None

@@ -15,7 +15,6 @@ from sklearn_seqae.modules.bottleneck import (
     NestedDropout,
     Plain,
     Variational,
-    size_weights,
 )
 from sklearn_seqae.modules.losses import LOSSES, masked_loss
 from sklearn_seqae.modules.noise import Noise
@@ -275,14 +274,6 @@ def test_sequences_are_warped_if_there_is_a_generator(has_generator, has_gaps, b
         found = Objective("squared_error", warp=0.3, generator=generator)(module, data)
         torch.testing.assert_close(found, plain(module, warped))
         assert (found != plain(module, data)) == has_generator
-
-
-def test_the_weights_of_sizes_make_the_losses_of_pca_equal():
-    unit = torch.tensor([4.0, 2.0, 1.0, 0.5])
-    weights = size_weights(unit)
-    torch.testing.assert_close(weights * unit.square(), torch.full((4,), 0.25))
-    assert size_weights(torch.tensor([1.0, 0.0])).isfinite().all()
-    assert size_weights(torch.zeros(3)).tolist() == [1, 1, 1]
 
 
 # The mean of some rows ------------------------------------------------------------

@@ -15,6 +15,7 @@ from sklearn_seqae.modules.bottleneck import (
     Variational,
     divergence,
     loss_per_nat,
+    size_weights,
 )
 from sklearn_seqae.modules.dense import DenseNetwork
 from sklearn_seqae.modules.linear_path import LinearPath
@@ -156,6 +157,14 @@ def test_a_row_of_an_ordered_code_has_the_weight_of_its_size():
     assert encoded.weights.tolist() == [7.0, 0.5, 2.0, 7.0]
     assert torch.equal(encoded.kept, drawn)
     assert nested(module, x, None, False).kept is None
+
+
+def test_the_weights_of_sizes_make_the_losses_of_pca_equal():
+    unit = torch.tensor([4.0, 2.0, 1.0, 0.5])
+    weights = size_weights(unit)
+    torch.testing.assert_close(weights * unit.square(), torch.full((4,), 0.25))
+    assert size_weights(torch.tensor([1.0, 0.0])).isfinite().all()
+    assert size_weights(torch.zeros(3)).tolist() == [1, 1, 1]
 
 
 # Variational ----------------------------------------------------------------------
