@@ -45,6 +45,8 @@ def test_trainings_and_epochs_are_tasks(make, wine):
     n_epochs = n_folds * 3 + model.best_epoch_  # then all rows
     tasks = ["fit", *["selection"] * n_folds, "training", *["epoch"] * n_epochs]
     assert sorted(diary.begun) == sorted(diary.ended) == sorted(tasks)
+    trainings = [task for task in diary.begun if task in ("selection", "training")]
+    assert trainings == ["selection"] * n_folds + ["training"]
     assert diary.context is None
 
 

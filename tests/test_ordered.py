@@ -154,6 +154,30 @@ def test_the_estimate_for_a_fraction_does_not_depend_on_the_means(halves, kind):
     assert found[0] == found[1] > 5
 
 
+@pytest.mark.parametrize("fraction", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("kind", ["folds", "all rows", "sequences"])
+def test_the_estimate_for_a_fraction_is_more_than_pca_needs(halves, kind, fraction):
+    X, rows, lengths = halves[0][:200], np.arange(200), None
+    folds = [(rows[60:], rows[:60]), (rows[:150], rows[150:])]
+    if kind == "sequences":
+        lengths = np.full(200, 8)
+    splits = [] if kind == "all rows" else folds
+    errors = np.zeros(65)  # with 0, 1, ... components
+    for train, valid in splits or [(rows, rows)]:
+        pca = PCA().fit(X[train])
+        codes = pca.transform(X[valid])
+        for size in range(65):
+            rebuilt = pca.mean_ + codes[:, :size] @ pca.components_[:size]
+            errors[size] += np.square(X[valid] - rebuilt).sum()
+    needed = np.flatnonzero(errors <= (1 - fraction) * errors[0])[0]
+    expected = needed + 1 if kind == "folds" else needed + max(2, needed // 4)
+    values = X if lengths is None else X.reshape(-1, 8, 8)
+    samples = Samples(values, lengths, Container("table"))
+    n_steps = None if lengths is None else 8
+    assert estimate_n_components(samples, n_steps, fraction, 0, splits) == expected
+    assert needed > 0
+
+
 def test_a_fraction_is_sought_among_as_many_sizes_as_held_out_rows_need():
     # 24 rows of 40 features: fitted, PCA explains far more than of rows held out.
     spread = 0.85 ** np.arange(40)
