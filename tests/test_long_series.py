@@ -228,6 +228,14 @@ def test_the_period_is_the_highest_peak_of_the_autocorrelation(seed):
     assert dominant_period(values[:, np.newaxis]) == peaks[np.argmax(curve[peaks])]
 
 
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_gaps_do_not_change_the_period(n_channels):
+    steps = np.arange(500)
+    values = np.sin(2 * np.pi * steps / 24)[:, np.newaxis] + np.arange(n_channels) * 1e3
+    values[np.random.RandomState(0).uniform(size=500) < 0.1] = np.nan
+    assert dominant_period(values) == 24
+
+
 def test_an_automatic_window_leaves_four_in_a_short_series(series):
     assert detector(window_size="auto").fit(series[:200]).window_size_ == 50
     constant = np.ones((300, 1))
