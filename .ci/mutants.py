@@ -67,6 +67,7 @@ TESTS = {
     ),
     "classification": (
         *("fine_tuning", "classification", "classification_weights", "fitted_state"),
+        "summary",
     ),
     "persistence": ("persistence", "hostile_files", "fitted_state", "faults/saving"),
 }

@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_seqae import DenseAutoencoderTransformer
 from sklearn_seqae.fitting import refinement
 from sklearn_seqae.modules.batch import Batch
 from sklearn_seqae.modules.bottleneck import NestedDropout, Plain
@@ -34,6 +35,24 @@ def hidden_in(X, fraction=0.2):
         hidden[-1:] = False
         rows.append(np.where(hidden, np.nan, x))
     return rows if isinstance(X, list) else np.array(rows)
+
+
+def test_gaps_of_new_wide_rows_are_no_worse_with_nearest_points():
+    random = np.random.RandomState(0)
+    X = np.tanh(random.normal(size=(25, 3))) @ random.normal(size=(3, 60))
+    X += 0.1 * random.normal(size=X.shape)
+    gappy = hidden_in(X)
+
+    def errors(steps):
+        model = DenseAutoencoderTransformer(
+            3, max_iter=5, early_stopping=False, refinement_steps=steps, random_state=0
+        ).fit(X)
+        restored = model.inverse_transform(model.transform(gappy))
+        return np.nansum(np.square(gappy - restored), axis=1)
+
+    plain, nearest = errors(0), errors(2)
+    assert (nearest <= plain * (1 + 1e-5)).all()
+    assert nearest.sum() < plain.sum()
 
 
 @pytest.mark.parametrize(
