@@ -101,7 +101,8 @@ COPIED = ("sklearn_seqae", "tests", "docs", "examples", "benchmarks", "pyproject
 
 def is_syntax(node):
     """Return whether a node is part of an annotation, or a star that is no operator."""
-    if node.parent is not None and node.parent.type in ("parameters", "dictorsetmaker"):
+    places = ("parameters", "dictorsetmaker")
+    if node.type == "operator" and node.parent.type in places:
         return True
     while node.parent is not None:
         parent = node.parent

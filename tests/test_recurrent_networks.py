@@ -66,8 +66,8 @@ def states_of(stack, inputs):
             batch_first=True,
             bidirectional=len(both) == 2,
         )
-        state = {}
-        for suffix, part in zip(("", "_reverse"), both, strict=False):
+        state, suffixes = {}, ("", "_reverse")[: len(both)]
+        for suffix, part in zip(suffixes, both, strict=True):
             state |= {name + suffix: value for name, value in part.state_dict().items()}
         layer.load_state_dict(state)
         x = layer(x)[0]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from sklearn_seqae.modules.dense_step import PADDING, DenseStep, padded_rows
+from sklearn_seqae.modules.dense_step import DenseStep
 from sklearn_seqae.modules.stacked_weights import StackedWeights, aligned_stack, release
 from tests.test_dense_step import SQUARES, dense_autoencoder, randn, rows_of
 
@@ -78,23 +78,3 @@ def test_weights_and_gradients_are_views_until_they_are_released():
     torch.testing.assert_close(weights[0][0].detach(), before[0][0] + 3)
     torch.testing.assert_close(weights[2][0].detach(), before[2][0] + 2)
     assert weights[2][0].grad is None
-
-
-@pytest.mark.parametrize("batch_size", [1, 5, 8, 16, 20, 100])
-def test_a_last_batch_is_padded_to_the_next_multiple(batch_size):
-    for n_rows in range(1, 130):
-        n_last = n_rows % batch_size
-        sizes = [n for n in range(n_last, n_last + PADDING) if n % PADDING == 0]
-        found = padded_rows(n_rows, batch_size)
-        assert found == n_rows - n_last + min(sizes[0], batch_size)
-
-
-def test_networks_of_one_shape_are_stacked():
-    def shape(**options):
-        return SQUARES.step(dense_autoencoder(**options)).shape
-
-    assert shape() == shape(hidden=(5,)) is not None
-    others = [{"hidden": (4,)}, {"n_components": 2}, {"init": "random"}]
-    others += [{"activation": "relu"}, {"hidden": ()}]
-    assert len({shape(), *(shape(**each) for each in others)}) == 1 + len(others)
-    assert shape(hidden=(1,)) is shape(n_components=1) is None
