@@ -11,13 +11,10 @@ from torch import nn
 from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.batch import ShardSize
 from sklearn_seqae.modules.linear_path import LinearPath, ResampledLinearPath
+from tests.test_dense_step import randn
 from tests.test_modules import LENGTHS, seeded
 
 N, Z, D, T, C = 5, 3, 6, 7, 2
-
-
-def randn(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def as_numpy(tensor):

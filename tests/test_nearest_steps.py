@@ -19,17 +19,11 @@ from sklearn_seqae.modules.nearest import (
     nearest_codes,
 )
 from sklearn_seqae.modules.objective import Objective
+from tests.test_autoencoder_module import as_numpy
+from tests.test_dense_step import randn
 from tests.test_modules import LENGTHS, seeded, sequence_autoencoder
 
 N, Z, D = 6, 3, 9
-
-
-def randn(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def as_numpy(tensor):
-    return tensor.detach().double().numpy()
 
 
 # Sizes ----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from sklearn_seqae.modules.autoencoder import Autoencoder
 from sklearn_seqae.modules.bottleneck import size_weights
 from sklearn_seqae.modules.dense_tile import DenseTiles
 from sklearn_seqae.modules.losses import row_losses
+from sklearn_seqae.modules.stacked_weights import aligned_size
 from sklearn_seqae.modules.stacks import step_mask
 
 Decode = Callable[[Tensor, Tensor | None, int | None], Tensor]
@@ -26,7 +27,6 @@ MIN_DECREASE = 1e-6  # predicted decrease of the loss, relative to it: less is r
 MIN_CURVATURE = 1e-3  # of a loss whose second derivative may be 0
 MOST_SIZES = 8  # of an ordered code, whose derivatives are computed
 TINY = 1e-30
-ALIGNMENT = 16  # number of float32 values in 64 bytes
 LEAST_ROWS, LEAST_VALUES = 4, 32  # of a matrix product, for which torch calls BLAS
 
 
@@ -222,7 +222,7 @@ class _Problem:
         gradient, curvature = derivatives(self.loss, output, self.x.flatten(1))
         # Aligned products that are not small have the same bits for each sample.
         n_values = output.shape[1]
-        padded = -(-max(n_values, LEAST_VALUES) // ALIGNMENT) * ALIGNMENT
+        padded = aligned_size(max(n_values, LEAST_VALUES))
         rows = code.new_zeros(n, max(width + 1, LEAST_ROWS), padded)
         left, right = rows[:, :k, :n_values], rows[:, width, :n_values]
         moved = code[:, :k] + torch.diag(self.difference[:k])[:, None]  # (k, N, k)

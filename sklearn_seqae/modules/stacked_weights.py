@@ -30,7 +30,7 @@ class StackedWeights:
         self.networks = list(networks)
         self._starts = [0]
         for weight in self.networks[0]:
-            self._starts.append(self._starts[-1] + _aligned(weight.numel()))
+            self._starts.append(self._starts[-1] + aligned_size(weight.numel()))
         example = self.networks[0][0]
         self.values = example.new_zeros(len(networks), self._starts[-1])
         for k, weights in enumerate(self.networks):
@@ -75,7 +75,7 @@ class StackedWeights:
         self._share(self.gradients[kept])
 
 
-def _aligned(size: int) -> int:
+def aligned_size(size: int) -> int:
     """Return a number of values rounded up to a multiple of `ALIGNMENT`."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
@@ -86,7 +86,7 @@ def aligned(example: Tensor, n_networks: int, *shape: int) -> Tensor:
     The bits of the products of a network are then the same alone and among others.
     """
     size = math.prod(shape)
-    memory = example.new_empty(n_networks, _aligned(size))
+    memory = example.new_empty(n_networks, aligned_size(size))
     return memory[:, :size].view(n_networks, *shape)
 
 
