@@ -20,6 +20,9 @@ SLOW = 0.1  # relative learning rate of the linear path, which overfits few labe
 HEAD_C = 10.0  # C of the logistic regression that initializes the head
 MIN_GAIN = 0.02  # of the Brier score, which is 2 for a confident error
 CLIP = 1.0  # maximum norm of the gradient
+# Adam divides a gradient by its size. With a smaller epsilon, rows of weight 1e-7 would
+# move the network as fast as the others once those are fitted.
+EPS = 1e-6
 LEAST_BATCHES = 10  # per epoch; an epoch repeats few rows
 TOGETHER = 512  # batch size of the validation rows
 
@@ -172,6 +175,7 @@ class FineTuning:
             max_epochs=config.max_iter,
             one_cycle=True,
             clip=CLIP,
+            optimizer__eps=EPS,
             device=self.model.device,
         ).initialize()
         size, least = config.batch_size, 1

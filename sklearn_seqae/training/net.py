@@ -196,6 +196,7 @@ class AutoencoderNet(NeuralNet):  # type: ignore[misc]  # skorch is not typed
             betas=(0.9, 0.95) if self.one_cycle else (0.9, 0.999),
             weight_decay=self.weight_decay,
             fused=True,
+            **self.get_params_for("optimizer"),
         )
         return optimizer
 
