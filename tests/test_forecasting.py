@@ -4,12 +4,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_seqae import AutoencoderAnomalyDetector
 from sklearn_seqae.datasets import make_sine_sequences
+from sklearn_seqae.fitting.model import make_net
 from tests.containers import flat
 from tests.instances import recurrent
 
@@ -55,6 +57,15 @@ def test_nine_steps_are_learned_without_pca(objective, decoder, is_reversed):
         assert np.abs(model.reconstruct(NINE) - NINE).max() < 0.005
     if objective != "reconstruct":
         assert np.abs(model.predict(NINE) - NINE[:, 1:]).max() < 0.02
+
+
+def test_the_gain_is_that_of_the_larger_unit_of_both_outputs(waves):
+    model = quick(objective="composite").fit(waves).model_
+    for units in ((0.125, 0.5), (0.5, 0.125)):
+        names = ("decoder_unit", "forecaster_unit")
+        for name, unit in zip(names, units, strict=True):
+            model.module.set_units(**{name: torch.full((model.n_components,), unit)})
+        assert make_net(model.config, model.family, model.module).gain == 4
 
 
 def test_sines_are_exact_as_pca_and_well_learned_without():

@@ -81,6 +81,22 @@ def test_missing_values_do_not_change_the_variance_of_equal_squares(weights):
         assert variances[1] == pytest.approx(variances[0])
 
 
+def test_a_sequence_with_gaps_counts_as_if_they_had_the_mean_square():
+    X = np.tile(
+        [[[1.0], [-2.0], [1.0], [-2.0]], [[-2.0], [1.0], [-2.0], [9.0]]], (9, 1, 1)
+    )
+    samples = [
+        Samples(values.astype(np.float32), np.tile([4, 3], 9), None)
+        for values in (X, with_gaps(X))
+    ]
+    scaling = Scaling(np.zeros((4, 1)), np.zeros(1), 0.5)
+    observed = samples[1].values[samples[1].mask]
+    expected = 7 * 9 * np.nanmean(np.square(observed)) / 17  # 7 steps in two rows
+    assert np.isnan(observed).any()
+    assert scaling.total_variance(samples[1]) == pytest.approx(expected)
+    assert scaling.total_variance(samples[0]) == pytest.approx((4 * 2.5 + 9) * 9 / 17)
+
+
 def test_the_factor_model_estimates_the_conditional_mean(factors):
     samples = Samples(factors.astype(np.float32), None, None)
     fitted = LinearImputer.fit(samples, n_steps=None, n_factors=2, seed=0)

@@ -101,6 +101,22 @@ def test_few_rows_must_be_surer_than_many(n, is_sure):
     assert gaining(n, worth_it + 2.4).best_epoch() == 0
 
 
+@pytest.mark.parametrize("standard_errors, is_kept", [(0.8, False), (1.3, True)])
+def test_each_size_of_an_ordered_code_must_gain_one_standard_error(
+    standard_errors, is_kept
+):
+    n, gain = 100, 0.02
+    noise = np.random.RandomState(0).normal(size=n)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    first = 1 - gain * (1 + np.sqrt(n) / standard_errors * noise)
+    roots = np.stack([np.ones((n, 2)), np.column_stack([first, np.full(n, 0.5)])])
+    by_size = np.square(roots)
+    history = RowLosses(*[by_size[..., 1]] * 3, by_size)
+    mean = at(history, 0)
+    selection = Selection(history=history, mean=mean, pca=mean, n_values=n)
+    assert (selection.best_epoch() == 1) == is_kept
+
+
 def test_one_row_has_a_bound_for_each_gain():
     bound = gain_lower_bound(np.ones((1, 3, 2)), 2)
     np.testing.assert_array_equal(bound, np.full((3, 2), -np.inf), strict=True)

@@ -139,6 +139,19 @@ def test_steps_do_not_depend_on_the_unit_of_the_index(unit):
     np.testing.assert_array_equal(gaps, [3, 6])
 
 
+@pytest.mark.parametrize("n_nights, is_gap", [(2, True), (3, False)])
+def test_a_long_step_belongs_to_the_calendar_from_its_third_occurrence_on(
+    n_nights, is_gap
+):
+    hours = np.cumsum([*[*[1] * 9, 15] * n_nights, *[1] * 9])
+    index = HOURS[0] + pd.to_timedelta(hours, unit="h")
+    assert (len(Calendar.fit([index]).gaps(index)) > 0) == is_gap
+    new = HOURS[0] + pd.to_timedelta([0, 1, 16, 17], unit="h")
+    np.testing.assert_array_equal(
+        Calendar.fit([index]).gaps(new), [2] if is_gap else []
+    )
+
+
 CALENDARS = {
     "business hours": HOURS[(HOURS.hour >= 9) & (HOURS.hour < 17)],
     "weekdays": pd.bdate_range("2020-01-01", periods=600),
