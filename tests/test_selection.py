@@ -105,7 +105,7 @@ def test_few_rows_must_be_surer_than_many(n, is_sure):
 def test_each_size_of_an_ordered_code_must_gain_one_standard_error(
     standard_errors, is_kept
 ):
-    n, gain = 100, 0.02
+    n, gain = 25, 0.02
     noise = np.random.RandomState(0).normal(size=n)
     noise = (noise - noise.mean()) / noise.std(ddof=1)
     first = 1 - gain * (1 + np.sqrt(n) / standard_errors * noise)
