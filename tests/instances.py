@@ -1,6 +1,7 @@
 """The one table of small test instances, and the one of expected failures."""
 
 import re
+from functools import cache
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -364,7 +365,7 @@ QUICK_RESTRICTED = [RESTRICTED[2][0]]
 SLOW_INSTANCES += ADMISSIBLE[:-1]
 SLOW_INSTANCES += [each for each, _, _ in RESTRICTED if each not in QUICK_RESTRICTED]
 # The options of these are also those of other quick instances.
-SLOW_INSTANCES += SLOW_SEQUENCES
+SLOW_INSTANCES += SLOW_SEQUENCES + CLASSIFIERS[1:]
 # scikit-learn's own Pipelines fail these, too.
 OF_PIPELINES = ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"]
 
@@ -375,6 +376,7 @@ def fewest_steps(estimator):
     return 2 if forecasts else 1
 
 
+@cache  # the tables have thousands of tests
 def name(estimator):
     """Return an estimator's id for pytest: one line without addresses in memory."""
     return re.sub(r" at 0x\w+", "", " ".join(str(estimator).split()))

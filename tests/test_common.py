@@ -40,10 +40,10 @@ FURTHER_TRANSFORMER_CHECKS = [
     "check_transformer_get_feature_names_out_pandas",
     "check_set_output_transform",
     "check_set_output_transform_pandas",
-    "check_set_output_transform_polars",
     *[
         pytest.param(check, marks=pytest.mark.slow)
         for check in (
+            "check_set_output_transform_polars",
             "check_global_output_transform_pandas",
             "check_global_set_output_transform_polars",
         )

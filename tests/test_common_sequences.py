@@ -18,7 +18,9 @@ from tests.instances import TAKES_SEQUENCES, fewest_steps, name
 METHODS = ["transform", "reconstruct", "score_samples", "decision_function", "predict"]
 METHODS += ["predict_proba"]
 
-pytestmark = pytest.mark.parametrize("estimator", TAKES_SEQUENCES, ids=name)
+pytestmark = pytest.mark.parametrize(
+    "estimator", TAKES_SEQUENCES, ids=name, scope="module"
+)
 
 
 def labels_of(X):
@@ -53,16 +55,40 @@ def take(each_output, rows):
     }
 
 
-def test_ragged_containers_give_the_same(estimator, ragged, ragged_container):
-    expected = outputs(fit(estimator, ragged), ragged)
+@pytest.fixture(scope="module")
+def fitted(estimator, ragged):
+    """The estimator, fitted to a list of ragged sequences. Tests do not change it."""
+    return fit(estimator, ragged)
+
+
+@pytest.fixture(scope="module")
+def fitted_to_digits(estimator, digits):
+    """The estimator, fitted to an array. Tests do not change it."""
+    return fit(estimator, digits)
+
+
+@pytest.fixture(scope="module")
+def expected(fitted, ragged):
+    """Outputs of `fitted` for the list that it was fitted to."""
+    return outputs(fitted, ragged)
+
+
+@pytest.fixture(scope="module")
+def expected_of_digits(fitted_to_digits, digits):
+    """Outputs of `fitted_to_digits` for the array that it was fitted to."""
+    return outputs(fitted_to_digits, digits)
+
+
+def test_ragged_containers_give_the_same(estimator, ragged, ragged_container, expected):
     X = ragged_container(ragged)
     assert_same(outputs(fit(estimator, X), X), expected)
 
 
-def test_equal_containers_give_the_same(estimator, digits, equal_container):
-    expected = outputs(fit(estimator, digits), digits)
+def test_equal_containers_give_the_same(
+    estimator, digits, equal_container, expected_of_digits
+):
     X = equal_container(list(digits))
-    assert_same(outputs(fit(estimator, X), X), expected)
+    assert_same(outputs(fit(estimator, X), X), expected_of_digits)
 
 
 def test_sequences_of_one_channel_may_be_1d(estimator, ragged):
@@ -75,45 +101,40 @@ def test_sequences_of_one_channel_may_be_1d(estimator, ragged):
             np.testing.assert_array_equal(np.ravel(a), np.ravel(b), err_msg=method)
 
 
-def test_a_sequence_does_not_depend_on_its_neighbours(estimator, ragged):
-    fitted = fit(estimator, ragged)
-    together = outputs(fitted, ragged)
+def test_a_sequence_does_not_depend_on_its_neighbours(
+    estimator, fitted, ragged, expected
+):
     for row in (0, 7, 31):
-        assert_same(outputs(fitted, [ragged[row]]), take(together, [row]))
+        assert_same(outputs(fitted, [ragged[row]]), take(expected, [row]))
 
 
-def test_the_order_of_the_sequences_does_not_matter(estimator, ragged):
-    fitted = fit(estimator, ragged)
+def test_the_order_of_the_sequences_does_not_matter(
+    estimator, fitted, ragged, expected
+):
     order = np.random.RandomState(1).permutation(len(ragged))
-    together = outputs(fitted, ragged)
-    assert_same(outputs(fitted, [ragged[i] for i in order]), take(together, order))
+    assert_same(outputs(fitted, [ragged[i] for i in order]), take(expected, order))
 
 
-def test_padding_changes_nothing(estimator, digits):
-    fitted = fit(estimator, digits)
+def test_padding_changes_nothing(
+    estimator, digits, fitted_to_digits, expected_of_digits
+):
     longer = np.concatenate([digits[0]] * 5)
-    beside_a_longer_one = outputs(fitted, [*digits, longer])
+    beside_a_longer_one = outputs(fitted_to_digits, [*digits, longer])
     rows = range(len(digits))
-    assert_same(outputs(fitted, digits), take(beside_a_longer_one, rows))
+    assert_same(expected_of_digits, take(beside_a_longer_one, rows))
 
 
-def test_fitting_twice_gives_the_same(estimator, ragged):
+def test_fitting_twice_gives_the_same(estimator, ragged, expected):
     once = fit(estimator, ragged)
-    first = outputs(once, ragged)
-    assert_same(outputs(once.fit(ragged, labels_of(ragged)), ragged), first)
-    assert_same(outputs(fit(estimator, ragged), ragged), first)
+    assert_same(outputs(once.fit(ragged, labels_of(ragged)), ragged), expected)
 
 
-def test_fit_transform_is_fit_then_transform(estimator, ragged):
+def test_fit_transform_is_fit_then_transform(estimator, ragged, expected):
     if is_classifier(estimator):
         return
-    if not hasattr(estimator, "transform"):
-        expected = fit(estimator, ragged).predict(ragged)
-        seen = clone(estimator).fit_predict(ragged)
-    else:
-        expected = fit(estimator, ragged).transform(ragged)
-        seen = clone(estimator).fit_transform(ragged)
-    for a, b in zip(items(expected), items(seen), strict=True):
+    method = "transform" if hasattr(estimator, "transform") else "predict"
+    seen = getattr(clone(estimator), f"fit_{method}")(ragged)
+    for a, b in zip(expected[method], items(seen), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -144,9 +165,8 @@ if find_spec("skops"):  # an extra
 
 
 @pytest.mark.parametrize("how", COPIES)
-def test_a_copy_gives_the_same(estimator, ragged, how):
-    fitted = fit(estimator, ragged)
-    assert_same(outputs(COPIES[how](fitted), ragged), outputs(fitted, ragged))
+def test_a_copy_gives_the_same(estimator, fitted, ragged, how, expected):
+    assert_same(outputs(COPIES[how](fitted), ragged), expected)
 
 
 def test_fit_leaves_the_parameters(estimator, ragged):
@@ -156,8 +176,7 @@ def test_fit_leaves_the_parameters(estimator, ragged):
     assert pickle.dumps(fresh.get_params(deep=True)) == before
 
 
-def test_methods_leave_the_estimator(estimator, ragged):
-    fitted = fit(estimator, ragged)
+def test_methods_leave_the_estimator(estimator, fitted, ragged):
     before = {name: id(value) for name, value in vars(fitted).items()}
     outputs(fitted, ragged)
     assert {name: id(value) for name, value in vars(fitted).items()} == before
@@ -172,9 +191,9 @@ def test_X_is_not_written_to(estimator, ragged):
         np.testing.assert_array_equal(sequence, before)
 
 
-def test_a_clone_is_not_fitted(estimator, ragged):
+def test_a_clone_is_not_fitted(estimator, fitted):
     with pytest.raises(NotFittedError):
-        check_is_fitted(clone(fit(estimator, ragged)))
+        check_is_fitted(clone(fitted))
 
 
 @pytest.mark.parametrize("method", [*METHODS, "inverse_transform", "score"])
@@ -207,8 +226,7 @@ def test_n_features_in_counts_channels_or_columns(estimator, digits, as_flat):
     assert fit(estimator, X).n_features_in_ == n_features
 
 
-def test_another_number_of_channels_raises(estimator, ragged):
-    fitted = fit(estimator, ragged)
+def test_another_number_of_channels_raises(estimator, fitted, ragged):
     words = f"X has 2 features, but {type(estimator).__name__} is expecting 3 features"
     for method in METHODS:
         if hasattr(fitted, method):
@@ -216,11 +234,10 @@ def test_another_number_of_channels_raises(estimator, ragged):
                 getattr(fitted, method)([sequence[:, :2] for sequence in ragged])
 
 
-def test_other_lengths_than_in_fit_are_taken(estimator, digits):
-    fitted = fit(estimator, digits)
+def test_other_lengths_than_in_fit_are_taken(estimator, digits, fitted_to_digits):
     longest = np.concatenate([digits[0], digits[1]])
     shortest = digits[2][: fewest_steps(estimator)]
-    for samples in outputs(fitted, [longest, shortest]).values():
+    for samples in outputs(fitted_to_digits, [longest, shortest]).values():
         assert len(samples) == 2
         assert all(np.isfinite(sample).all() for sample in samples)
 

@@ -71,7 +71,16 @@ def test_divergence_fails_one_candidate_of_a_grid_search(wine):
 # Interruption ---------------------------------------------------------------------
 
 
+@pytest.fixture
+def ctrl_c_is_heard():
+    """Python's handler of SIGINT, which a shell may have turned off for the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @each
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 @pytest.mark.parametrize("callback", [Raise(KeyboardInterrupt()), PressCtrlC()])
 def test_ctrl_c_reaches_the_caller(estimator, wine, callback):
     model = clone(estimator).set_params(skorch_callbacks=[callback], max_iter=50)
@@ -79,6 +88,7 @@ def test_ctrl_c_reaches_the_caller(estimator, wine, callback):
         model.fit(wine)
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_stops_a_grid_search(wine):
     model = dense(skorch_callbacks=[PressCtrlC()])
     with pytest.raises(KeyboardInterrupt):

@@ -88,13 +88,18 @@ def fitted():
     return get
 
 
+def named(cases):
+    """Name cases of an estimator and an X by the estimator."""
+    return [pytest.param(*case, id=name(case[0])[:60]) for case in cases]
+
+
 def in_units(test):
     """Run a test with a random unit besides its examples."""
     drawn = given(exponent=st.floats(-150, 150), shift=st.floats(-1000, 1000))
     return settings(max_examples=1, derandomize=True)(drawn(test))
 
 
-@pytest.mark.parametrize("estimator, X", AUTOENCODERS, ids=lambda v: name(v)[:60])
+@pytest.mark.parametrize("estimator, X", named(AUTOENCODERS))
 @example(exponent=-150, shift=-1000)
 @example(exponent=150, shift=0)
 @in_units
@@ -118,7 +123,7 @@ def test_autoencoders_do_not_depend_on_the_units(estimator, X, fitted, exponent,
     )
 
 
-@pytest.mark.parametrize("estimator, X", DETECTORS, ids=lambda v: name(v)[:60])
+@pytest.mark.parametrize("estimator, X", named(DETECTORS))
 @example(exponent=-150, shift=-1000)
 @example(exponent=150, shift=0)
 @in_units

@@ -40,8 +40,8 @@ ROOT = Path(__file__).parents[2]
 # Every training, bottleneck, loop over the epochs and source of random numbers.
 FITS = {
     "folds and refit": (dense(max_iter=20), X),
-    "all folds": (dense(3, bottleneck="ordered", max_iter=10), X),
-    "penalty of rising weight": (dense(bottleneck="variational", max_iter=10), X),
+    "all folds": (dense(3, bottleneck="ordered", max_iter=4), X),
+    "penalty of rising weight": (dense(bottleneck="variational", max_iter=5), X),
     "noise and weights": (dense(noise="masking"), X, None, WEIGHTS),
     "without validation": (dense(bottleneck="ordered", early_stopping=False), X),
     "random architecture": (dense(init="random", whiten=True), X),
@@ -53,7 +53,7 @@ FITS = {
     "detector": (detector(make_pipeline(StandardScaler(), dense(1))), X),
     "folds of sequences": (recurrent(bottleneck="ordered", max_iter=4), RAGGED),
     "detector of sequences": (detector(recurrent(1)), RAGGED),
-    "detector of series": (detector(dense(1), window_size=10), SERIES),
+    "detector of series": (detector(dense(1, max_iter=2), window_size=10), SERIES),
     "generator of a detector": (
         detector(dense(1)).set_params(random_state=np.random.RandomState(3)),
         X,
