@@ -149,14 +149,32 @@ def accuracy(row, name):
     return f"{row[name]:.3f} ({row[f'pca_{name}']:.3f})"
 
 
+def read_resamples():
+    """Return the cells of the stratified resamples, with those of an earlier commit."""
+    return with_gains(pd.read_csv(RESULTS / "representation_resamples.csv"))
+
+
 def resamples():
-    """Return the results of stratified resamples, with those of an earlier commit."""
-    cells = with_gains(pd.read_csv(RESULTS / "representation_resamples.csv"))
+    """Return the results of all resamples, with seed 0."""
+    cells = read_resamples()
+    groups = cells[cells["random_state"] == 0].groupby(["family", "version"])
     rows = [
         [FAMILIES[family], version, len(part), *measures(part)]
-        for (family, version), part in cells.groupby(["family", "version"])
+        for (family, version), part in groups
     ]
     return markdown(["family", "version", "fits", *MEASURES], rows)
+
+
+def seeds():
+    """Return the results of each seed on the resamples that were fitted with three."""
+    cells = read_resamples()
+    n_seeds = cells.groupby(["family", "split"])["random_state"].transform("nunique")
+    groups = cells[n_seeds == 3].groupby(["family", "version", "random_state"])
+    rows = [
+        [FAMILIES[family], version, seed, len(part), *measures(part)]
+        for (family, version, seed), part in groups
+    ]
+    return markdown(["family", "version", "seed", "fits", *MEASURES], rows)
 
 
 def in_time():
@@ -185,6 +203,7 @@ def tables():
         "counts": counts(cells),
         "losses": losses(cells),
         "resamples": resamples(),
+        "seeds": seeds(),
         "in_time": in_time(),
         **{name: each_cell(cells, name) for name in ("dense", "recurrent")},
     }
