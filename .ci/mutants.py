@@ -49,7 +49,7 @@ TESTS = {
         *("sample_weight", "denoising", "forecasting", "encoder_module", "sparse"),
         *("fitted_state", "bottlenecks", "nearest_gaps", "units", "callbacks"),
         *("never_worse_than_pca", "differences_from_pca", "parameters", "components"),
-        *("imputer", "validation_monitor"),
+        *("imputer", "validation_monitor", "parallel"),
     ),
     "modules": (
         *("modules", "padding_and_warps", "dense_step", "dense_tile"),
@@ -92,7 +92,8 @@ OPERATORS = [
         *("ReplaceContinueWithBreak", "ZeroIterationForLoop"),
     )
 ]
-PATIENCE = 10
+PATIENCE = 10  # seconds of waiting for each second of the processor limit
+LONGEST = 300  # seconds of one test; a longer one waits for something
 NO_SUCH_TEST = 4  # exit code of pytest, also if it cannot import conftest
 FIRST = 300  # tests of a line that run before the others
 STATES = ("FAILED", "ERROR ")  # first letters of the summary of a failure
@@ -171,6 +172,8 @@ def run_tests(copy, options, arguments, **others):
     path = os.pathsep.join([str(copy), str(COVERAGE)])
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     env |= {"SCIPY_ARRAY_API": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command += ["-o", f"faulthandler_timeout={LONGEST}"]
+    command += ["-o", "faulthandler_exit_on_timeout=true"]
     return subprocess.run(
         [*command, "-p", "no:cacheprovider", "--no-header", *arguments],
         **{"cwd": copy, "env": env, "capture_output": True, "text": True},
@@ -285,6 +288,8 @@ def outcome(copy, mutant, executed, options):
             by = next((each for each in lines if each[:6] in STATES), "")
             if result.returncode == NO_SUCH_TEST and "conftest" not in result.stderr:
                 raise RuntimeError(result.stdout[-3000:] + result.stderr[-3000:])
+            if "Timeout (" in result.stderr:
+                by = by or "waits"
             if by or result.returncode:
                 return True, by or f"exit code {result.returncode}", change
             by = "{} and {} tests and files".format(*map(len, groups))

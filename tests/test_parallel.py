@@ -175,6 +175,34 @@ def test_fits_do_not_depend_on_the_number_of_threads_or_on_who_watches(make, X, 
         assert losses == results[0][1]
 
 
+@pytest.mark.parametrize("library", ["skorch", "scikit-learn"])
+def test_callbacks_see_one_training_after_the_other(library):
+    seen = []  # not in the callback, which skorch's net copies
+
+    class Witness(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(threading.get_ident())
+
+        def setup(self, estimator, context):
+            pass
+
+        teardown = on_fit_task_begin = setup
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            seen.append(threading.get_ident())
+
+    model = recurrent(bottleneck="ordered", validation_fraction=0.2)  # five folds
+    if library == "skorch":
+        model.set_params(skorch_callbacks=[Witness()])
+    else:
+        pytest.importorskip("sklearn.callback")
+        model.set_callbacks(Witness())
+    with threads(4):
+        model.fit(SEQUENCES)
+    assert len(seen) > 5
+    assert set(seen) == {threading.get_ident()}
+
+
 def test_a_fit_that_diverges_in_a_thread_raises_its_own_error():
     model = recurrent(init="random", learning_rate_init=1e25, max_iter=20)
     with threads(2), pytest.raises(ValueError, match="diverged"):
