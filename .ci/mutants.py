@@ -15,7 +15,8 @@ line, the whole test file runs, since its tests share fixtures.
 All places have the same chance; one of the operators that fit the place is drawn.
 Annotations and the ``*`` of parameter lists are left out. A mutant whose tests take
 more than ``--limit`` processor seconds counts as noticed, because an endless loop is,
-and so does one that waits for `PATIENCE` times as long.
+and so does one that waits for `PATIENCE` times as long, or in one test for `LONGEST`
+seconds.
 """
 
 import argparse
