@@ -289,8 +289,8 @@ def outcome(copy, mutant, executed, options):
             by = next((each for each in lines if each[:6] in STATES), "")
             if result.returncode == NO_SUCH_TEST and "conftest" not in result.stderr:
                 raise RuntimeError(result.stdout[-3000:] + result.stderr[-3000:])
-            if "Timeout (" in result.stderr:
-                by = by or "waits"
+            if not by and "Timeout (" in result.stderr:
+                by = "waits"
             if by or result.returncode:
                 return True, by or f"exit code {result.returncode}", change
             by = "{} and {} tests and files".format(*map(len, groups))

@@ -149,32 +149,28 @@ def accuracy(row, name):
     return f"{row[name]:.3f} ({row[f'pca_{name}']:.3f})"
 
 
-def read_resamples():
-    """Return the cells of the stratified resamples, with those of an earlier commit."""
-    return with_gains(pd.read_csv(RESULTS / "representation_resamples.csv"))
-
-
 def resamples():
-    """Return the results of all resamples, with seed 0."""
-    cells = read_resamples()
-    groups = cells[cells["random_state"] == 0].groupby(["family", "version"])
-    rows = [
-        [FAMILIES[family], version, len(part), *measures(part)]
-        for (family, version), part in groups
-    ]
-    return markdown(["family", "version", "fits", *MEASURES], rows)
+    """Return the results of the stratified resamples, and of an earlier commit.
+
+    The table "resamples" has all resamples with seed 0. The table "seeds" has a row for
+    each seed, on the resamples that were fitted with three.
+    """
+    cells = with_gains(pd.read_csv(RESULTS / "representation_resamples.csv"))
+    cells = cells.rename(columns={"random_state": "seed"})
+    n_seeds = cells.groupby(["family", "split"])["seed"].transform("nunique")
+    return {
+        "resamples": by(["family", "version"], cells[cells["seed"] == 0]),
+        "seeds": by(["family", "version", "seed"], cells[n_seeds == 3]),
+    }
 
 
-def seeds():
-    """Return the results of each seed on the resamples that were fitted with three."""
-    cells = read_resamples()
-    n_seeds = cells.groupby(["family", "split"])["random_state"].transform("nunique")
-    groups = cells[n_seeds == 3].groupby(["family", "version", "random_state"])
+def by(names, cells):
+    """Return the results of each group of cells. The first name is the family."""
     rows = [
-        [FAMILIES[family], version, seed, len(part), *measures(part)]
-        for (family, version, seed), part in groups
+        [FAMILIES[family], *others, len(part), *measures(part)]
+        for (family, *others), part in cells.groupby(names)
     ]
-    return markdown(["family", "version", "seed", "fits", *MEASURES], rows)
+    return markdown([*names, "fits", *MEASURES], rows)
 
 
 def in_time():
@@ -202,8 +198,7 @@ def tables():
         "sizes": by_size(cells),
         "counts": counts(cells),
         "losses": losses(cells),
-        "resamples": resamples(),
-        "seeds": seeds(),
+        **resamples(),
         "in_time": in_time(),
         **{name: each_cell(cells, name) for name in ("dense", "recurrent")},
     }

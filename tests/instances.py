@@ -364,7 +364,7 @@ ADMISSIBLE = [
 QUICK_RESTRICTED = [RESTRICTED[2][0]]
 SLOW_INSTANCES += ADMISSIBLE[:-1]
 SLOW_INSTANCES += [each for each, _, _ in RESTRICTED if each not in QUICK_RESTRICTED]
-# The options of these are also those of other quick instances.
+# Other quick instances and test_classification_weights.py have the options of these.
 SLOW_INSTANCES += SLOW_SEQUENCES + CLASSIFIERS[1:]
 # scikit-learn's own Pipelines fail these, too.
 OF_PIPELINES = ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"]

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 from importlib.util import find_spec
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -55,40 +56,40 @@ def take(each_output, rows):
     }
 
 
-@pytest.fixture(scope="module")
-def fitted(estimator, ragged):
-    """The estimator, fitted to a list of ragged sequences. Tests do not change it."""
-    return fit(estimator, ragged)
+class Fit(NamedTuple):
+    """A fitted estimator, and its outputs for the X of the fit; tests only read it."""
+
+    model: Any
+    outputs: dict
+
+
+def fit_and_outputs(estimator, X):
+    model = fit(estimator, X)
+    return Fit(model, outputs(model, X))
 
 
 @pytest.fixture(scope="module")
-def fitted_to_digits(estimator, digits):
-    """The estimator, fitted to an array. Tests do not change it."""
-    return fit(estimator, digits)
+def of_ragged(estimator, ragged):
+    """The fit to a list of ragged sequences."""
+    return fit_and_outputs(estimator, ragged)
 
 
 @pytest.fixture(scope="module")
-def expected(fitted, ragged):
-    """Outputs of `fitted` for the list that it was fitted to."""
-    return outputs(fitted, ragged)
+def of_digits(estimator, digits):
+    """The fit to an array."""
+    return fit_and_outputs(estimator, digits)
 
 
-@pytest.fixture(scope="module")
-def expected_of_digits(fitted_to_digits, digits):
-    """Outputs of `fitted_to_digits` for the array that it was fitted to."""
-    return outputs(fitted_to_digits, digits)
-
-
-def test_ragged_containers_give_the_same(estimator, ragged, ragged_container, expected):
-    X = ragged_container(ragged)
-    assert_same(outputs(fit(estimator, X), X), expected)
-
-
-def test_equal_containers_give_the_same(
-    estimator, digits, equal_container, expected_of_digits
+def test_ragged_containers_give_the_same(
+    estimator, ragged, ragged_container, of_ragged
 ):
+    X = ragged_container(ragged)
+    assert_same(fit_and_outputs(estimator, X).outputs, of_ragged.outputs)
+
+
+def test_equal_containers_give_the_same(estimator, digits, equal_container, of_digits):
     X = equal_container(list(digits))
-    assert_same(outputs(fit(estimator, X), X), expected_of_digits)
+    assert_same(fit_and_outputs(estimator, X).outputs, of_digits.outputs)
 
 
 def test_sequences_of_one_channel_may_be_1d(estimator, ragged):
@@ -101,40 +102,37 @@ def test_sequences_of_one_channel_may_be_1d(estimator, ragged):
             np.testing.assert_array_equal(np.ravel(a), np.ravel(b), err_msg=method)
 
 
-def test_a_sequence_does_not_depend_on_its_neighbours(
-    estimator, fitted, ragged, expected
-):
+def test_a_sequence_does_not_depend_on_its_neighbours(estimator, ragged, of_ragged):
+    model, together = of_ragged
     for row in (0, 7, 31):
-        assert_same(outputs(fitted, [ragged[row]]), take(expected, [row]))
+        assert_same(outputs(model, [ragged[row]]), take(together, [row]))
 
 
-def test_the_order_of_the_sequences_does_not_matter(
-    estimator, fitted, ragged, expected
-):
+def test_the_order_of_the_sequences_does_not_matter(estimator, ragged, of_ragged):
+    model, together = of_ragged
     order = np.random.RandomState(1).permutation(len(ragged))
-    assert_same(outputs(fitted, [ragged[i] for i in order]), take(expected, order))
+    assert_same(outputs(model, [ragged[i] for i in order]), take(together, order))
 
 
-def test_padding_changes_nothing(
-    estimator, digits, fitted_to_digits, expected_of_digits
-):
+def test_padding_changes_nothing(estimator, digits, of_digits):
     longer = np.concatenate([digits[0]] * 5)
-    beside_a_longer_one = outputs(fitted_to_digits, [*digits, longer])
+    beside_a_longer_one = outputs(of_digits.model, [*digits, longer])
     rows = range(len(digits))
-    assert_same(expected_of_digits, take(beside_a_longer_one, rows))
+    assert_same(of_digits.outputs, take(beside_a_longer_one, rows))
 
 
-def test_fitting_twice_gives_the_same(estimator, ragged, expected):
-    once = fit(estimator, ragged)
-    assert_same(outputs(once.fit(ragged, labels_of(ragged)), ragged), expected)
+def test_fitting_twice_gives_the_same(estimator, ragged, of_ragged):
+    once, first = fit_and_outputs(estimator, ragged)
+    assert_same(outputs(once.fit(ragged, labels_of(ragged)), ragged), first)
+    assert_same(of_ragged.outputs, first)
 
 
-def test_fit_transform_is_fit_then_transform(estimator, ragged, expected):
+def test_fit_transform_is_fit_then_transform(estimator, ragged, of_ragged):
     if is_classifier(estimator):
         return
     method = "transform" if hasattr(estimator, "transform") else "predict"
     seen = getattr(clone(estimator), f"fit_{method}")(ragged)
-    for a, b in zip(expected[method], items(seen), strict=True):
+    for a, b in zip(of_ragged.outputs[method], items(seen), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -165,8 +163,9 @@ if find_spec("skops"):  # an extra
 
 
 @pytest.mark.parametrize("how", COPIES)
-def test_a_copy_gives_the_same(estimator, fitted, ragged, how, expected):
-    assert_same(outputs(COPIES[how](fitted), ragged), expected)
+def test_a_copy_gives_the_same(estimator, ragged, how, of_ragged):
+    copied = COPIES[how](fit(estimator, ragged))
+    assert_same(outputs(copied, ragged), of_ragged.outputs)
 
 
 def test_fit_leaves_the_parameters(estimator, ragged):
@@ -176,7 +175,8 @@ def test_fit_leaves_the_parameters(estimator, ragged):
     assert pickle.dumps(fresh.get_params(deep=True)) == before
 
 
-def test_methods_leave_the_estimator(estimator, fitted, ragged):
+def test_methods_leave_the_estimator(estimator, ragged):
+    fitted = fit(estimator, ragged)  # whose methods were not called yet
     before = {name: id(value) for name, value in vars(fitted).items()}
     outputs(fitted, ragged)
     assert {name: id(value) for name, value in vars(fitted).items()} == before
@@ -191,9 +191,9 @@ def test_X_is_not_written_to(estimator, ragged):
         np.testing.assert_array_equal(sequence, before)
 
 
-def test_a_clone_is_not_fitted(estimator, fitted):
+def test_a_clone_is_not_fitted(estimator, of_ragged):
     with pytest.raises(NotFittedError):
-        check_is_fitted(clone(fitted))
+        check_is_fitted(clone(of_ragged.model))
 
 
 @pytest.mark.parametrize("method", [*METHODS, "inverse_transform", "score"])
@@ -226,7 +226,8 @@ def test_n_features_in_counts_channels_or_columns(estimator, digits, as_flat):
     assert fit(estimator, X).n_features_in_ == n_features
 
 
-def test_another_number_of_channels_raises(estimator, fitted, ragged):
+def test_another_number_of_channels_raises(estimator, ragged, of_ragged):
+    fitted = of_ragged.model
     words = f"X has 2 features, but {type(estimator).__name__} is expecting 3 features"
     for method in METHODS:
         if hasattr(fitted, method):
@@ -234,10 +235,10 @@ def test_another_number_of_channels_raises(estimator, fitted, ragged):
                 getattr(fitted, method)([sequence[:, :2] for sequence in ragged])
 
 
-def test_other_lengths_than_in_fit_are_taken(estimator, digits, fitted_to_digits):
+def test_other_lengths_than_in_fit_are_taken(estimator, digits, of_digits):
     longest = np.concatenate([digits[0], digits[1]])
     shortest = digits[2][: fewest_steps(estimator)]
-    for samples in outputs(fitted_to_digits, [longest, shortest]).values():
+    for samples in outputs(of_digits.model, [longest, shortest]).values():
         assert len(samples) == 2
         assert all(np.isfinite(sample).all() for sample in samples)
 
